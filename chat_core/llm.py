@@ -1,0 +1,277 @@
+"""The model: an OpenAI-compatible chat completion, as a stream of pieces. The only importer of openai."""
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple, Protocol, cast
+
+import httpx2
+import openai
+from openai.types.chat import ChatCompletionMessageParam
+from pydantic_core import from_json
+
+from .context import PromptMessage
+from .errors import (
+    ContextTooLong,
+    ModelAuthFailed,
+    ModelDisconnected,
+    ModelError,
+    ModelGarbled,
+    ModelNotConfigured,
+    ModelNotFound,
+    ModelRateLimited,
+    ModelRequestRejected,
+    ModelServerFailed,
+    ModelStalled,
+    ModelTimedOut,
+    ModelUnreachable,
+)
+from .messages import DeltaKind, Usage
+
+
+class Piece(NamedTuple):
+    """A few characters of the reply, or of the reasoning before it."""
+
+    kind: DeltaKind
+    text: str
+
+
+class ChatModel(Protocol):
+    """Anything that answers. `stream` yields pieces as they come and, if the provider counts tokens, the
+    usage; it raises ModelError for every failure and frees the connection when it is closed."""
+
+    def stream(
+        self, messages: Sequence[PromptMessage], *, model: str
+    ) -> AsyncGenerator[Piece | Usage, None]: ...
+
+    async def aclose(self) -> None: ...
+
+
+class NoModel:
+    """Stands where no model is set up: every question fails with ModelNotConfigured."""
+
+    async def stream(
+        self, messages: Sequence[PromptMessage], *, model: str
+    ) -> AsyncGenerator[Piece | Usage, None]:
+        raise ModelNotConfigured()
+        yield  # makes this a generator
+
+    async def aclose(self) -> None:
+        pass
+
+
+class OpenAIChatModel:
+    """A ChatModel over an OpenAI-compatible server.
+
+    Failures before the first byte of a reply are retried by the client itself, up to `max_retries`
+    times, unless the server asks to wait longer than a person would; nothing is retried after it.
+    """
+
+    def __init__(
+        self,
+        *,
+        api_key: str,
+        base_url: str | None = None,
+        first_token_seconds: float = 120,
+        stall_seconds: float = 60,
+        max_retries: int = 2,
+    ) -> None:
+        self._secret = api_key
+        self._first_token_seconds = first_token_seconds
+        self._stall_seconds = stall_seconds
+        self._client = openai.AsyncOpenAI(
+            api_key=api_key or "none",  # local servers ask for none, the client insists on one
+            base_url=base_url or None,
+            max_retries=max_retries,
+            timeout=openai.Timeout(None, connect=10),  # the reading is timed here, see _read
+            http_client=openai.DefaultAsyncHttpxClient(event_hooks={"response": [_no_long_wait]}),
+        )
+
+    async def aclose(self) -> None:
+        await self._client.close()
+
+    async def stream(
+        self, messages: Sequence[PromptMessage], *, model: str
+    ) -> AsyncGenerator[Piece | Usage, None]:
+        """The reply to `messages`. Raises a ModelError; closing the generator closes the connection."""
+        parser = _StreamParser()
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + self._first_token_seconds
+        try:
+            async with self._open(messages, model, deadline) as chunks:
+                while (chunk := await _read(chunks, deadline)) is not None:
+                    for item in parser.feed(chunk):
+                        yield item
+                        deadline = clock() + self._stall_seconds
+                    if parser.complete:
+                        return
+                parser.close()
+        except TimeoutError:
+            raise (ModelStalled() if parser.started else ModelTimedOut()) from None
+        except _StreamError as error:
+            raise self._typed(error.status, error.body) from None
+        except openai.APIStatusError as error:
+            raise self._typed(error.status_code, error.body, error.response.headers) from None
+        except (openai.APIConnectionError, httpx2.RequestError) as error:
+            raise (ModelDisconnected() if parser.started else ModelUnreachable()) from error
+
+    @asynccontextmanager
+    async def _open(
+        self, messages: Sequence[PromptMessage], model: str, deadline: float
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        # The lines are parsed here, not by the SDK, which builds some twenty objects for every token.
+        request = self._client.chat.completions.with_streaming_response.create(
+            model=model,
+            messages=cast(list[ChatCompletionMessageParam], messages),
+            stream=True,
+            stream_options={"include_usage": True},
+        )
+        async with asyncio.timeout_at(deadline):
+            response = await request.__aenter__()
+        try:
+            yield response.iter_bytes()
+        finally:
+            await request.__aexit__(None, None, None)
+
+    def _typed(
+        self, status: int | None, body: object, headers: Mapping[str, str] | None = None
+    ) -> ModelError:
+        code, reason = _code_and_reason(body)
+        reason = _without_secrets(reason, self._secret)
+        if _CONTEXT_TOO_LONG.search(f"{code} {reason}"):
+            return ContextTooLong(reason)
+        if status == 429:
+            return ModelRateLimited(reason, retry_after=_retry_after(headers or {}))
+        return _error_class(status)(reason)
+
+
+def _error_class(status: int | None) -> type[ModelError]:
+    by_status: dict[int, type[ModelError]] = {
+        401: ModelAuthFailed,
+        403: ModelAuthFailed,
+        404: ModelNotFound,
+        408: ModelTimedOut,
+        504: ModelTimedOut,
+    }
+    if status in by_status:
+        return by_status[status]
+    if status is not None and 400 <= status < 500:
+        return ModelRequestRejected
+    return ModelServerFailed
+
+
+class _StreamError(Exception):
+    """An error object where a piece of the reply was expected."""
+
+    def __init__(self, body: object) -> None:
+        code = body.get("code", body.get("status")) if isinstance(body, dict) else None
+        self.body = body
+        self.status = int(str(code)) if str(code).isdecimal() else None
+
+
+class _StreamParser:
+    """Server-sent events to pieces, as the "Server-sent events" section of the HTML standard frames
+    them and OpenAI's "Streaming" API reference fills them. Feed it bytes in any cut."""
+
+    def __init__(self) -> None:
+        self.started = False
+        self.complete = False
+        self._rest = b""
+        self._framed = False
+        self._finished = False
+
+    def feed(self, chunk: bytes) -> list[Piece | Usage]:
+        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        return [item for line in lines for item in self._line(line)]
+
+    def close(self) -> None:
+        """The connection has ended. Raises unless the reply had ended before."""
+        if self._finished or self._rest.strip() == b"data: [DONE]":
+            return
+        if self._framed:
+            raise ModelDisconnected()
+        raise ModelGarbled("The answer is not an event stream.")
+
+    def _line(self, line: bytes) -> list[Piece | Usage]:
+        if not line.startswith(b"data:"):
+            return []  # blank lines, comments that keep the connection alive, event names
+        self._framed = True
+        data = line[5:].strip()
+        if data == b"[DONE]":
+            self.complete = True
+            return []
+        try:
+            event = from_json(data)
+        except ValueError:
+            raise ModelGarbled("A line of the stream is not JSON.") from None
+        if not isinstance(event, dict):
+            raise ModelGarbled("A line of the stream is not an object.")
+        if event.get("error"):
+            raise _StreamError(event["error"])
+        try:
+            return self._event(event)
+        except (AttributeError, TypeError, ValueError):
+            raise ModelGarbled("A piece of the stream is not a chat completion chunk.") from None
+
+    def _event(self, event: dict[str, Any]) -> list[Piece | Usage]:
+        items: list[Piece | Usage] = []
+        for choice in event.get("choices") or ():
+            delta = choice.get("delta") or {}
+            reasoning = delta.get("reasoning_content") or delta.get("reasoning")
+            if reasoning and isinstance(reasoning, str):
+                items.append(Piece("reasoning", reasoning))
+            if (text := delta.get("content")) and isinstance(text, str):
+                items.append(Piece("text", text))
+            self._finished = self._finished or bool(choice.get("finish_reason"))
+        self.started = self.started or bool(items)
+        if usage := event.get("usage"):
+            items.append(Usage.model_validate({k: v for k, v in usage.items() if v is not None}))
+        return items
+
+
+async def _read(chunks: AsyncIterator[bytes], deadline: float) -> bytes | None:
+    async with asyncio.timeout_at(deadline):
+        return await anext(chunks, None)
+
+
+# A server that wants a pause longer than this is answered with an error that tells the person how long.
+_LONGEST_WAIT_SECONDS = 3.0
+
+
+async def _no_long_wait(response: httpx2.Response) -> None:
+    wait = _retry_after(response.headers)
+    if wait is not None and wait > _LONGEST_WAIT_SECONDS:
+        response.headers["x-should-retry"] = "false"  # the header by which the client lets itself be told
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait, from `Retry-After` in its number form (RFC 9110, 10.2.3)."""
+    try:
+        return max(0.0, float(headers.get("retry-after", "")))
+    except ValueError:
+        return None
+
+
+_CONTEXT_TOO_LONG = re.compile(
+    r"(?i)context_length_exceeded|exceed_context_size|maximum context|context (length|window|size)"
+    r"|prompt is too long"
+)
+_SECRETS = re.compile(r"(?i)\b(sk|hf|gsk|xai|key)[-_][\w*.-]{6,}|bearer\s+\S+|://[^/\s@]+@")
+_REASON_CHARS = 500
+
+
+def _code_and_reason(body: object) -> tuple[str, str]:
+    if isinstance(body, dict):
+        inner = body.get("error", body)
+        if isinstance(inner, dict):
+            code = f"{inner.get('code') or ''} {inner.get('type') or ''}".strip()
+            return code, str(inner.get("message") or inner.get("detail") or "")
+        return "", str(inner)
+    return "", str(body or "")
+
+
+def _without_secrets(reason: str, secret: str) -> str:
+    if secret:
+        reason = reason.replace(secret, "***")
+    return _SECRETS.sub("***", " ".join(reason.split()))[:_REASON_CHARS]

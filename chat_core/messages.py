@@ -1,0 +1,120 @@
+"""What is said and what is stored: messages, sessions, and the events of a turn."""
+
+from typing import Literal, NamedTuple, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from .errors import ChatError, Fact
+
+Status = Literal["done", "stopped", "interrupted", "failed"]
+DeltaKind = Literal["text", "reasoning"]
+
+
+class _Record(BaseModel):
+    """Stored as JSON; a field this version does not know is ignored, so that versions can be mixed."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    def to_json(self) -> str:
+        """The record as JSON, without the fields that have their default."""
+        return self.model_dump_json(exclude_defaults=True)
+
+
+class Usage(_Record):
+    """Tokens, as the provider counted them."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    total_tokens: int = 0
+
+
+class ContextReceipt(_Record):
+    """What the model was shown: messages sent (the user's new one included) and left out, and the
+    estimated size of the whole request in tokens (the system prompt included)."""
+
+    sent: int
+    dropped: int
+    estimated_tokens: int
+
+
+class TurnError(_Record):
+    """A ChatError as data: it crosses processes and ends in a reader's language."""
+
+    code: str
+    message: str
+    facts: dict[str, Fact] = {}
+
+    @classmethod
+    def of(cls, error: ChatError) -> Self:
+        return cls(code=error.code, message=str(error), facts=error.facts)
+
+
+class ChatMessage(_Record):
+    """One message of a conversation. `timestamp` is in seconds since 1970; `turn_id` is shared by a
+    user's message and the reply to it; the fields below `reasoning` belong to replies."""
+
+    id: str
+    role: Literal["user", "assistant"]
+    content: str
+    timestamp: float
+    status: Status = "done"
+    turn_id: str = ""
+    reasoning: str = ""
+    model: str = ""
+    usage: Usage | None = None
+    context: ContextReceipt | None = None
+    error: TurnError | None = None
+    seconds_to_first_token: float | None = None
+    seconds: float | None = None
+
+
+class Session(_Record):
+    """A conversation's head. `role` is the key of the role that answers, `messages` how many messages
+    are stored, `revision` grows with every change, `last_turn` is the id of the latest turn and
+    `running` says whether it still runs. Times are in seconds since 1970."""
+
+    id: str
+    title: str = ""
+    role: str
+    model: str = ""
+    created_at: float
+    updated_at: float
+    messages: int = 0
+    revision: int = 0
+    last_turn: str = ""
+    running: bool = False
+
+
+class Delta(NamedTuple):
+    """A piece of a running reply. `end` is its position in the turn's log: the count of characters,
+    reasoning and text together, up to and with this piece. It does not depend on how the log was cut
+    into pieces, so a follower may go on from it in any process."""
+
+    kind: DeltaKind
+    text: str
+    end: int
+
+
+class TurnEnd(_Record):
+    """How a turn ended; always the last event. `message` is the stored reply, or None when the reply
+    has no text; `error` is set exactly when the status is "failed"."""
+
+    status: Status
+    message: ChatMessage | None = None
+    usage: Usage | None = None
+    context: ContextReceipt | None = None
+    error: TurnError | None = None
+
+    @classmethod
+    def of_message(cls, message: ChatMessage) -> Self:
+        """The end as far as the stored reply remembers it."""
+        return cls(
+            status=message.status,
+            message=message,
+            usage=message.usage,
+            context=message.context,
+            error=message.error,
+        )
+
+
+TurnEvent = Delta | TurnEnd

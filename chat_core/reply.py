@@ -1,0 +1,81 @@
+"""Reply: what a model says, on its way into a turn."""
+
+import asyncio
+import logging
+import time
+from contextlib import aclosing
+
+from .context import Context
+from .errors import ChatError, ModelSilent
+from .llm import ChatModel
+from .messages import ChatMessage, Status, TurnEnd, TurnError, Usage
+from .turns import LiveTurn
+
+log = logging.getLogger(__name__)
+
+
+class Reply:
+    """A reply on its way from the model into its turn: read it in a task, then ask for the `end`."""
+
+    def __init__(self, turn: LiveTurn, context: Context, model_name: str) -> None:
+        self._turn = turn
+        self._context = context
+        self._model_name = model_name
+        self._usage: Usage | None = None
+        self._started = time.monotonic()
+        self._seconds_to_first_token: float | None = None
+
+    async def read(self, model: ChatModel) -> None:
+        """Reads the model to the end of the reply. Raises ModelError; cancelling it is how a reply is cut."""
+        stream = model.stream(self._context.messages, model=self._model_name)
+        async with aclosing(stream) as items:
+            async for item in items:
+                if isinstance(item, Usage):
+                    self._usage = item
+                    continue
+                if self._seconds_to_first_token is None:
+                    self._seconds_to_first_token = self._elapsed()
+                self._turn.append(item.kind, item.text)
+        if not self._turn.position:
+            raise ModelSilent()
+
+    def end(self, reader: asyncio.Task[None]) -> TurnEnd:
+        """What came of it, once `reader`, the task of `read`, is over."""
+        status, error = self._outcome(reader)
+        content = self._turn.text("text")
+        message = ChatMessage(
+            id=f"{self._turn.id}-reply",
+            role="assistant",
+            content=content,
+            timestamp=time.time(),
+            status=status,
+            turn_id=self._turn.id,
+            reasoning=self._turn.text("reasoning"),
+            model=self._model_name,
+            usage=self._usage,
+            context=self._context.receipt,
+            error=error,
+            seconds_to_first_token=self._seconds_to_first_token,
+            seconds=self._elapsed(),
+        )
+        return TurnEnd(
+            status=status,
+            message=message if content else None,
+            usage=self._usage,
+            context=self._context.receipt,
+            error=error,
+        )
+
+    def _outcome(self, reader: asyncio.Task[None]) -> tuple[Status, TurnError | None]:
+        if reader.cancelled():
+            return self._turn.cut_as or "interrupted", None
+        failure = reader.exception()
+        if failure is None:
+            return "done", None
+        if not isinstance(failure, ChatError):
+            log.error("turn %.8s… failed inside the app", self._turn.id, exc_info=failure)
+            failure = ChatError()
+        return "failed", TurnError.of(failure)
+
+    def _elapsed(self) -> float:
+        return round(time.monotonic() - self._started, 3)

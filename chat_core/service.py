@@ -1,0 +1,330 @@
+"""ChatService: what a turn is, from the claim to the end. The one door to everything in this package."""
+
+import asyncio
+import logging
+import re
+import secrets
+import time
+import uuid
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
+from typing import NamedTuple, Self
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from . import keys
+from .backends import Backends, Notice
+from .context import build_context
+from .errors import (
+    InvalidInput,
+    MessageEmpty,
+    MessageTooLong,
+    ShuttingDown,
+    StoreUnavailable,
+    TooManyReplies,
+    UnknownModel,
+)
+from .limits import RateLimiter
+from .llm import ChatModel, NoModel
+from .messages import ChatMessage, Session, TurnEnd, TurnEvent
+from .reply import Reply
+from .roles import Roles, load_roles
+from .settings import Settings
+from .store import Messages, SessionStore
+from .turns import TITLE_CHARS, LiveTurn, TurnLog
+from .writer import TurnWriter
+
+log = logging.getLogger(__name__)
+
+
+class Stopped(NamedTuple):
+    """What a stop did: whether it cut a reply, which turn, and how many characters of text are kept."""
+
+    stopped: bool
+    turn_id: str
+    characters: int
+
+
+class Health(NamedTuple):
+    """Whether the store answers, and whether there is a model to ask."""
+
+    store: bool
+    model: bool
+
+
+@asynccontextmanager
+async def _store_border() -> AsyncIterator[None]:
+    """Where Redis' exceptions end: nothing outside this package sees one."""
+    try:
+        yield
+    except RedisError as error:
+        raise StoreUnavailable(type(error).__name__) from error
+
+
+class ChatService:
+    """Chats of users with models. Use it as an async context manager: building it opens nothing,
+    entering it starts what the settings call for, leaving it saves what runs and closes what it opened.
+
+    Every method that takes a `user_id` raises InvalidInput for malformed ids and StoreUnavailable when
+    Redis does not answer; those that take a `session_id` raise SessionNotFound for one that is not this
+    user's.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        redis: Redis | None = None,
+        model: ChatModel | None = None,
+        lease_seconds: float = 5.0,
+    ) -> None:
+        self.settings = settings
+        self.roles: Roles = load_roles(settings.roles_file)
+        self._backends = Backends(settings, redis, model)
+        self._store = SessionStore(
+            self._backends.redis,
+            max_messages=settings.max_stored_messages,
+            ttl_seconds=round(settings.session_ttl_days * 24 * 3600),
+        )
+        self._log = TurnLog(self._backends.redis, self._store, lease_seconds=lease_seconds)
+        self._writer = TurnWriter(self._log)
+        self._limiter = RateLimiter(self._backends.redis, settings.rate_limit)
+        self._closing = False
+        self._open = AsyncExitStack()
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models a caller may choose from, the default first."""
+        return self._backends.models
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """What a person should know about where this chat runs."""
+        return self._backends.notices
+
+    # Life
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            await self._backends.open(stack)
+            stack.push_async_callback(_cancelled, asyncio.create_task(self._writer.run()))
+            stack.push_async_callback(self._finish_turns)
+            self._open = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._open.aclose()
+
+    async def _finish_turns(self) -> None:
+        """No new turns; the running ones are saved as interrupted."""
+        self._closing = True
+        for turn in self._writer.turns.values():
+            turn.cut("interrupted")
+        try:
+            async with asyncio.timeout(_SHUTDOWN_SECONDS):
+                await self._writer.idle()
+        except TimeoutError:
+            log.error("%d replies could not be saved before the end", len(self._writer.turns))
+
+    # Sessions
+
+    @_store_border()
+    async def start_session(self, user_id: str = "", role: str = "") -> tuple[str, Session]:
+        """A new, empty session: (user id, session). An empty `user_id` gets a new unguessable one.
+
+        Raises UnknownRole.
+        """
+        user_id = user_id or new_user_id()
+        _check_ids(user_id)
+        session = await self._store.create(user_id, uuid.uuid4().hex, self.roles[role].key)
+        return user_id, session
+
+    @_store_border()
+    async def session(self, user_id: str, session_id: str) -> Session:
+        """The session's head, after closing a turn whose process has died."""
+        _check_ids(user_id, session_id)
+        await self._log.recover(user_id, session_id)
+        return await self._store.get(user_id, session_id)
+
+    @_store_border()
+    async def sessions(self, user_id: str) -> list[Session]:
+        """The user's sessions, the one changed last first."""
+        _check_ids(user_id)
+        return await self._store.sessions(user_id)
+
+    @_store_border()
+    async def history(self, user_id: str, session_id: str, limit: int = 0) -> Messages:
+        """The latest `limit` stored messages, oldest first (0: all). A running reply is not among them:
+        follow it. Raises InvalidInput for a negative limit."""
+        if limit < 0:
+            raise InvalidInput("limit", "0 (all) or more")
+        await self.session(user_id, session_id)
+        return await self._store.messages(user_id, session_id, limit)
+
+    @_store_border()
+    async def clear(self, user_id: str, session_id: str) -> int:
+        """Stops what runs, removes the session's messages; how many there were."""
+        await self.stop(user_id, session_id)
+        return await self._store.clear(user_id, session_id)
+
+    @_store_border()
+    async def rename(self, user_id: str, session_id: str, title: str) -> Session:
+        """The session under its new title, white space tidied. Raises InvalidInput."""
+        title = " ".join(title.split())
+        if not 1 <= len(title) <= TITLE_CHARS:
+            raise InvalidInput("title", f"1 to {TITLE_CHARS} characters")
+        await self.session(user_id, session_id)
+        await self._store.update(user_id, session_id, title=title)
+        return await self._store.get(user_id, session_id)
+
+    @_store_border()
+    async def delete(self, user_id: str, session_id: str) -> None:
+        """Stops what runs and removes the session with everything in it."""
+        await self.stop(user_id, session_id)
+        await self._store.delete(user_id, session_id)
+
+    # Turns
+
+    @_store_border()
+    async def start_turn(
+        self, user_id: str, session_id: str, message: str, role: str = "", model: str = ""
+    ) -> str:
+        """Stores the user's message and begins the reply; the turn's id. The reply goes on whoever
+        follows it or not. A `role` or `model` stays with the session from this turn on.
+
+        Raises InvalidInput (MessageEmpty, MessageTooLong, UnknownRole, UnknownModel), RateLimited,
+        SessionBusy, TooManyReplies or ShuttingDown; then nothing is stored.
+        """
+        _check_ids(user_id, session_id)
+        self._check_message(message)
+        session = await self._store.get(user_id, session_id)
+        role = self.roles[role or self._still_known(session.role)].key
+        model = self._choose_model(model, session.model)
+        if self._closing:
+            raise ShuttingDown()
+        if len(self._writer.turns) >= self.settings.max_concurrent_replies:
+            raise TooManyReplies(self.settings.max_concurrent_replies)
+        await self._limiter.check(user_id)
+
+        turn = LiveTurn(uuid.uuid4().hex, user_id, session_id)
+        asked = ChatMessage(
+            id=f"{turn.id}-message",
+            role="user",
+            content=message,
+            timestamp=time.time(),
+            turn_id=turn.id,
+        )
+        head = {"role": role, "model": model}
+        history = await self._log.claim(user_id, session_id, asked, head=head)
+        context = build_context(
+            self.roles[role].prompt,
+            history.items,
+            asked,
+            max_messages=self.settings.context_messages,
+            max_tokens=self._backends.context_tokens,
+        )
+        reply = Reply(turn, context, model)
+        self._writer.add(turn)
+        turn.reader = asyncio.create_task(reply.read(self._backends.model))
+        turn.reader.add_done_callback(lambda task: self._writer.end(turn, reply.end(task)))
+        return turn.id
+
+    async def follow(
+        self, user_id: str, session_id: str, turn_id: str = "", after: int = 0
+    ) -> AsyncGenerator[TurnEvent, None]:
+        """The events of a turn after the position `after` (the last one seen): pieces of the reply as
+        they come, then its TurnEnd. Without a `turn_id`, of the session's last turn; nothing if there
+        was none. Any number of followers may come and go."""
+        async with _store_border():
+            if turn_id not in self._writer.turns:
+                session = await self.session(user_id, session_id)
+                turn_id = turn_id or session.last_turn
+                if not turn_id:
+                    return
+                _check_turn_id(turn_id)
+            live = self._writer.turns.get(turn_id)
+            if live is not None and (live.user_id, live.session_id) == (user_id, session_id):
+                events = live.follow(after)
+            else:
+                events = self._log.follow(user_id, session_id, turn_id, after)
+            async with aclosing(events):
+                async for event in events:
+                    yield event
+
+    @_store_border()
+    async def stop(self, user_id: str, session_id: str) -> Stopped:
+        """Stops the session's running reply, wherever it runs, and waits until what there is of it is
+        stored. Stopping nothing is no error."""
+        await self.session(user_id, session_id)
+        turn_id = await self._log.running(user_id, session_id)
+        if not turn_id:
+            return Stopped(False, "", 0)
+        live = self._writer.turns.get(turn_id)
+        if live is not None:
+            live.cut("stopped")
+        else:
+            await self._log.request_stop(user_id, turn_id)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_STOP_SECONDS):
+                async for event in self.follow(user_id, session_id, turn_id):
+                    if isinstance(event, TurnEnd):
+                        kept = len(event.message.content) if event.message else 0
+                        return Stopped(event.status == "stopped", turn_id, kept)
+        return Stopped(False, turn_id, 0)
+
+    # Health
+
+    async def health(self) -> Health:
+        """Asks the store for a sign of life; the model is not called, for that may cost money."""
+        try:
+            async with asyncio.timeout(_HEALTH_SECONDS):
+                store = bool(await self._backends.redis.ping())
+        except (RedisError, TimeoutError):
+            store = False
+        return Health(store=store, model=not isinstance(self._backends.model, NoModel))
+
+    # Checks and choices
+
+    def _check_message(self, message: str) -> None:
+        if not re.search(r"\S", message):
+            raise MessageEmpty()
+        if len(message) > self.settings.max_message_chars:
+            raise MessageTooLong(len(message), self.settings.max_message_chars)
+
+    def _still_known(self, role: str) -> str:
+        """The session's role, or the default if the roles file has lost it since."""
+        return role if role in list(self.roles) else self.roles.default
+
+    def _choose_model(self, wanted: str, before: str) -> str:
+        if wanted and wanted not in self.models:
+            raise UnknownModel(wanted, list(self.models))
+        return wanted or (before if before in self.models else self.models[0])
+
+
+_STOP_SECONDS = 5.0
+_SHUTDOWN_SECONDS = 5.0
+_HEALTH_SECONDS = 2.0
+
+
+def new_user_id() -> str:
+    """An id nobody can guess: 192 random bits."""
+    return f"u_{secrets.token_urlsafe(24)}"
+
+
+def _check_ids(user_id: str, session_id: str | None = None) -> None:
+    if not keys.USER_ID.fullmatch(user_id):
+        raise InvalidInput("user_id", "1 to 128 letters, digits or _ - . @")
+    if session_id is not None and not keys.SESSION_ID.fullmatch(session_id):
+        raise InvalidInput("session_id", "1 to 64 letters, digits, _ or -")
+
+
+def _check_turn_id(turn_id: str) -> None:
+    if not keys.SESSION_ID.fullmatch(turn_id):
+        raise InvalidInput("turn_id", "1 to 64 letters, digits, _ or -")
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

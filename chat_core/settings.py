@@ -1,0 +1,163 @@
+"""Settings: the one reader of the environment and of `.env`."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import quote, urlsplit
+
+import limits
+from dotenv import dotenv_values
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+)
+
+from .errors import ConfigError
+from .keys import USER_ID
+
+
+def _split(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+def _web_address(value: str) -> str:
+    parts = urlsplit(value)
+    if value and not (parts.scheme in ("http", "https") and parts.hostname):
+        raise ValueError
+    return value.rstrip("/")
+
+
+def _redis_address(value: SecretStr) -> SecretStr:
+    address = value.get_secret_value()
+    parts = urlsplit(address)
+    known = parts.scheme in ("redis", "rediss", "unix") and (parts.hostname or parts.path)
+    if address and not known and address != "memory://":
+        raise ValueError
+    return value
+
+
+def _rate_limit(value: str) -> str:
+    if value:
+        limits.parse(value)
+    return value
+
+
+def _logins(value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    for login in value:
+        name, _, password = login.get_secret_value().partition(":")
+        if not (USER_ID.fullmatch(name) and password):
+            raise ValueError
+    return value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
+Count = Annotated[int, Field(ge=0)]
+
+
+class Settings(BaseModel):
+    """Everything that can be set from outside. Each field is the environment variable of the same name
+    in capitals; its description says what is expected. An empty variable counts as not set, except
+    RATE_LIMIT, where it switches the limit off."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    openai_api_key: SecretStr = Field(SecretStr(""), description="the provider's API key")
+    openai_base_url: Annotated[str, AfterValidator(_web_address)] = Field(
+        "", description="an http:// or https:// address, usually ending in /v1"
+    )
+    openai_model: str = Field("gpt-4o", description="a model's name")
+    openai_models: Names = Field((), description="models' names, separated by commas")
+
+    redis_url: Annotated[SecretStr, AfterValidator(_redis_address)] = Field(
+        SecretStr(""), description="a redis://, rediss:// or unix:// address, or memory://"
+    )
+    redis_host: str = Field("", description="a host name")
+    redis_port: int = Field(6379, ge=1, le=65535, description="a port from 1 to 65535")
+    redis_password: SecretStr = Field(SecretStr(""), description="a password")
+    redis_db: Count = Field(0, description="a whole number, 0 or more")
+
+    max_stored_messages: Count = Field(20, description="a whole number, 0 (all) or more")
+    context_messages: Count = Field(10, description="a whole number, 0 (all) or more")
+    context_tokens: Count = Field(16_000, description="a whole number, 0 (no limit) or more")
+    session_ttl_days: float = Field(7, ge=0, le=36_500, description="days, 0 (for ever) or more")
+    rate_limit: Annotated[str, AfterValidator(_rate_limit)] = Field(
+        "20/minute", description='a number per second, minute, hour or day, like "20/minute"'
+    )
+    max_message_chars: int = Field(16_000, ge=1, description="a whole number, 1 or more")
+    max_concurrent_replies: int = Field(200, ge=1, description="a whole number, 1 or more")
+    first_token_seconds: float = Field(120, gt=0, description="seconds, more than 0")
+    stall_seconds: float = Field(60, gt=0, description="seconds, more than 0")
+
+    roles_file: Path | None = Field(None, description="a path to a .toml or .json file")
+    data_dir: Path = Field(Path("data"), description="a path to a directory")
+    embedded_model: Path | None = Field(None, description="a path to a .gguf file")
+    auth_users: Annotated[tuple[SecretStr, ...], BeforeValidator(_split), AfterValidator(_logins)] = Field(
+        (), description="name:password pairs, separated by commas"
+    )
+    cors_origins: Names = Field((), description="origins, separated by commas")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="DEBUG, INFO, WARNING or ERROR"
+    )
+    gradio_server_name: str = Field("127.0.0.1", description="an address to listen on")
+    gradio_server_port: int = Field(7860, ge=0, le=65535, description="a port from 0 to 65535")
+
+    @classmethod
+    def load(
+        cls, environ: Mapping[str, str] = os.environ, env_file: Path | None = Path(".env")
+    ) -> "Settings":
+        """Settings from `environ` and the dotenv file `env_file`; the environment wins.
+
+        Raises ConfigError with a sentence for every variable that is wrong.
+        """
+        written = dotenv_values(env_file) if env_file else {}
+        found = {**written, **environ}
+        values: dict[str, Any] = {}
+        for field in cls.model_fields:
+            value = (found.get(field.upper()) or "").strip()
+            if value or (field == "rate_limit" and field.upper() in found):
+                values[field] = value.upper() if field == "log_level" else value
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            wrong = dict.fromkeys(str(detail["loc"][0]) for detail in error.errors())
+            raise ConfigError([_problem(field) for field in wrong]) from None
+
+    @property
+    def redis_address(self) -> str:
+        """REDIS_URL, or the same from its parts; empty when neither is set. Holds the password."""
+        if url := self.redis_url.get_secret_value():
+            return url
+        if not self.redis_host:
+            return ""
+        password = quote(self.redis_password.get_secret_value(), safe="")
+        login = f":{password}@" if password else ""
+        return f"redis://{login}{self.redis_host}:{self.redis_port}/{self.redis_db}"
+
+    @property
+    def embeds_model(self) -> bool:
+        """Whether no provider is set, so that the embedded model serves."""
+        return not (self.openai_api_key.get_secret_value() or self.openai_base_url)
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The configured models' names, the default first."""
+        return tuple(dict.fromkeys((self.openai_model, *self.openai_models)))
+
+    @property
+    def logins(self) -> list[tuple[str, str]]:
+        """AUTH_USERS as (name, password) pairs."""
+        pairs = (login.get_secret_value().partition(":") for login in self.auth_users)
+        return [(name, password) for name, _, password in pairs]
+
+
+def _problem(field: str) -> str:
+    # The value is left out on purpose: it may be a secret written on the wrong line.
+    return f"{field.upper()}: expected {Settings.model_fields[field].description}"

@@ -1,0 +1,163 @@
+"""SessionStore: a user's sessions and their messages in Redis, and how long they are kept."""
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from . import keys
+from .errors import SessionNotFound
+from .messages import ChatMessage, Session
+
+log = logging.getLogger(__name__)
+
+# redis-py's annotations say "bytes or str" and "maybe awaitable" of everything, whatever the client is.
+Redis = Any
+Pipeline = Any
+
+
+class Messages(NamedTuple):
+    """Stored messages, oldest first, and how many rows could not be read and are left out."""
+
+    items: list[ChatMessage]
+    unreadable: int = 0
+
+
+class SessionStore:
+    """Sessions of users. Every method takes the user's id, so nobody reaches somebody else's session.
+
+    Keeps the latest `max_messages` of each session (0: all) and everything of a session for
+    `ttl_seconds` after its last change (0: for ever). The client must decode responses.
+    """
+
+    def __init__(
+        self,
+        redis: Redis,
+        *,
+        max_messages: int,
+        ttl_seconds: int,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._redis = redis
+        self._max_messages = max_messages
+        self.ttl_seconds = ttl_seconds
+        self._clock = clock
+
+    async def create(self, user_id: str, session_id: str, role: str, model: str = "") -> Session:
+        """A new, empty session."""
+        now = self._clock()
+        session = Session(id=session_id, role=role, model=model, created_at=now, updated_at=now)
+        head = {"role": role, "model": model, "created_at": now, "updated_at": now}
+        async with self._redis.pipeline() as pipe:
+            pipe.hset(keys.session(user_id, session_id), mapping=head)
+            self.queue_touch(pipe, user_id, session_id)
+            await pipe.execute()
+        return session
+
+    async def get(self, user_id: str, session_id: str) -> Session:
+        """The session's head. Raises SessionNotFound."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            self._queue_head(pipe, user_id, session_id)
+            session = _session(session_id, await pipe.execute())
+        if session is None:
+            raise SessionNotFound()
+        return session
+
+    async def sessions(self, user_id: str) -> list[Session]:
+        """The user's sessions, the one changed last first."""
+        index = keys.sessions(user_id)
+        ids: list[str] = await self._redis.zrevrange(index, 0, -1)
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for session_id in ids:
+                self._queue_head(pipe, user_id, session_id)
+            rows = await pipe.execute()
+        heads = [_session(s, rows[i * 3 : i * 3 + 3]) for i, s in enumerate(ids)]
+        if expired := [s for s, head in zip(ids, heads, strict=True) if head is None]:
+            await self._redis.zrem(index, *expired)
+        return [head for head in heads if head is not None]
+
+    async def messages(self, user_id: str, session_id: str, limit: int = 0) -> Messages:
+        """The session's latest `limit` messages (0: all that are stored); of no session: none."""
+        rows: list[str] = await self._redis.lrange(keys.messages(user_id, session_id), -limit, -1)
+        return read_messages(rows, session_id)
+
+    async def clear(self, user_id: str, session_id: str) -> int:
+        """Removes what was said, the title included; returns how many messages there were."""
+        head, messages = keys.session(user_id, session_id), keys.messages(user_id, session_id)
+        last_turn = await self._redis.hget(head, "last_turn")
+        async with self._redis.pipeline() as pipe:
+            pipe.llen(messages)
+            pipe.delete(messages, *([keys.log(user_id, last_turn)] if last_turn else []))
+            pipe.hset(head, mapping={"title": "", "last_turn": ""})
+            self.queue_touch(pipe, user_id, session_id)
+            removed: int = (await pipe.execute())[0]
+        return removed
+
+    async def update(self, user_id: str, session_id: str, **head: str) -> None:
+        """Sets fields of the session's head, like its title."""
+        async with self._redis.pipeline() as pipe:
+            pipe.hset(keys.session(user_id, session_id), mapping=head)
+            self.queue_touch(pipe, user_id, session_id)
+            await pipe.execute()
+
+    async def delete(self, user_id: str, session_id: str) -> None:
+        """Removes everything of the session."""
+        last_turn = await self._redis.hget(keys.session(user_id, session_id), "last_turn")
+        async with self._redis.pipeline() as pipe:
+            pipe.zrem(keys.sessions(user_id), session_id)
+            pipe.delete(*self._all_keys(user_id, session_id, last_turn))
+            await pipe.execute()
+
+    def queue_append(self, pipe: Pipeline, user_id: str, session_id: str, message: ChatMessage) -> None:
+        """Adds to the transaction `pipe`: append one message, drop the oldest over the limit."""
+        stored = keys.messages(user_id, session_id)
+        pipe.rpush(stored, message.to_json())
+        if self._max_messages:
+            pipe.ltrim(stored, -self._max_messages, -1)
+
+    def queue_touch(
+        self, pipe: Pipeline, user_id: str, session_id: str, last_turn: str | None = None
+    ) -> None:
+        """Adds to the transaction `pipe`: the session changed now, and all its keys expire together."""
+        now = self._clock()
+        head = keys.session(user_id, session_id)
+        pipe.hset(head, "updated_at", str(now))
+        pipe.hincrby(head, "revision", 1)
+        pipe.zadd(keys.sessions(user_id), {session_id: now})
+        if self.ttl_seconds:
+            for key in (keys.sessions(user_id), *self._all_keys(user_id, session_id, last_turn)):
+                pipe.expire(key, self.ttl_seconds)
+
+    def _all_keys(self, user_id: str, session_id: str, last_turn: str | None) -> Iterable[str]:
+        yield keys.session(user_id, session_id)
+        yield keys.messages(user_id, session_id)
+        if last_turn:
+            yield keys.log(user_id, last_turn)
+
+    def _queue_head(self, pipe: Pipeline, user_id: str, session_id: str) -> None:
+        pipe.hgetall(keys.session(user_id, session_id))
+        pipe.llen(keys.messages(user_id, session_id))
+        pipe.exists(keys.lease(user_id, session_id))
+
+
+def read_messages(rows: Iterable[str], session_id: str) -> Messages:
+    """Stored rows as messages; what cannot be read is counted, logged and left out."""
+    items: list[ChatMessage] = []
+    unreadable = 0
+    for row in rows:
+        try:
+            items.append(ChatMessage.model_validate_json(row))
+        except ValidationError:
+            unreadable += 1
+    if unreadable:
+        log.warning("session %.8s…: %d stored messages cannot be read", session_id, unreadable)
+    return Messages(items, unreadable)
+
+
+def _session(session_id: str, rows: list[Any]) -> Session | None:
+    head, messages, leased = rows
+    if "created_at" not in head:  # gone, or the remains of a change that came after the deletion
+        return None
+    return Session(**{**head, "id": session_id, "messages": messages, "running": bool(leased)})

@@ -1,0 +1,94 @@
+"""TurnWriter: the one task of a process that writes its running turns to Redis."""
+
+import asyncio
+import logging
+import time
+from contextlib import suppress
+
+from redis.exceptions import RedisError
+
+from .errors import StoreUnavailable
+from .messages import TurnEnd, TurnError
+from .turns import LiveTurn, TurnLog
+
+log = logging.getLogger(__name__)
+
+
+class TurnWriter:
+    """Writes what is new of every running turn each `interval_seconds`, in one pipeline, and ends the
+    ended ones. What fails is tried again with the next beat, so an outage of Redis costs no text; after
+    `patience_seconds` of it the followers of an ended turn are told that it is not saved yet."""
+
+    def __init__(self, log: TurnLog, *, interval_seconds: float = 0.2, patience_seconds: float = 5.0) -> None:
+        self.turns: dict[str, LiveTurn] = {}
+        self._log = log
+        self._interval_seconds = interval_seconds
+        self._patience_seconds = patience_seconds
+        self._due = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._failing_since: float | None = None
+
+    def add(self, turn: LiveTurn) -> None:
+        """Takes care of this turn from now on, until its end is written."""
+        self.turns[turn.id] = turn
+        self._idle.clear()
+        self._due.set()
+
+    def end(self, turn: LiveTurn, end: TurnEnd) -> None:
+        """The reply is over: write its end at once."""
+        turn.end = end
+        self._due.set()
+
+    async def idle(self) -> None:
+        """Waits until the end of every turn is written."""
+        await self._idle.wait()
+
+    async def run(self) -> None:
+        """Writes until it is cancelled."""
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._interval_seconds if self.turns else None):
+                    await self._due.wait()
+            self._due.clear()
+            try:
+                await self._write()
+            except Exception as error:
+                self._note_failure(error)
+                await asyncio.sleep(self._interval_seconds)
+            else:
+                self._failing_since = None
+            if not self.turns:
+                self._idle.set()
+
+    async def _write(self) -> None:
+        running = [turn for turn in self.turns.values() if turn.end is None]
+        if running:
+            for turn, pulse in zip(running, await self._log.flush(running), strict=True):
+                if pulse.lost:
+                    turn.cut("interrupted")
+                elif pulse.stop:
+                    turn.cut("stopped")
+        for turn in list(self.turns.values()):
+            if turn.end is not None:
+                await self._finish(turn, turn.end)
+
+    async def _finish(self, turn: LiveTurn, end: TurnEnd) -> None:
+        await self._log.finish(
+            turn.user_id, turn.session_id, turn.id, end, turn.read(turn.logged), turn.position
+        )
+        del self.turns[turn.id]
+        turn.close(end)
+
+    def _note_failure(self, error: Exception) -> None:
+        now = time.monotonic()
+        if self._failing_since is None:
+            self._failing_since = now
+            trace = None if isinstance(error, RedisError) else error
+            log.error("replies cannot be saved, trying on: %s", type(error).__name__, exc_info=trace)
+        if now - self._failing_since < self._patience_seconds:
+            return
+        unsaved = TurnError.of(StoreUnavailable())
+        for turn in self.turns.values():
+            if turn.end is not None:
+                turn.close(turn.end.model_copy(update={"status": "failed", "error": unsaved}))
