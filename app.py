@@ -1,0 +1,47 @@
+"""A many-role AI chat: `python app.py` serves it; `demo` is the page and `app` what it is mounted on."""
+
+import logging
+import os
+import sys
+
+# Before Gradio is imported: it would phone home.
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+
+import uvicorn
+
+from chat_core import ChatService, ConfigError, Settings
+from chat_ui import build_ui
+from chat_ui.server import create_app
+
+
+def build_service() -> ChatService:
+    """The service that the environment describes, not opened yet. Mistakes end the program, all at once."""
+    try:
+        return ChatService(Settings.load())
+    except ConfigError as error:
+        sys.stderr.write("\n  ".join(["The configuration has mistakes:", *error.problems]) + "\n")
+        raise SystemExit(2) from None
+
+
+service = build_service()
+demo = build_ui(service)
+app = create_app(service, demo)
+
+
+def main() -> None:
+    """Serves until Ctrl+C or SIGTERM; running replies are saved before it ends."""
+    settings = service.settings
+    logging.basicConfig(level=settings.log_level, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # it would log a line for every reply
+    uvicorn.run(
+        app,
+        host=settings.gradio_server_name,
+        port=settings.gradio_server_port,
+        log_level=settings.log_level.lower(),
+        access_log=False,
+        timeout_graceful_shutdown=2,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,23 @@
+"""The page and the endpoints. The only package that knows Gradio and FastAPI."""
+
+import gradio as gr
+
+from chat_core import ChatService
+
+from . import api, layout
+from .events import Handlers, wire
+from .pace import Pace
+
+
+def build_ui(service: ChatService) -> gr.Blocks:
+    """The page over `service`, with its named endpoints. Opens nothing."""
+    demo: gr.Blocks
+    with gr.Blocks(title="Role Chat", fill_height=True, analytics_enabled=False) as demo:
+        widgets = layout.build(service)
+        pace = Pace()
+        wire(demo, widgets, Handlers(service, pace))
+        api.register(api.Endpoints(service, pace))
+    demo.max_threads = 256  # also the number of generators that may run at once
+    demo.state_session_capacity = 1000
+    demo.queue(max_size=512, default_concurrency_limit=None, api_open=False)
+    return demo

@@ -1,0 +1,228 @@
+"""What the page does: one handler per intention, and every listener in one place."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any, cast
+from uuid import uuid4
+
+import gradio as gr
+
+from chat_core import ChatError, ChatService, Messages, Session, TurnEnd, new_user_id
+
+from . import view
+from .layout import Widgets
+from .pace import STREAMS, Pace
+from .texts import say
+from .visitor import Visitor
+
+Identity = dict[str, str]  # what the browser keeps: user_id, session_id (of the conversation opened last)
+Place = dict[str, str]  # what this tab shows: session_id, turn_id (of the turn to follow), visit
+NOWHERE: Place = {"session_id": "", "turn_id": "", "visit": ""}
+
+# The page shows the latest messages: a frame costs the browser more the more of them there are.
+WINDOW = 30
+
+
+class Handlers:
+    """The handlers. Each takes and gives plain values, and finds out for itself who asks."""
+
+    def __init__(self, service: ChatService, pace: Pace) -> None:
+        self._service = service
+        self._pace = pace
+
+    async def load(self, identity: Identity, request: gr.Request) -> list[Any]:
+        """The page was opened: the conversation this browser had open, or an empty one."""
+        visitor = Visitor.of(request, identity["user_id"] or new_user_id())
+        store = (await self._service.health()).store
+        try:
+            shown = await self._show(visitor, identity["session_id"])
+        except ChatError as error:
+            if error.code == "store_unavailable":  # the id is kept for better times
+                shown = self._shown(visitor, Place(NOWHERE, session_id=identity["session_id"]))
+            else:
+                visitor = Visitor.of(request, new_user_id() if error.code == "invalid_input" else visitor[0])
+                shown = await self._show(visitor, "")
+        notice = view.notice(self._service.notices, self._service.models[0], store, visitor.language)
+        models = gr.Dropdown(choices=list(self._service.models), value=self._service.models[0])
+        return [*shown, notice, models]
+
+    async def open(self, identity: Identity, request: gr.Request, event: gr.EventData) -> list[Any]:
+        """An entry of the sidebar was clicked."""
+        visitor = Visitor.of(request, identity["user_id"])
+        with visitor.told():
+            return await self._show(visitor, event.session_id)
+
+    async def new(self, identity: Identity, role: str, request: gr.Request) -> list[Any]:
+        """An empty conversation. It is stored with its first message."""
+        visitor = Visitor.of(request, identity["user_id"])
+        with visitor.told():
+            return await self._show(visitor, "", role)
+
+    def choose_role(self, role: str, request: gr.Request) -> gr.Chatbot:
+        """The role answers from the next message on; an empty conversation greets in its name now."""
+        greeting = view.greeting(self._service.roles[role], Visitor.of(request, "").language)
+        return gr.Chatbot(**greeting)
+
+    async def send(
+        self, text: str, identity: Identity, place: Place, role: str, model: str, request: gr.Request
+    ) -> list[Any]:
+        """The message is stored and its reply begins; the place then names the turn to follow. The box is
+        emptied only now, so that a refused message stays in it."""
+        visitor = Visitor.of(request, identity["user_id"])
+        with visitor.told():
+            session_id = await self._start_turn(visitor, place["session_id"], text, role, model)
+            return ["", *await self._show(visitor, session_id)]
+
+    async def send_example(
+        self,
+        identity: Identity,
+        place: Place,
+        role: str,
+        model: str,
+        request: gr.Request,
+        event: gr.SelectData,
+    ) -> list[Any]:
+        """An example question was clicked."""
+        text = event.value["text"]
+        return (await self.send(text, identity, place, role, model, request))[1:]
+
+    async def follow(self, identity: Identity, place: Place, request: gr.Request) -> AsyncIterator[list[Any]]:
+        """Shows the turn that the place names as it goes on. May be ended at any time: the turn isn't."""
+        session_id, turn_id = place["session_id"], place["turn_id"]
+        if not turn_id:
+            yield [gr.skip()] * 3  # without a yield Gradio would set the outputs to nothing
+            return
+        visitor = Visitor.of(request, identity["user_id"])
+        user_id, language = visitor
+        with visitor.told(), self._pace.viewer():
+            history = await self._service.history(user_id, session_id, WINDOW)
+            before = view.conversation(_without_reply(history, turn_id), language)
+            typing = view.reply(language, "", "", running=True)
+            yield [before + typing, view.activity(True), gr.skip()]
+            text, reasoning = "", ""
+            events = self._service.follow(user_id, session_id, turn_id)
+            async with aclosing(events):
+                async for event in events:
+                    if isinstance(event, TurnEnd):
+                        reply = view.reply(language, text, reasoning) + view.ending(event, language)
+                        break
+                    text += event.text if event.kind == "text" else ""
+                    reasoning += event.text if event.kind == "reasoning" else ""
+                    reply = view.reply(language, text, reasoning, running=True)
+                    yield [before + reply, view.activity(True), gr.skip()]
+                    await self._pace.rest()
+            sessions = await self._service.sessions(user_id)
+            listed = view.session_list(sessions, session_id, language)
+            yield [before + reply, view.activity(False), listed]
+
+    async def stop(self, identity: Identity, place: Place, request: gr.Request) -> None:
+        """Ends the running reply and says what that did; the follower sees the end."""
+        visitor = Visitor.of(request, identity["user_id"])
+        with visitor.told():
+            result = await self._service.stop(visitor.user_id, place["session_id"])
+        key = "stopped_after" if result.stopped else "nothing_to_stop"
+        gr.Info(say(visitor.language, key, characters=result.characters), duration=3, title=" ")
+
+    async def clear(self, identity: Identity, place: Place, request: gr.Request) -> list[Any]:
+        """Removes what was said in this conversation."""
+        visitor = Visitor.of(request, identity["user_id"])
+        with visitor.told():
+            if place["session_id"]:
+                await self._service.clear(visitor.user_id, place["session_id"])
+            return await self._show(visitor, place["session_id"])
+
+    async def _start_turn(self, visitor: Visitor, session_id: str, text: str, role: str, model: str) -> str:
+        if session_id:
+            await self._service.start_turn(visitor.user_id, session_id, text, role, model)
+            return session_id
+        _, session = await self._service.start_session(visitor.user_id, role)
+        try:
+            await self._service.start_turn(visitor.user_id, session.id, text, role, model)
+        except ChatError:
+            await self._service.delete(visitor.user_id, session.id)  # nobody asked for an empty one
+            raise
+        return session.id
+
+    async def _show(self, visitor: Visitor, session_id: str, role: str = "") -> list[Any]:
+        """The values of `Widgets.shown`: this conversation, or an empty one when there is no id."""
+        sessions = await self._service.sessions(visitor.user_id)
+        if not session_id:
+            return self._shown(visitor, NOWHERE, sessions, role=role)
+        session = await self._service.session(visitor.user_id, session_id)
+        history = await self._service.history(visitor.user_id, session_id, WINDOW)
+        # A turn that has no reply yet runs, or failed: following it shows which.
+        unanswered = bool(history.items) and history.items[-1].role == "user"
+        place = {
+            "session_id": session_id,
+            "turn_id": session.last_turn if session.running or unanswered else "",
+            "visit": uuid4().hex,  # a return to the same turn is a change too, so that it is followed again
+        }
+        bubbles = view.conversation(history.items, visitor.language, history.unreadable)
+        return self._shown(visitor, place, sessions, bubbles, session.role)
+
+    def _shown(
+        self,
+        visitor: Visitor,
+        place: Place,
+        sessions: list[Session] | None = None,
+        bubbles: list[view.Bubble] | None = None,
+        role: str = "",
+    ) -> list[Any]:
+        role = self._service.roles.known_or_default(role)
+        greeting = view.greeting(self._service.roles[role], visitor.language)
+        choices = view.role_choices(self._service.roles, visitor.language)
+        return [
+            {"user_id": visitor.user_id, "session_id": place["session_id"]},
+            place,
+            gr.Chatbot(value=cast(Any, bubbles or []), **greeting),
+            view.session_list(sessions or [], place["session_id"], visitor.language),
+            gr.Dropdown(choices=choices, value=role),
+            view.activity(bool(place["turn_id"])),
+        ]
+
+
+def _without_reply(history: Messages, turn_id: str) -> list[Any]:
+    return [m for m in history.items if m.role == "user" or m.turn_id != turn_id]
+
+
+def wire(demo: gr.Blocks, w: Widgets, handlers: Handlers) -> None:
+    """Every listener of the page."""
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    shown = [w.identity, w.place, w.chatbot, w.sessions, w.role, w.activity]
+    asked = [w.identity, w.place, w.role, w.model]
+
+    follow = w.place.change(
+        handlers.follow,
+        inputs=[w.identity, w.place],
+        outputs=[w.chatbot, w.activity, w.sessions],
+        postprocess=False,
+        trigger_mode="multiple",
+        concurrency_id="stream",
+        concurrency_limit=STREAMS,
+        **quiet,
+    )
+    demo.load(handlers.load, [w.identity], [*shown, w.notice, w.model], **quiet)
+    w.sessions.click(handlers.open, [w.identity], shown, cancels=[follow], **quiet)
+    w.new_chat.click(handlers.new, [w.identity, w.role], shown, cancels=[follow], **quiet)
+    w.role.input(handlers.choose_role, [w.role], [w.chatbot], **quiet)
+    w.box.submit(handlers.send, [w.box, *asked], [w.box, *shown], **quiet)
+    w.chatbot.example_select(handlers.send_example, asked, shown, **quiet)
+    w.box.stop(handlers.stop, [w.identity, w.place], **quiet)
+    w.clear.click(
+        handlers.clear,
+        [w.identity, w.place],
+        shown,
+        cancels=[follow],
+        js=_confirmed("clear_confirm"),
+        **quiet,
+    )
+
+
+def _confirmed(key: str) -> str:
+    """JavaScript that asks first, in the browser's language, and lets the event go on only after a yes."""
+    zh, en = (json.dumps(say(language, key)) for language in ("zh", "en"))
+    return (
+        f"(...values) => {{ if (!confirm(navigator.language.startsWith('zh') ? {zh} : {en})) "
+        "throw new Error('cancelled'); return values; }"
+    )

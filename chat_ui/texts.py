@@ -1,0 +1,199 @@
+"""Every word the page and the endpoints say, in Chinese and English."""
+
+from chat_core import ChatError, Language, TurnError
+
+TEXTS: dict[str, dict[Language, str]] = {
+    "title": {"zh": "多角色聊天", "en": "Role Chat"},
+    "new_chat": {"zh": "新对话", "en": "New chat"},
+    "role": {"zh": "角色", "en": "Role"},
+    "model": {"zh": "模型", "en": "Model"},
+    "clear": {"zh": "清空", "en": "Clear"},
+    "clear_confirm": {
+        "zh": "清空这个对话的全部消息？此操作无法撤销。",
+        "en": "Clear all messages of this conversation? This cannot be undone.",
+    },
+    "message": {"zh": "消息", "en": "Message"},
+    "message_placeholder": {
+        "zh": "输入消息…",
+        "en": "Write a message…",
+    },
+    "conversation": {"zh": "对话", "en": "Conversation"},
+    "conversations": {"zh": "对话列表", "en": "Conversations"},
+    "no_conversations": {"zh": "还没有对话", "en": "No conversations yet"},
+    "untitled": {"zh": "新对话", "en": "New chat"},
+    "running": {"zh": "正在回复", "en": "reply running"},
+    "thinking": {"zh": "思考中…", "en": "Thinking…"},
+    "thought": {"zh": "思考过程", "en": "Thoughts"},
+    "stopped": {"zh": "已停止", "en": "Stopped"},
+    "interrupted": {
+        "zh": "回复被中断：应用当时重启了。可以让它继续。",
+        "en": "Interrupted: the app was restarted. Ask it to go on.",
+    },
+    "stopped_after": {
+        "zh": "已停止，保留了 {characters} 个字符。",
+        "en": "Stopped; {characters} characters kept.",
+    },
+    "nothing_to_stop": {"zh": "没有正在进行的回复。", "en": "No reply is running."},
+    "unreadable": {
+        "zh": "有 {count} 条已保存的消息无法读取，未显示。",
+        "en": "{count} stored messages cannot be read and are not shown.",
+    },
+    "notice.embedded_model": {
+        "zh": "正在使用内置的小模型 {model}，只适合试用。在 `.env` 中设置 `OPENAI_API_KEY`"
+        "（或 `OPENAI_BASE_URL`）即可使用真正的模型。",
+        "en": "You are talking to {model}, a tiny built-in model for trying things out. "
+        "Set `OPENAI_API_KEY` (or `OPENAI_BASE_URL`) in `.env` to use a real one.",
+    },
+    "notice.no_model": {
+        "zh": "还没有模型。在 `.env` 中设置 `OPENAI_API_KEY` 或 `OPENAI_BASE_URL`，"
+        "或运行 `make install` 安装内置小模型，然后重启。",
+        "en": "There is no model yet. Set `OPENAI_API_KEY` or `OPENAI_BASE_URL` in `.env`, "
+        "or run `make install` for the built-in one, then restart.",
+    },
+    "notice.nothing_kept": {
+        "zh": "对话只保存在内存中，应用停止后会丢失。设置 `REDIS_URL` 即可保存。",
+        "en": "Conversations are lost when the app stops: there is no Redis. Set `REDIS_URL` to keep them.",
+    },
+    "notice.store_away": {
+        "zh": "暂时连接不上对话存储，请稍后刷新页面。",
+        "en": "The conversation store does not answer right now. Reload the page in a moment.",
+    },
+    "error": {"zh": "出错了", "en": "Something went wrong"},
+    "reason": {"zh": "原因：{reason}", "en": "Reason: {reason}"},
+    "retry_after": {"zh": "（{seconds:.0f} 秒后可重试）", "en": "(It asks for {seconds:.0f} seconds.)"},
+    "error.internal": {
+        "zh": "应用内部出错了，请重试。",
+        "en": "Something went wrong inside the app. Please try again.",
+    },
+    "error.invalid_input": {
+        "zh": "参数 {field} 不正确：应为 {expected}。",
+        "en": "{field} must be {expected}.",
+    },
+    "error.message_empty": {"zh": "请先输入内容。", "en": "Please write something first."},
+    "error.message_too_long": {
+        "zh": "消息有 {length} 个字符，最多允许 {limit} 个。请缩短后再发送。",
+        "en": "The message has {length} characters; at most {limit} are allowed. Please shorten it.",
+    },
+    "error.unknown_role": {
+        "zh": "没有这个角色。可用的角色：{known}。",
+        "en": "There is no such role. Choose one of: {known}.",
+    },
+    "error.unknown_model": {
+        "zh": "没有这个模型。可用的模型：{known}。",
+        "en": "There is no such model. Choose one of: {known}.",
+    },
+    "error.session_not_found": {
+        "zh": "找不到这个对话，可能已被删除或已过期。请开始新对话。",
+        "en": "This conversation was not found; it may have been deleted or expired. Start a new one.",
+    },
+    "error.turn_not_found": {
+        "zh": "这个对话里还没有消息。",
+        "en": "Nothing was said in this conversation yet.",
+    },
+    "error.session_busy": {
+        "zh": "这个对话正在生成回复，请等它完成或先停止它。",
+        "en": "A reply is still being written here. Wait for it to end, or stop it first.",
+    },
+    "error.rate_limited": {
+        "zh": "消息发得太快了，请在 {retry_after:.0f} 秒后再试。",
+        "en": "That was too fast. Please try again in {retry_after:.0f} seconds.",
+    },
+    "error.too_many_replies": {
+        "zh": "现在同时回复的人太多，请稍后再试。",
+        "en": "Too many replies are being written right now. Please try again in a moment.",
+    },
+    "error.shutting_down": {
+        "zh": "应用正在重启，请稍后再试。",
+        "en": "The app is restarting. Please try again in a moment.",
+    },
+    "error.store_unavailable": {
+        "zh": "暂时连接不上对话存储，请稍后再试；你输入的内容还在。",
+        "en": "The conversation store does not answer. Your text is still here: try again in a moment.",
+    },
+    "error.model_failed": {"zh": "模型出错了，请重试。", "en": "The model failed. Please try again."},
+    "error.model_not_configured": {
+        "zh": "还没有设置模型。请设置 OPENAI_API_KEY，或为本地服务器设置 OPENAI_BASE_URL。",
+        "en": "No model is set up. Set OPENAI_API_KEY, or OPENAI_BASE_URL for a local server.",
+    },
+    "error.model_auth_failed": {
+        "zh": "模型服务商拒绝了 API 密钥。请检查 OPENAI_API_KEY。",
+        "en": "The model's provider did not accept the API key. Check OPENAI_API_KEY.",
+    },
+    "error.model_not_found": {
+        "zh": "服务商不认识这个模型或地址。请检查 OPENAI_MODEL 和 OPENAI_BASE_URL。",
+        "en": "The provider does not know this model or address. Check OPENAI_MODEL and OPENAI_BASE_URL.",
+    },
+    "error.model_rate_limited": {
+        "zh": "模型服务商请求放慢速度，请稍后再试。",
+        "en": "The model's provider asks to slow down. Please try again later.",
+    },
+    "error.model_unreachable": {
+        "zh": "连接不上模型服务器。请检查网络和 OPENAI_BASE_URL。",
+        "en": "The model's server cannot be reached. Check the network and OPENAI_BASE_URL.",
+    },
+    "error.model_server_failed": {
+        "zh": "模型服务器出错了，请稍后再试。",
+        "en": "The model's server had an error. Please try again in a moment.",
+    },
+    "error.model_request_rejected": {
+        "zh": "模型服务商拒绝了这个请求。",
+        "en": "The model's provider rejected the request.",
+    },
+    "error.model_timed_out": {
+        "zh": "模型迟迟没有开始回复，请重试。",
+        "en": "The model did not start to answer in time. Please try again.",
+    },
+    "error.model_stalled": {
+        "zh": "模型中途停住了，请重试。",
+        "en": "The model stopped in the middle of its reply. Please try again.",
+    },
+    "error.model_disconnected": {
+        "zh": "与模型的连接中途断开了，请重试。",
+        "en": "The connection to the model was lost in the middle. Please try again.",
+    },
+    "error.model_garbled": {
+        "zh": "模型服务器返回的不是聊天回复。请检查 OPENAI_BASE_URL。",
+        "en": "The model's server sent something that is not a chat reply. Check OPENAI_BASE_URL.",
+    },
+    "error.model_silent": {
+        "zh": "模型什么也没说就结束了，请换个说法再试。",
+        "en": "The model ended without saying anything. Please rephrase and try again.",
+    },
+    "error.context_too_long": {
+        "zh": "对话太长，超出了模型的容量。请开始新对话，或调小 CONTEXT_MESSAGES。",
+        "en": "The conversation is too long for this model. Start a new one, or lower CONTEXT_MESSAGES.",
+    },
+}
+
+
+def say(language: Language, key: str, **facts: object) -> str:
+    """The text of that key with its facts filled in."""
+    return TEXTS[key][language].format(**facts)
+
+
+def explain(language: Language, error: ChatError | TurnError) -> str:
+    """What went wrong, for a person, with the provider's own reason if it gave one."""
+    sentence = say(language, f"error.{error.code}", **error.facts)
+    if error.code == "model_rate_limited" and (wait := error.facts.get("retry_after")):
+        sentence += " " + say(language, "retry_after", seconds=wait)
+    if reason := error.facts.get("reason"):
+        sentence += " " + say(language, "reason", reason=reason)
+    return sentence
+
+
+def choose_language(accept_language: str) -> Language:
+    """Chinese if an Accept-Language header (RFC 9110, 12.5.4) prefers it to English, else English."""
+    preferred = {"zh": 0.0, "en": 0.0}
+    for part in accept_language.lower().split(","):
+        tag, _, quality = part.strip().partition(";q=")
+        name = tag.split("-")[0]
+        if name in preferred:
+            preferred[name] = max(preferred[name], _quality(quality))
+    return "zh" if preferred["zh"] > preferred["en"] else "en"
+
+
+def _quality(text: str) -> float:
+    try:
+        return float(text or 1)
+    except ValueError:
+        return 0.0
