@@ -7,6 +7,8 @@ from contextlib import AsyncExitStack
 from typing import Any, Literal
 
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import ConstantBackoff
 
 from .embedded import llama
 from .errors import ConfigError, ModelNotConfigured, StoreUnavailable
@@ -64,7 +66,7 @@ class Backends:
         try:
             await asyncio.to_thread(valkey.start)
         except StoreUnavailable as error:
-            log.error("%s %s", error, error.facts["reason"])
+            log.error("%s", error)
         else:
             stack.push_async_callback(asyncio.to_thread, valkey.stop)
 
@@ -113,4 +115,12 @@ def _connect(settings: Settings) -> Redis:
         return FakeAsyncRedis(decode_responses=True)
     if not address:
         address = f"unix://{_embedded_valkey(settings).socket}"
-    return Redis.from_url(address, decode_responses=True, max_connections=2000, health_check_interval=30)
+    return Redis.from_url(
+        address,
+        decode_responses=True,
+        max_connections=2000,
+        health_check_interval=30,
+        # One more try, not the library's ten: a person waits for the word that the store is away.
+        socket_timeout=4,
+        retry=Retry(ConstantBackoff(0.2), 1),
+    )

@@ -8,6 +8,7 @@
     │   ├── UnknownRole
     │   └── UnknownModel
     ├── SessionNotFound        no such session, or somebody else's
+    ├── TurnNotFound           the session has no turn yet
     ├── SessionBusy            a reply is running in this session
     ├── RateLimited            too many messages from this user
     ├── TooManyReplies         too many replies run in this process
@@ -115,6 +116,15 @@ class SessionNotFound(ChatError):
         super().__init__("There is no such conversation.")
 
 
+class TurnNotFound(ChatError):
+    """Nothing was said in this session yet, so there is no turn to follow."""
+
+    code = "turn_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("Nothing was said in this conversation yet.")
+
+
 class SessionBusy(ChatError):
     """A reply is already being written in this session."""
 
@@ -156,12 +166,12 @@ class ShuttingDown(ChatError):
 
 
 class StoreUnavailable(ChatError):
-    """Redis did not answer, or answered that it cannot serve."""
+    """Redis did not answer, or answered that it cannot serve. `reason` is for the log."""
 
     code = "store_unavailable"
 
     def __init__(self, reason: str = "") -> None:
-        super().__init__("The conversation store does not answer.", reason=reason)
+        super().__init__(f"The conversation store does not answer. {reason}".strip())
 
 
 class ModelError(ChatError):

@@ -1,9 +1,13 @@
 """The model: an OpenAI-compatible chat completion, as a stream of pieces. The only importer of openai."""
 
 import asyncio
+import math
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+import ssl
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple, Protocol, cast
 
 import httpx2
@@ -85,7 +89,9 @@ class OpenAIChatModel:
             base_url=base_url or None,
             max_retries=max_retries,
             timeout=openai.Timeout(None, connect=10),  # the reading is timed here, see _read
-            http_client=openai.DefaultAsyncHttpxClient(event_hooks={"response": [_no_long_wait]}),
+            http_client=openai.DefaultAsyncHttpxClient(
+                event_hooks={"response": [_no_long_wait]}, mounts=_NO_PROXY
+            ),
         )
 
     async def aclose(self) -> None:
@@ -104,17 +110,24 @@ class OpenAIChatModel:
                     for item in parser.feed(chunk):
                         yield item
                         deadline = clock() + self._stall_seconds
-                    if parser.complete:
-                        return
-                parser.close()
-        except TimeoutError:
-            raise (ModelStalled() if parser.started else ModelTimedOut()) from None
+                    if parser.finished:
+                        deadline = min(deadline, clock() + _FAREWELL_SECONDS)
+                for item in parser.close():
+                    yield item
         except _StreamError as error:
             raise self._typed(error.status, error.body) from None
         except openai.APIStatusError as error:
             raise self._typed(error.status_code, error.body, error.response.headers) from None
-        except (openai.APIConnectionError, httpx2.RequestError) as error:
-            raise (ModelDisconnected() if parser.started else ModelUnreachable()) from error
+        except openai.APIConnectionError as error:
+            raise ModelUnreachable() from error
+        except (openai.OpenAIError, httpx2.DecodingError) as error:
+            raise ModelGarbled() from error
+        except TimeoutError:
+            if not parser.finished:
+                raise (ModelStalled() if parser.started else ModelTimedOut()) from None
+        except (httpx2.RequestError, ssl.SSLError) as error:  # reading lets some TLS failures through raw
+            if not parser.finished:
+                raise ModelDisconnected() from error
 
     @asynccontextmanager
     async def _open(
@@ -141,9 +154,7 @@ class OpenAIChatModel:
         reason = _without_secrets(reason, self._secret)
         if _CONTEXT_TOO_LONG.search(f"{code} {reason}"):
             return ContextTooLong(reason)
-        if status == 429:
-            return ModelRateLimited(reason, retry_after=_retry_after(headers or {}))
-        return _error_class(status)(reason)
+        return _error_class(status)(reason, retry_after=_retry_after(headers or {}))
 
 
 def _error_class(status: int | None) -> type[ModelError]:
@@ -152,6 +163,7 @@ def _error_class(status: int | None) -> type[ModelError]:
         403: ModelAuthFailed,
         404: ModelNotFound,
         408: ModelTimedOut,
+        429: ModelRateLimited,
         504: ModelTimedOut,
     }
     if status in by_status:
@@ -167,27 +179,33 @@ class _StreamError(Exception):
     def __init__(self, body: object) -> None:
         code = body.get("code", body.get("status")) if isinstance(body, dict) else None
         self.body = body
-        self.status = int(str(code)) if str(code).isdecimal() else None
+        self.status = int(str(code)) if re.fullmatch("[45][0-9][0-9]", str(code)) else None
 
 
 class _StreamParser:
     """Server-sent events to pieces, as the "Server-sent events" section of the HTML standard frames
-    them and OpenAI's "Streaming" API reference fills them. Feed it bytes in any cut."""
+    them and OpenAI's "Streaming" API reference fills them. Feed it bytes in any cut.
+
+    `started`: a piece of the reply came. `finished`: its last one did; only the usage is still to come.
+    """
 
     def __init__(self) -> None:
         self.started = False
-        self.complete = False
+        self.finished = False
         self._rest = b""
         self._framed = False
-        self._finished = False
 
-    def feed(self, chunk: bytes) -> list[Piece | Usage]:
+    def feed(self, chunk: bytes) -> Iterator[Piece | Usage]:
+        """What came with `chunk`. Lazily, so that what stands before a bad line is not lost with it."""
         *lines, self._rest = (self._rest + chunk).split(b"\n")
-        return [item for line in lines for item in self._line(line)]
+        for line in lines:
+            yield from self._line(line)
 
-    def close(self) -> None:
-        """The connection has ended. Raises unless the reply had ended before."""
-        if self._finished or self._rest.strip() == b"data: [DONE]":
+    def close(self) -> Iterator[Piece | Usage]:
+        """The connection has ended: what stood in its last line. Raises unless the reply had ended."""
+        with suppress(ModelGarbled):  # the line may be cut anywhere
+            yield from self.feed(b"\n")
+        if self.finished:
             return
         if self._framed:
             raise ModelDisconnected()
@@ -199,7 +217,7 @@ class _StreamParser:
         self._framed = True
         data = line[5:].strip()
         if data == b"[DONE]":
-            self.complete = True
+            self.finished = True
             return []
         try:
             event = from_json(data)
@@ -223,7 +241,7 @@ class _StreamParser:
                 items.append(Piece("reasoning", reasoning))
             if (text := delta.get("content")) and isinstance(text, str):
                 items.append(Piece("text", text))
-            self._finished = self._finished or bool(choice.get("finish_reason"))
+            self.finished = self.finished or bool(choice.get("finish_reason"))
         self.started = self.started or bool(items)
         if usage := event.get("usage"):
             items.append(Usage.model_validate({k: v for k, v in usage.items() if v is not None}))
@@ -234,6 +252,13 @@ async def _read(chunks: AsyncIterator[bytes], deadline: float) -> bytes | None:
     async with asyncio.timeout_at(deadline):
         return await anext(chunks, None)
 
+
+# How long, after the last piece, the usage and the end of the response are waited for. A response read to
+# its end leaves a connection that the next turn can use; one that is broken off does not.
+_FAREWELL_SECONDS = 1.0
+
+# A server on this machine is never behind a proxy, whatever HTTP_PROXY says and NO_PROXY forgets.
+_NO_PROXY = {f"all://{host}": None for host in ("localhost", "127.0.0.1", "[::1]")}
 
 # A server that wants a pause longer than this is answered with an error that tells the person how long.
 _LONGEST_WAIT_SECONDS = 3.0
@@ -246,11 +271,16 @@ async def _no_long_wait(response: httpx2.Response) -> None:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait, from `Retry-After` in its number form (RFC 9110, 10.2.3)."""
+    """Seconds to wait, from `Retry-After` in either of its forms (RFC 9110, 10.2.3)."""
+    value = headers.get("retry-after", "")
     try:
-        return max(0.0, float(headers.get("retry-after", "")))
+        seconds = float(value)
     except ValueError:
-        return None
+        try:
+            seconds = parsedate_to_datetime(value).timestamp() - time.time()
+        except ValueError:
+            return None
+    return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
 _CONTEXT_TOO_LONG = re.compile(
@@ -262,13 +292,16 @@ _REASON_CHARS = 500
 
 
 def _code_and_reason(body: object) -> tuple[str, str]:
+    if isinstance(body, list) and body:  # so does Gemini wrap its errors
+        body = body[0]
     if isinstance(body, dict):
         inner = body.get("error", body)
         if isinstance(inner, dict):
             code = f"{inner.get('code') or ''} {inner.get('type') or ''}".strip()
             return code, str(inner.get("message") or inner.get("detail") or "")
         return "", str(inner)
-    return "", str(body or "")
+    text = str(body or "").lstrip()
+    return "", "" if text.startswith("<") else text  # a proxy's HTML page is no reason
 
 
 def _without_secrets(reason: str, secret: str) -> str:

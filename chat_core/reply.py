@@ -36,7 +36,7 @@ class Reply:
                 if self._seconds_to_first_token is None:
                     self._seconds_to_first_token = self._elapsed()
                 self._turn.append(item.kind, item.text)
-        if not self._turn.position:
+        if not self._turn.text("text"):
             raise ModelSilent()
 
     def end(self, reader: asyncio.Task[None]) -> TurnEnd:
@@ -72,6 +72,8 @@ class Reply:
         failure = reader.exception()
         if failure is None:
             return "done", None
+        if self._turn.cut_as:  # it failed at being cut off
+            return self._turn.cut_as, None
         if not isinstance(failure, ChatError):
             log.error("turn %.8s… failed inside the app", self._turn.id, exc_info=failure)
             failure = ChatError()

@@ -2,7 +2,7 @@
 
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from .errors import ConfigError, UnknownRole
 
 Language = Literal["zh", "en"]
+Text = Annotated[str, Field(min_length=1, max_length=2000)]
 DEFAULT_ROLE = "assistant"
 
 
@@ -25,8 +26,8 @@ class _Strict(BaseModel):
 class Words(_Strict):
     """A text in both languages. In a roles file a plain string stands for both."""
 
-    zh: Annotated[str, Field(min_length=1, max_length=2000)]
-    en: Annotated[str, Field(min_length=1, max_length=2000)]
+    zh: Text
+    en: Text
 
     def __getitem__(self, language: Language) -> str:
         return self.zh if language == "zh" else self.en
@@ -35,8 +36,8 @@ class Words(_Strict):
 class Examples(_Strict):
     """Example questions in both languages. In a roles file a plain list stands for both."""
 
-    zh: tuple[str, ...] = ()
-    en: tuple[str, ...] = ()
+    zh: tuple[Text, ...] = ()
+    en: tuple[Text, ...] = ()
 
     def __getitem__(self, language: Language) -> tuple[str, ...]:
         return self.zh if language == "zh" else self.en
@@ -68,7 +69,14 @@ class Roles(Mapping[str, Role]):
         except KeyError:
             raise UnknownRole(key, list(self._roles)) from None
 
-    def __iter__(self) -> Any:
+    def __contains__(self, key: object) -> bool:
+        return key in self._roles
+
+    def known_or_default(self, key: str) -> str:
+        """The key, or the default's when no role has it (any more)."""
+        return key if key in self else self.default
+
+    def __iter__(self) -> Iterator[str]:
         return iter(self._roles)
 
     def __len__(self) -> int:
@@ -76,7 +84,7 @@ class Roles(Mapping[str, Role]):
 
 
 class _RolesFile(_Strict):
-    roles: Annotated[tuple[Role, ...], Field(min_length=1)]
+    roles: tuple[Role, ...] = ()
     default: str = DEFAULT_ROLE
 
 
@@ -107,7 +115,7 @@ def load_roles(path: Path | None = None) -> Roles:
 
 def _parse(path: Path) -> Any:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         return json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
     except OSError as error:
         raise ConfigError([f"ROLES_FILE {path}: cannot be read ({error.strerror})"]) from None
@@ -117,7 +125,9 @@ def _parse(path: Path) -> Any:
 
 def _problem(path: Path, detail: Any) -> str:
     place = ".".join(str(part + 1 if isinstance(part, int) else part) for part in detail["loc"])
-    return f"ROLES_FILE {path}: {place or 'file'}: {detail['msg'].lower()}"
+    # In the words of the file, which has neither tuples nor classes.
+    message = detail["msg"].split(" or instance of ")[0].replace("tuple", "list")
+    return f"ROLES_FILE {path}: {place or 'file'}: {message.lower()}"
 
 
 BUILT_IN = (

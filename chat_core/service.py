@@ -23,6 +23,7 @@ from .errors import (
     ShuttingDown,
     StoreUnavailable,
     TooManyReplies,
+    TurnNotFound,
     UnknownModel,
 )
 from .limits import RateLimiter
@@ -53,12 +54,17 @@ class Health(NamedTuple):
     model: bool
 
 
+_PATIENCE_SECONDS = 8.0
+
+
 @asynccontextmanager
-async def _store_border() -> AsyncIterator[None]:
-    """Where Redis' exceptions end: nothing outside this package sees one."""
+async def _store_border(seconds: float | None = _PATIENCE_SECONDS) -> AsyncIterator[None]:
+    """Where Redis' exceptions end: nothing outside this package sees one, and nobody waits for longer than
+    `seconds`, however often the client tries again."""
     try:
-        yield
-    except RedisError as error:
+        async with asyncio.timeout(seconds):
+            yield
+    except (RedisError, TimeoutError) as error:
         raise StoreUnavailable(type(error).__name__) from error
 
 
@@ -90,6 +96,7 @@ class ChatService:
         self._log = TurnLog(self._backends.redis, self._store, lease_seconds=lease_seconds)
         self._writer = TurnWriter(self._log)
         self._limiter = RateLimiter(self._backends.redis, settings.rate_limit)
+        self._starting: set[asyncio.Task[str]] = set()
         self._closing = False
         self._open = AsyncExitStack()
 
@@ -109,20 +116,22 @@ class ChatService:
         async with AsyncExitStack() as stack:
             await self._backends.open(stack)
             stack.push_async_callback(_cancelled, asyncio.create_task(self._writer.run()))
-            stack.push_async_callback(self._finish_turns)
+            stack.push_async_callback(self.drain)
             self._open = stack.pop_all()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._open.aclose()
 
-    async def _finish_turns(self) -> None:
-        """No new turns; the running ones are saved as interrupted."""
+    async def drain(self) -> None:
+        """Takes no new turns and saves the running ones as interrupted. Leaving the service does that too;
+        a server does it before, while its followers can still be told."""
         self._closing = True
         for turn in self._writer.turns.values():
             turn.cut("interrupted")
         try:
             async with asyncio.timeout(_SHUTDOWN_SECONDS):
+                await asyncio.gather(*self._starting, return_exceptions=True)
                 await self._writer.idle()
         except TimeoutError:
             log.error("%d replies could not be saved before the end", len(self._writer.turns))
@@ -135,8 +144,9 @@ class ChatService:
 
         Raises UnknownRole.
         """
-        user_id = user_id or new_user_id()
+        user_id = new_user_id() if user_id == "" else user_id
         _check_ids(user_id)
+        _check_text(role=role)
         session = await self._store.create(user_id, uuid.uuid4().hex, self.roles[role].key)
         return user_id, session
 
@@ -157,8 +167,7 @@ class ChatService:
     async def history(self, user_id: str, session_id: str, limit: int = 0) -> Messages:
         """The latest `limit` stored messages, oldest first (0: all). A running reply is not among them:
         follow it. Raises InvalidInput for a negative limit."""
-        if limit < 0:
-            raise InvalidInput("limit", "0 (all) or more")
+        _check_count("limit", limit)
         await self.session(user_id, session_id)
         return await self._store.messages(user_id, session_id, limit)
 
@@ -171,6 +180,7 @@ class ChatService:
     @_store_border()
     async def rename(self, user_id: str, session_id: str, title: str) -> Session:
         """The session under its new title, white space tidied. Raises InvalidInput."""
+        _check_text(title=title)
         title = " ".join(title.split())
         if not 1 <= len(title) <= TITLE_CHARS:
             raise InvalidInput("title", f"1 to {TITLE_CHARS} characters")
@@ -197,16 +207,23 @@ class ChatService:
         SessionBusy, TooManyReplies or ShuttingDown; then nothing is stored.
         """
         _check_ids(user_id, session_id)
+        _check_text(message=message, role=role, model=model)
         self._check_message(message)
         session = await self._store.get(user_id, session_id)
-        role = self.roles[role or self._still_known(session.role)].key
+        role = self.roles[role or self.roles.known_or_default(session.role)].key
         model = self._choose_model(model, session.model)
         if self._closing:
             raise ShuttingDown()
-        if len(self._writer.turns) >= self.settings.max_concurrent_replies:
+        if len(self._writer.turns) + len(self._starting) >= self.settings.max_concurrent_replies:
             raise TooManyReplies(self.settings.max_concurrent_replies)
-        await self._limiter.check(user_id)
+        # A task of the service's own: whoever asks may go away between the claim and the reply.
+        start = asyncio.create_task(self._start(user_id, session_id, message, role, model))
+        self._starting.add(start)
+        start.add_done_callback(self._starting.discard)
+        return await asyncio.shield(start)
 
+    async def _start(self, user_id: str, session_id: str, message: str, role: str, model: str) -> str:
+        await self._limiter.check(user_id)
         turn = LiveTurn(uuid.uuid4().hex, user_id, session_id)
         asked = ChatMessage(
             id=f"{turn.id}-message",
@@ -228,25 +245,29 @@ class ChatService:
         self._writer.add(turn)
         turn.reader = asyncio.create_task(reply.read(self._backends.model))
         turn.reader.add_done_callback(lambda task: self._writer.end(turn, reply.end(task)))
+        if self._closing:
+            turn.cut("interrupted")
         return turn.id
 
     async def follow(
         self, user_id: str, session_id: str, turn_id: str = "", after: int = 0
     ) -> AsyncGenerator[TurnEvent, None]:
         """The events of a turn after the position `after` (the last one seen): pieces of the reply as
-        they come, then its TurnEnd. Without a `turn_id`, of the session's last turn; nothing if there
-        was none. Any number of followers may come and go."""
-        async with _store_border():
-            if turn_id not in self._writer.turns:
+        they come, then its TurnEnd. Without a `turn_id`, of the session's last turn. Any number of
+        followers may come and go. Raises TurnNotFound when there is none."""
+        _check_ids(user_id, session_id)
+        _check_text(turn_id=turn_id)
+        _check_count("after", after)
+        async with _store_border(None):
+            live = self._live(user_id, session_id, turn_id)
+            if live is not None:
+                events = live.follow(after)
+            else:
                 session = await self.session(user_id, session_id)
                 turn_id = turn_id or session.last_turn
                 if not turn_id:
-                    return
-                _check_turn_id(turn_id)
-            live = self._writer.turns.get(turn_id)
-            if live is not None and (live.user_id, live.session_id) == (user_id, session_id):
-                events = live.follow(after)
-            else:
+                    raise TurnNotFound()
+                _check_id("turn_id", turn_id)
                 events = self._log.follow(user_id, session_id, turn_id, after)
             async with aclosing(events):
                 async for event in events:
@@ -256,22 +277,34 @@ class ChatService:
     async def stop(self, user_id: str, session_id: str) -> Stopped:
         """Stops the session's running reply, wherever it runs, and waits until what there is of it is
         stored. Stopping nothing is no error."""
-        await self.session(user_id, session_id)
-        turn_id = await self._log.running(user_id, session_id)
-        if not turn_id:
-            return Stopped(False, "", 0)
-        live = self._writer.turns.get(turn_id)
+        _check_ids(user_id, session_id)
+        live = self._live(user_id, session_id)
         if live is not None:
             live.cut("stopped")
+            turn_id = live.id
         else:
+            await self.session(user_id, session_id)
+            turn_id = await self._log.running(user_id, session_id)
+            if not turn_id:
+                return Stopped(False, "", 0)
             await self._log.request_stop(user_id, turn_id)
         with suppress(TimeoutError):
-            async with asyncio.timeout(_STOP_SECONDS):
-                async for event in self.follow(user_id, session_id, turn_id):
+            async with (
+                asyncio.timeout(_STOP_SECONDS),
+                aclosing(self.follow(user_id, session_id, turn_id)) as events,
+            ):
+                async for event in events:
                     if isinstance(event, TurnEnd):
                         kept = len(event.message.content) if event.message else 0
                         return Stopped(event.status == "stopped", turn_id, kept)
         return Stopped(False, turn_id, 0)
+
+    def _live(self, user_id: str, session_id: str, turn_id: str = "") -> LiveTurn | None:
+        """The turn, or any of the session, if it runs in this process: then Redis need not be asked."""
+        for turn in self._writer.turns.values():
+            if (turn.user_id, turn.session_id) == (user_id, session_id) and turn_id in ("", turn.id):
+                return turn
+        return None
 
     # Health
 
@@ -292,10 +325,6 @@ class ChatService:
         if len(message) > self.settings.max_message_chars:
             raise MessageTooLong(len(message), self.settings.max_message_chars)
 
-    def _still_known(self, role: str) -> str:
-        """The session's role, or the default if the roles file has lost it since."""
-        return role if role in list(self.roles) else self.roles.default
-
     def _choose_model(self, wanted: str, before: str) -> str:
         if wanted and wanted not in self.models:
             raise UnknownModel(wanted, list(self.models))
@@ -313,15 +342,33 @@ def new_user_id() -> str:
 
 
 def _check_ids(user_id: str, session_id: str | None = None) -> None:
+    _check_text(user_id=user_id)
     if not keys.USER_ID.fullmatch(user_id):
         raise InvalidInput("user_id", "1 to 128 letters, digits or _ - . @")
-    if session_id is not None and not keys.SESSION_ID.fullmatch(session_id):
-        raise InvalidInput("session_id", "1 to 64 letters, digits, _ or -")
+    if session_id is not None:
+        _check_id("session_id", session_id)
 
 
-def _check_turn_id(turn_id: str) -> None:
-    if not keys.SESSION_ID.fullmatch(turn_id):
-        raise InvalidInput("turn_id", "1 to 64 letters, digits, _ or -")
+def _check_id(field: str, value: str) -> None:
+    _check_text(**{field: value})
+    if not keys.SESSION_ID.fullmatch(value):
+        raise InvalidInput(field, "1 to 64 letters, digits, _ or -")
+
+
+def _check_text(**values: object) -> None:
+    """Endpoints pass on what a client sent, and a client may send anything."""
+    for field, value in values.items():
+        if not isinstance(value, str):
+            raise InvalidInput(field, "text")
+        try:
+            value.encode()
+        except UnicodeEncodeError:  # half of a surrogate pair, which JSON can carry and nothing can store
+            raise InvalidInput(field, "valid Unicode text") from None
+
+
+def _check_count(field: str, value: int) -> None:
+    if not (isinstance(value, int) and 0 <= value < 2**63):
+        raise InvalidInput(field, "a whole number, 0 or more")
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

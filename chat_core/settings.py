@@ -1,6 +1,7 @@
 """Settings: the one reader of the environment and of `.env`."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -28,9 +29,17 @@ def _split(value: object) -> object:
     return value
 
 
+def _header_value(value: SecretStr) -> SecretStr:
+    # It travels in an HTTP header: a placeholder like "你的密钥" would fail only when somebody chats.
+    if not re.fullmatch(r"[!-~]*", value.get_secret_value()):
+        raise ValueError
+    return value
+
+
 def _web_address(value: str) -> str:
     parts = urlsplit(value)
-    if value and not (parts.scheme in ("http", "https") and parts.hostname):
+    # Asking for the port raises ValueError for one that is none.
+    if value and not (parts.scheme in ("http", "https") and parts.hostname and parts.port != 0):
         raise ValueError
     return value.rstrip("/")
 
@@ -38,15 +47,16 @@ def _web_address(value: str) -> str:
 def _redis_address(value: SecretStr) -> SecretStr:
     address = value.get_secret_value()
     parts = urlsplit(address)
-    known = parts.scheme in ("redis", "rediss", "unix") and (parts.hostname or parts.path)
+    known = parts.scheme in ("redis", "rediss", "unix") and (parts.hostname or parts.path) and parts.port != 0
     if address and not known and address != "memory://":
         raise ValueError
     return value
 
 
 def _rate_limit(value: str) -> str:
-    if value:
-        limits.parse(value)
+    # The library takes several limits in one string, of which only the first would count.
+    if value and [limit.amount > 0 for limit in limits.parse_many(value)] != [True]:
+        raise ValueError
     return value
 
 
@@ -69,9 +79,11 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    openai_api_key: SecretStr = Field(SecretStr(""), description="the provider's API key")
+    openai_api_key: Annotated[SecretStr, AfterValidator(_header_value)] = Field(
+        SecretStr(""), description="the provider's API key, ASCII characters without spaces"
+    )
     openai_base_url: Annotated[str, AfterValidator(_web_address)] = Field(
-        "", description="an http:// or https:// address, usually ending in /v1"
+        "", repr=False, description="an http:// or https:// address, usually ending in /v1"
     )
     openai_model: str = Field("gpt-4o", description="a model's name")
     openai_models: Names = Field((), description="models' names, separated by commas")
@@ -79,7 +91,9 @@ class Settings(BaseModel):
     redis_url: Annotated[SecretStr, AfterValidator(_redis_address)] = Field(
         SecretStr(""), description="a redis://, rediss:// or unix:// address, or memory://"
     )
-    redis_host: str = Field("", description="a host name")
+    redis_host: str = Field(
+        "", pattern=r"^[\w.-]*$", description="a host name or IPv4 address, without a port"
+    )
     redis_port: int = Field(6379, ge=1, le=65535, description="a port from 1 to 65535")
     redis_password: SecretStr = Field(SecretStr(""), description="a password")
     redis_db: Count = Field(0, description="a whole number, 0 or more")
@@ -117,7 +131,12 @@ class Settings(BaseModel):
 
         Raises ConfigError with a sentence for every variable that is wrong.
         """
-        written = dotenv_values(env_file) if env_file else {}
+        try:
+            written = dotenv_values(env_file) if env_file else {}
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(
+                [f"{env_file}: expected a text file in UTF-8 ({type(error).__name__})"]
+            ) from None
         found = {**written, **environ}
         values: dict[str, Any] = {}
         for field in cls.model_fields:

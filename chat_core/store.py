@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
@@ -47,14 +47,12 @@ class SessionStore:
 
     async def create(self, user_id: str, session_id: str, role: str, model: str = "") -> Session:
         """A new, empty session."""
-        now = self._clock()
-        session = Session(id=session_id, role=role, model=model, created_at=now, updated_at=now)
-        head = {"role": role, "model": model, "created_at": now, "updated_at": now}
+        head = {"role": role, "model": model, "created_at": self._clock()}
         async with self._redis.pipeline() as pipe:
             pipe.hset(keys.session(user_id, session_id), mapping=head)
             self.queue_touch(pipe, user_id, session_id)
             await pipe.execute()
-        return session
+        return await self.get(user_id, session_id)
 
     async def get(self, user_id: str, session_id: str) -> Session:
         """The session's head. Raises SessionNotFound."""
@@ -84,31 +82,84 @@ class SessionStore:
         return read_messages(rows, session_id)
 
     async def clear(self, user_id: str, session_id: str) -> int:
-        """Removes what was said, the title included; returns how many messages there were."""
+        """Removes what was said, the title and a running turn included; returns how many messages there
+        were. Raises SessionNotFound."""
         head, messages = keys.session(user_id, session_id), keys.messages(user_id, session_id)
-        last_turn = await self._redis.hget(head, "last_turn")
-        async with self._redis.pipeline() as pipe:
+
+        async def queue(pipe: Pipeline) -> None:
+            gone = await self._turn_keys(pipe, user_id, session_id)
+            pipe.multi()
             pipe.llen(messages)
-            pipe.delete(messages, *([keys.log(user_id, last_turn)] if last_turn else []))
-            pipe.hset(head, mapping={"title": "", "last_turn": ""})
-            self.queue_touch(pipe, user_id, session_id)
-            removed: int = (await pipe.execute())[0]
+            pipe.delete(messages, *gone)
+            pipe.hset(head, mapping={"title": "", "last_turn": "", "open_turn": ""})
+
+        removed: int = (await self._change(user_id, session_id, queue))[0]
         return removed
 
     async def update(self, user_id: str, session_id: str, **head: str) -> None:
-        """Sets fields of the session's head, like its title."""
-        async with self._redis.pipeline() as pipe:
+        """Sets fields of the session's head, like its title. Raises SessionNotFound."""
+
+        async def queue(pipe: Pipeline) -> None:
+            pipe.multi()
             pipe.hset(keys.session(user_id, session_id), mapping=head)
-            self.queue_touch(pipe, user_id, session_id)
-            await pipe.execute()
+
+        await self._change(user_id, session_id, queue)
+
+    async def replace(self, user_id: str, session_id: str, message: ChatMessage) -> bool:
+        """Puts `message` where the stored one of its id is; False, and nothing changed, if there is none."""
+        stored = keys.messages(user_id, session_id)
+
+        async def queue(pipe: Pipeline) -> bool:
+            for index, row in enumerate(await pipe.lrange(stored, 0, -1)):
+                if message.id in [found.id for found in read_messages([row], session_id).items]:
+                    last_turn = await pipe.hget(keys.session(user_id, session_id), "last_turn")
+                    pipe.multi()
+                    pipe.lset(stored, index, message.to_json())
+                    self.queue_touch(pipe, user_id, session_id, last_turn)
+                    return True
+            return False
+
+        found: bool = await self._redis.transaction(queue, stored, value_from_callable=True)
+        return found
 
     async def delete(self, user_id: str, session_id: str) -> None:
-        """Removes everything of the session."""
-        last_turn = await self._redis.hget(keys.session(user_id, session_id), "last_turn")
-        async with self._redis.pipeline() as pipe:
+        """Removes everything of the session, a running turn included."""
+        head = keys.session(user_id, session_id)
+
+        async def queue(pipe: Pipeline) -> None:
+            gone = await self._turn_keys(pipe, user_id, session_id)
+            pipe.multi()
             pipe.zrem(keys.sessions(user_id), session_id)
-            pipe.delete(*self._all_keys(user_id, session_id, last_turn))
-            await pipe.execute()
+            pipe.delete(head, keys.messages(user_id, session_id), *gone)
+
+        await self._redis.transaction(queue, head)
+
+    async def _change(
+        self, user_id: str, session_id: str, queue: Callable[[Pipeline], Awaitable[None]]
+    ) -> list[Any]:
+        """Runs what `queue` adds, and the touch, as one transaction; the results. Raises SessionNotFound:
+        a change must not bring back half of what somebody deletes at the same moment."""
+        head = keys.session(user_id, session_id)
+
+        async def change(pipe: Pipeline) -> None:
+            created, last_turn = await pipe.hmget(head, ["created_at", "last_turn"])
+            if not created:
+                raise SessionNotFound()
+            await queue(pipe)
+            self.queue_touch(pipe, user_id, session_id, last_turn)
+
+        results: list[Any] = await self._redis.transaction(change, head)
+        return results
+
+    async def _turn_keys(self, pipe: Pipeline, user_id: str, session_id: str) -> list[str]:
+        """The lease, and log and stop flag of every turn that a stored message belongs to."""
+        rows = await pipe.lrange(keys.messages(user_id, session_id), 0, -1)
+        last_turn = await pipe.hget(keys.session(user_id, session_id), "last_turn")
+        turns = {last_turn, *(message.turn_id for message in read_messages(rows, session_id).items)}
+        found = [keys.lease(user_id, session_id)]
+        for turn_id in filter(None, turns):
+            found += [keys.log(user_id, turn_id), keys.stop(user_id, turn_id)]
+        return found
 
     def queue_append(self, pipe: Pipeline, user_id: str, session_id: str, message: ChatMessage) -> None:
         """Adds to the transaction `pipe`: append one message, drop the oldest over the limit."""
@@ -127,14 +178,9 @@ class SessionStore:
         pipe.hincrby(head, "revision", 1)
         pipe.zadd(keys.sessions(user_id), {session_id: now})
         if self.ttl_seconds:
-            for key in (keys.sessions(user_id), *self._all_keys(user_id, session_id, last_turn)):
+            lasting = [keys.sessions(user_id), head, keys.messages(user_id, session_id)]
+            for key in [*lasting, keys.log(user_id, last_turn)] if last_turn else lasting:
                 pipe.expire(key, self.ttl_seconds)
-
-    def _all_keys(self, user_id: str, session_id: str, last_turn: str | None) -> Iterable[str]:
-        yield keys.session(user_id, session_id)
-        yield keys.messages(user_id, session_id)
-        if last_turn:
-            yield keys.log(user_id, last_turn)
 
     def _queue_head(self, pipe: Pipeline, user_id: str, session_id: str) -> None:
         pipe.hgetall(keys.session(user_id, session_id))
@@ -158,6 +204,6 @@ def read_messages(rows: Iterable[str], session_id: str) -> Messages:
 
 def _session(session_id: str, rows: list[Any]) -> Session | None:
     head, messages, leased = rows
-    if "created_at" not in head:  # gone, or the remains of a change that came after the deletion
+    if not head:
         return None
     return Session(**{**head, "id": session_id, "messages": messages, "running": bool(leased)})

@@ -8,11 +8,11 @@ piece written twice, after a lost answer, is recognised.
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from redis.exceptions import ResponseError, WatchError
+from redis.exceptions import WatchError
 
 from . import keys
 from .errors import SessionBusy, SessionNotFound
@@ -64,12 +64,6 @@ class LiveTurn:
         self._closed = self._closed or end
         self._wake()
 
-    async def closed(self) -> TurnEnd:
-        """Waits for the end."""
-        while self._closed is None:
-            await self._news.wait()
-        return self._closed
-
     async def follow(self, after: int = 0) -> AsyncGenerator[TurnEvent, None]:
         """Pieces after the position `after` as they come, joined to what is new, then the end."""
         while True:
@@ -88,18 +82,38 @@ class LiveTurn:
 
 
 class Pulse(NamedTuple):
-    """What the log said about a running turn: somebody asked it to stop; its lease is lost, because the
-    process was thought dead and the turn was closed by somebody else."""
+    """What the log said about a running turn: it is still open, that is, nobody thought the process dead
+    and closed the turn, cleared or deleted it; somebody asked it to stop."""
 
+    open: bool
     stop: bool
-    lost: bool
+
+
+# Pieces are written only while the turn is open, in one step with that question: what was deleted must not
+# come back. A lease that ran out in an outage is renewed too, for an open turn belongs to nobody else.
+_FLUSH = """
+local session, lease, log, stop = unpack(KEYS)
+local turn_id, lease_ms, ttl_seconds = unpack(ARGV)
+if redis.call('HGET', session, 'open_turn') ~= turn_id then return {0, 0} end
+redis.call('SET', lease, turn_id, 'PX', lease_ms)
+local newest = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
+local written = newest and tonumber(string.match(newest[1], '%d+')) or 0
+for i = 4, #ARGV, 3 do
+    -- What is there already was written by a flush whose answer got lost.
+    if tonumber(ARGV[i]) > written then redis.call('XADD', log, ARGV[i] .. '-0', ARGV[i + 1], ARGV[i + 2]) end
+end
+if ttl_seconds ~= '0' then redis.call('EXPIRE', log, ttl_seconds) end
+return {1, redis.call('EXISTS', stop)}
+"""
 
 
 class TurnLog:
     """Turns in Redis. `lease_seconds` is how long a turn survives without a sign of life from its
-    process. The client must decode responses."""
+    process. `live` holds the turns that this process runs, by id: however late their sign of life is,
+    they are not dead. The client must decode responses."""
 
     def __init__(self, redis: Redis, store: SessionStore, *, lease_seconds: float = 5.0) -> None:
+        self.live: dict[str, LiveTurn] = {}
         self._redis = redis
         self._store = store
         self._lease_ms = int(lease_seconds * 1000)
@@ -117,32 +131,34 @@ class TurnLog:
 
         Raises SessionNotFound, or SessionBusy while another turn runs.
         """
-        session, lease = keys.session(user_id, session_id), keys.lease(user_id, session_id)
-        messages = keys.messages(user_id, session_id)
+        session, messages = keys.session(user_id, session_id), keys.messages(user_id, session_id)
         while True:
-            await self.recover(user_id, session_id)
             async with self._redis.pipeline() as pipe:
-                await pipe.watch(session, lease)
-                if running := await pipe.get(lease):
-                    raise SessionBusy(running)
+                await pipe.watch(session)
                 created, title, open_turn, last_turn = await pipe.hmget(
                     session, ["created_at", "title", "open_turn", "last_turn"]
                 )
                 if not created:
                     raise SessionNotFound()
+                if open_turn == message.turn_id:  # done before, only the answer got lost
+                    rows = await pipe.lrange(messages, 0, -2)
+                    return read_messages(rows, session_id)
                 if open_turn:
-                    continue  # its lease ran out since the look above: recover it first
+                    await self.recover(user_id, session_id)
+                    if await self.running(user_id, session_id) == open_turn:
+                        raise SessionBusy(open_turn)
+                    continue
                 turn = {"open_turn": message.turn_id, "last_turn": message.turn_id}
                 pipe.multi()
                 pipe.lrange(messages, 0, -1)
-                pipe.set(lease, message.turn_id, nx=True, px=self._lease_ms)
+                pipe.set(keys.lease(user_id, session_id), message.turn_id, px=self._lease_ms)
                 pipe.hset(session, mapping=({} if title else _titled(message)) | head | turn)
                 self._store.queue_append(pipe, user_id, session_id, message)
                 self._store.queue_touch(pipe, user_id, session_id)
                 if last_turn:
                     pipe.expire(keys.log(user_id, last_turn), _LAST_LOOK_SECONDS)
                 try:
-                    rows: list[str] = (await pipe.execute())[0]
+                    rows = (await pipe.execute())[0]
                 except WatchError:
                     continue
                 return read_messages(rows, session_id)
@@ -150,33 +166,30 @@ class TurnLog:
     async def flush(self, turns: Sequence[LiveTurn]) -> list[Pulse]:
         """Writes what is new of each turn, renews its lease and asks how it stands, in one round trip."""
         async with self._redis.pipeline(transaction=False) as pipe:
-            counts = [self._queue_flush(pipe, turn) for turn in turns]
+            for turn in turns:
+                self._queue_flush(pipe, turn.user_id, turn.session_id, turn.id, turn.read(turn.logged))
             positions = [turn.position for turn in turns]
-            rows = iter(await pipe.execute(raise_on_error=False))
-        pulses: list[Pulse] = []
-        for turn, count, position in zip(turns, counts, positions, strict=True):
-            written = [next(rows) for _ in range(count)]
-            holder, _, _, stop = (_raise_error(next(rows)) for _ in range(4))
-            for row in written:
-                _raise_error(row)
+            rows = await pipe.execute()
+        for turn, position in zip(turns, positions, strict=True):
             turn.logged = position
-            pulses.append(Pulse(stop=bool(stop), lost=holder != turn.id))
-        return pulses
+        return [Pulse(open=bool(is_open), stop=bool(stop)) for is_open, stop in rows]
 
-    def _queue_flush(self, pipe: Pipeline, turn: LiveTurn) -> int:
-        log, lease = keys.log(turn.user_id, turn.id), keys.lease(turn.user_id, turn.session_id)
-        count = self._queue_pieces(pipe, log, turn.read(turn.logged))
-        pipe.get(lease)
-        pipe.pexpire(lease, self._lease_ms)
-        pipe.expire(log, self._store.ttl_seconds or _WEEK_SECONDS)
-        pipe.exists(keys.stop(turn.user_id, turn.id))
-        return count
-
-    @staticmethod
-    def _queue_pieces(pipe: Pipeline, log: str, pieces: Sequence[Delta]) -> int:
-        for piece in pieces:
-            pipe.xadd(log, {piece.kind: piece.text}, id=f"{piece.end}-0")
-        return len(pieces)
+    def _queue_flush(
+        self, pipe: Pipeline, user_id: str, session_id: str, turn_id: str, pieces: Sequence[Delta]
+    ) -> None:
+        arguments = [part for piece in pieces for part in (piece.end, piece.kind, piece.text)]
+        pipe.eval(
+            _FLUSH,
+            4,
+            keys.session(user_id, session_id),
+            keys.lease(user_id, session_id),
+            keys.log(user_id, turn_id),
+            keys.stop(user_id, turn_id),
+            turn_id,
+            self._lease_ms,
+            self._store.ttl_seconds,
+            *arguments,
+        )
 
     async def finish(
         self,
@@ -189,62 +202,73 @@ class TurnLog:
     ) -> bool:
         """Ends the turn in one transaction: stores `end.message`, logs the last `pieces` and the end at
         `position`, releases the lease. False, and nothing changed, if it had ended before."""
-        session, lease = keys.session(user_id, session_id), keys.lease(user_id, session_id)
-        log = keys.log(user_id, turn_id)
+        session = keys.session(user_id, session_id)
         while True:
             async with self._redis.pipeline() as pipe:
-                await pipe.watch(session, lease)
+                await pipe.watch(session)
                 if await pipe.hget(session, "open_turn") != turn_id:
                     return False
-                mine = await pipe.get(lease) == turn_id
                 pipe.multi()
-                self._queue_pieces(pipe, log, pieces)
-                pipe.xadd(log, {"end": end.model_dump_json(exclude_defaults=True)}, id=f"{position}-1")
-                if end.message:
-                    self._store.queue_append(pipe, user_id, session_id, end.message)
-                pipe.hset(session, "open_turn", "")
-                pipe.delete(keys.stop(user_id, turn_id), *([lease] if mine else []))
-                self._store.queue_touch(pipe, user_id, session_id, last_turn=turn_id)
+                if pieces:
+                    self._queue_flush(pipe, user_id, session_id, turn_id, pieces)
+                self._queue_end(pipe, user_id, session_id, turn_id, end, position)
                 try:
-                    for row in await pipe.execute(raise_on_error=False):
-                        _raise_error(row)
+                    await pipe.execute()
                 except WatchError:
                     continue
                 return True
+
+    async def correct(self, user_id: str, session_id: str, reply: ChatMessage) -> bool:
+        """Puts `reply` in the place of what somebody kept of it who thought its process dead, and so knew
+        no more than the log did. False, and nothing changed, if the reply is not stored (any more)."""
+        return await self._store.replace(user_id, session_id, reply)
+
+    def _queue_end(
+        self, pipe: Pipeline, user_id: str, session_id: str, turn_id: str, end: TurnEnd, position: int
+    ) -> None:
+        pipe.xadd(keys.log(user_id, turn_id), {"end": end.to_json()}, id=f"{position}-1")
+        if end.message:
+            self._store.queue_append(pipe, user_id, session_id, end.message)
+        pipe.hset(keys.session(user_id, session_id), "open_turn", "")
+        pipe.delete(keys.stop(user_id, turn_id), keys.lease(user_id, session_id))
+        self._store.queue_touch(pipe, user_id, session_id, last_turn=turn_id)
 
     async def request_stop(self, user_id: str, turn_id: str) -> None:
         """Asks the process that runs the turn, whichever it is, to stop it."""
         await self._redis.set(keys.stop(user_id, turn_id), "1", px=max(self._lease_ms, 10_000))
 
     async def running(self, user_id: str, session_id: str) -> str:
-        """The id of the turn that runs in the session now, or ""."""
-        turn_id: str | None = await self._redis.get(keys.lease(user_id, session_id))
-        return turn_id or ""
+        """The id of the session's turn that has not ended, or ""."""
+        return await self._redis.hget(keys.session(user_id, session_id), "open_turn") or ""
 
     async def recover(self, user_id: str, session_id: str) -> bool:
         """Closes the session's turn if its process has died, keeping the text that was logged as an
         interrupted reply. True if there was something to close."""
-        async with self._redis.pipeline(transaction=False) as pipe:
-            pipe.hmget(keys.session(user_id, session_id), ["open_turn", "updated_at", "model"])
-            pipe.exists(keys.lease(user_id, session_id))
-            (turn_id, updated_at, model), leased = await pipe.execute()
-        if not turn_id or leased:
-            return False
-        events = [_event(entry) for entry in await self._redis.xrange(keys.log(user_id, turn_id))]
-        pieces = joined([event for event in events if isinstance(event, Delta)], 0)
-        message = ChatMessage(
-            id=f"{turn_id}-reply",
-            role="assistant",
-            content="".join(piece.text for piece in pieces if piece.kind == "text"),
-            reasoning="".join(piece.text for piece in pieces if piece.kind == "reasoning"),
-            timestamp=float(updated_at),
-            status="interrupted",
-            turn_id=turn_id,
-            model=model or "",
-        )
-        end = TurnEnd(status="interrupted", message=message if message.content else None)
-        position = pieces[-1].end if pieces else 0
-        return await self.finish(user_id, session_id, turn_id, end, position=position)
+        session, lease = keys.session(user_id, session_id), keys.lease(user_id, session_id)
+        while True:
+            async with self._redis.pipeline(transaction=False) as pipe:
+                pipe.hmget(session, ["open_turn", "updated_at", "model"])
+                pipe.exists(lease)
+                (turn_id, updated_at, model), leased = await pipe.execute()
+            if not turn_id or leased or turn_id in self.live:
+                return False
+            log = keys.log(user_id, turn_id)
+            async with self._redis.pipeline() as pipe:
+                # The log too: should the process give a sign of life after all, the turn stays its own.
+                await pipe.watch(session, lease, log)
+                if await pipe.exists(lease) or await pipe.hget(session, "open_turn") != turn_id:
+                    continue
+                events = map(_event, await pipe.xrange(log))
+                pieces = joined([event for event in events if isinstance(event, Delta)], 0)
+                end = _interrupted(turn_id, pieces, timestamp=float(updated_at), model=model or "")
+                pipe.multi()
+                position = pieces[-1].end if pieces else 0
+                self._queue_end(pipe, user_id, session_id, turn_id, end, position)
+                try:
+                    await pipe.execute()
+                except WatchError:
+                    continue
+                return True
 
     async def follow(
         self, user_id: str, session_id: str, turn_id: str, after: int = 0
@@ -252,7 +276,8 @@ class TurnLog:
         """The turn's events after the position `after`, read from the log: first what is there, then
         what comes, last the end. Wherever it runs, and also when nobody runs it any more."""
         log = keys.log(user_id, turn_id)
-        block: int | None = _BLOCK_MS
+        block: int | None = None
+        over = False
         while True:
             rows = await self._redis.xread({log: f"{after}-0"}, block=block)
             for entry in rows[0][1] if rows else ():
@@ -263,12 +288,14 @@ class TurnLog:
                 for piece in joined([event], after):
                     after = piece.end
                     yield piece
-            if rows or await self.running(user_id, session_id) == turn_id:
+            if rows:
                 continue
-            if block is None:
+            if over:
                 break
             await self.recover(user_id, session_id)
-            block = None  # nobody writes this log any more: one last look for what came meanwhile
+            # Nobody writes the log of an ended turn any more: one last look for what came meanwhile.
+            over = await self.running(user_id, session_id) != turn_id
+            block = None if over else _BLOCK_MS
         async for event in self._replay(user_id, session_id, turn_id, after):
             yield event
 
@@ -299,21 +326,19 @@ class TurnLog:
 
 # How long the log of the turn before stays for followers elsewhere that have not read its end yet.
 _LAST_LOOK_SECONDS = 60
-_WEEK_SECONDS = 7 * 24 * 3600
 _BLOCK_MS = 1000
 
 
-def joined(pieces: Sequence[Delta], after: int) -> list[Delta]:
-    """Neighbours of one kind as one piece; what lies at or before the position `after` is cut off."""
-    runs: list[Delta] = []
-    for kind, run in groupby(pieces, key=lambda piece: piece.kind):
-        members = list(run)
-        text = "".join(piece.text for piece in members)
-        end = members[-1].end
-        if text := text[max(0, len(text) - (end - after)) :] if end > after else "":
-            runs.append(Delta(kind, text, end))
-            after = end
-    return runs
+def joined(pieces: Iterable[Delta], after: int) -> list[Delta]:
+    """Neighbours of one kind as one piece; what lies at or before the position `after`, or was there
+    before in another cut, is left out."""
+    fresh: list[Delta] = []
+    for piece in pieces:
+        if piece.end > after:
+            fresh.append(piece._replace(text=piece.text[after - piece.end :]))
+            after = piece.end
+    runs = (list(run) for _, run in groupby(fresh, key=lambda piece: piece.kind))
+    return [Delta(run[0].kind, "".join(piece.text for piece in run), run[-1].end) for run in runs]
 
 
 def _event(entry: tuple[str, dict[str, str]]) -> Delta | TurnEnd:
@@ -324,6 +349,21 @@ def _event(entry: tuple[str, dict[str, str]]) -> Delta | TurnEnd:
     return Delta("reasoning" if name == "reasoning" else "text", value, int(entry_id.split("-")[0]))
 
 
+def _interrupted(turn_id: str, pieces: Sequence[Delta], *, timestamp: float, model: str) -> TurnEnd:
+    text = {kind: "".join(p.text for p in pieces if p.kind == kind) for kind in ("text", "reasoning")}
+    message = ChatMessage(
+        id=f"{turn_id}-reply",
+        role="assistant",
+        content=text["text"],
+        timestamp=timestamp,
+        status="interrupted",
+        turn_id=turn_id,
+        reasoning=text["reasoning"],
+        model=model,
+    )
+    return TurnEnd(status="interrupted", message=message if message.content else None)
+
+
 def _titled(message: ChatMessage) -> dict[str, str]:
     first_line = next((line for line in message.content.splitlines() if line.strip()), "")
     words = " ".join(first_line.split())
@@ -331,12 +371,3 @@ def _titled(message: ChatMessage) -> dict[str, str]:
 
 
 TITLE_CHARS = 60
-
-
-def _raise_error(row: Any) -> Any:
-    # An id at or below the stream's last one is a piece whose first writing did get through.
-    if isinstance(row, ResponseError) and "equal or smaller" in str(row):
-        return None
-    if isinstance(row, Exception):
-        raise row
-    return row

@@ -20,7 +20,7 @@ class TurnWriter:
     `patience_seconds` of it the followers of an ended turn are told that it is not saved yet."""
 
     def __init__(self, log: TurnLog, *, interval_seconds: float = 0.2, patience_seconds: float = 5.0) -> None:
-        self.turns: dict[str, LiveTurn] = {}
+        self.turns = log.live
         self._log = log
         self._interval_seconds = interval_seconds
         self._patience_seconds = patience_seconds
@@ -63,32 +63,39 @@ class TurnWriter:
 
     async def _write(self) -> None:
         running = [turn for turn in self.turns.values() if turn.end is None]
-        if running:
-            for turn, pulse in zip(running, await self._log.flush(running), strict=True):
-                if pulse.lost:
-                    turn.cut("interrupted")
-                elif pulse.stop:
-                    turn.cut("stopped")
-        for turn in list(self.turns.values()):
-            if turn.end is not None:
-                await self._finish(turn, turn.end)
+        ending = [self._finish(turn, turn.end) for turn in self.turns.values() if turn.end is not None]
+        # Together, so that what goes wrong with one turn does not keep the others from their end.
+        done = await asyncio.gather(self._flush(running), *ending, return_exceptions=True)
+        for failure in done:
+            if failure is not None:
+                raise failure
+
+    async def _flush(self, running: list[LiveTurn]) -> None:
+        for turn, pulse in zip(running, await self._log.flush(running), strict=True):
+            if not pulse.open:
+                turn.cut("interrupted")
+            elif pulse.stop:
+                turn.cut("stopped")
 
     async def _finish(self, turn: LiveTurn, end: TurnEnd) -> None:
-        await self._log.finish(
-            turn.user_id, turn.session_id, turn.id, end, turn.read(turn.logged), turn.position
-        )
+        ids = turn.user_id, turn.session_id
+        try:
+            finished = await self._log.finish(*ids, turn.id, end, turn.read(turn.logged), turn.position)
+            if not finished and end.message:
+                await self._log.correct(*ids, end.message)
+        except Exception:
+            if self._failing_for() > self._patience_seconds:
+                unsaved = TurnError.of(StoreUnavailable())
+                turn.close(end.model_copy(update={"status": "failed", "error": unsaved}))
+            raise
         del self.turns[turn.id]
         turn.close(end)
 
     def _note_failure(self, error: Exception) -> None:
-        now = time.monotonic()
         if self._failing_since is None:
-            self._failing_since = now
+            self._failing_since = time.monotonic()
             trace = None if isinstance(error, RedisError) else error
             log.error("replies cannot be saved, trying on: %s", type(error).__name__, exc_info=trace)
-        if now - self._failing_since < self._patience_seconds:
-            return
-        unsaved = TurnError.of(StoreUnavailable())
-        for turn in self.turns.values():
-            if turn.end is not None:
-                turn.close(turn.end.model_copy(update={"status": "failed", "error": unsaved}))
+
+    def _failing_for(self) -> float:
+        return 0.0 if self._failing_since is None else time.monotonic() - self._failing_since

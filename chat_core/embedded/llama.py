@@ -54,15 +54,19 @@ class EmbeddedLlama:
         options.n_predict = _LONGEST_REPLY_TOKENS
         for name, value in _SAMPLING.items():
             setattr(options.sampling, name, value)
+        options.endpoint_metrics = True
         options.verbosity = -1
         try:
             self._server = xllamacpp.Server(options)
         except RuntimeError as error:
             raise ModelNotConfigured(f"EMBEDDED_MODEL {file} cannot be loaded: {error}") from error
+        # Answered by its main loop. A server that is let go before that loop runs would hang for ever.
+        self._server.handle_metrics()
         return f"{self._server.listening_address}/v1"
 
     def stop(self) -> None:
-        """Ends the server; there is no call for it but letting go. Blocks."""
+        """Ends the server; there is no call for it but letting go. Blocks, and with it the whole process,
+        until nobody reads a reply any more: call it when the own connections are closed."""
         self._server = None
 
 

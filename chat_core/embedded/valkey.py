@@ -3,11 +3,12 @@
 import fcntl
 import hashlib
 import os
+import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import redis
@@ -50,9 +51,9 @@ class EmbeddedValkey:
                     raise StoreUnavailable(f"{directory} belongs to somebody else")
                 directory.chmod(0o700)
             with self._lock():
-                if self._info() is None:
+                if not self._listens():
                     self._spawn()
-                    self._wait_until_ready(timeout_seconds)
+                self._wait_until_ready(timeout_seconds)
         except (OSError, ImportError) as error:
             raise StoreUnavailable(f"the embedded Valkey cannot start: {error}") from error
 
@@ -64,17 +65,24 @@ class EmbeddedValkey:
                 return
             with self._client() as client:
                 client.shutdown()
-            self._wait_for_exit(info["process_id"])
+            self._wait_for_exit()
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
-        # Two servers on one append-only file would ruin it.
-        with (self._dir / "valkey.lock").open("w") as file:
+        path = self._dir / "valkey.lock"
+        with open(path, "w", opener=lambda name, flags: os.open(name, flags, mode=0o600)) as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
+    def _listens(self) -> bool:
+        # Asked of the socket, not of the server: one that is too busy to answer must not get a second one
+        # beside it, for two servers on one append-only file would ruin it.
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(str(self.socket)) == 0
+
     def _client(self) -> redis.Redis:
-        return redis.Redis(unix_socket_path=str(self.socket), retry=Retry(NoBackoff(), 0))
+        retry = Retry(NoBackoff(), 0)
+        return redis.Redis(unix_socket_path=str(self.socket), socket_timeout=1, retry=retry)
 
     def _info(self) -> dict[str, int] | None:
         try:
@@ -82,7 +90,7 @@ class EmbeddedValkey:
                 found = client.info()
         except RedisError:
             return None
-        return {name: int(found[name]) for name in ("connected_clients", "process_id")}
+        return {name: int(found[name]) for name in ("connected_clients", "loading")}
 
     def _spawn(self) -> None:
         # The package's own ValkeyServer starts the server in the app's process group and kills it at exit.
@@ -110,24 +118,17 @@ class EmbeddedValkey:
 
     def _wait_until_ready(self, timeout_seconds: float) -> None:
         deadline = time.monotonic() + timeout_seconds
-        while self._info() is None:
-            assert self._child is not None
-            if self._child.poll() is not None or time.monotonic() > deadline:
+        while (info := self._info()) is None or info["loading"]:
+            died = self._child is not None and self._child.poll() is not None
+            if died or time.monotonic() > deadline:
                 raise StoreUnavailable(f"the embedded Valkey did not start, see {self._dir / 'valkey.log'}")
             time.sleep(0.02)
 
-    def _wait_for_exit(self, process_id: int, timeout_seconds: float = 5) -> None:
+    def _wait_for_exit(self, timeout_seconds: float = 5) -> None:
         # Its last act removes the socket: a successor must not be there yet.
         deadline = time.monotonic() + timeout_seconds
-        while time.monotonic() < deadline and _alive(process_id):
-            if self._child is not None:
-                self._child.poll()
+        while self.socket.exists() and time.monotonic() < deadline:
             time.sleep(0.02)
-
-
-def _alive(process_id: int) -> bool:
-    try:
-        os.kill(process_id, 0)
-    except ProcessLookupError:
-        return False
-    return True
+        if self._child is not None:
+            with suppress(subprocess.TimeoutExpired):
+                self._child.wait(timeout_seconds)
