@@ -1,0 +1,120 @@
+"""The two stores that the suites run on, and the bounded patience for what cannot be awaited."""
+
+import asyncio
+import itertools
+import subprocess
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from signal import SIGCONT
+
+import fakeredis
+import pytest
+from redis.asyncio import Redis
+
+from chat_core.embedded.valkey import EmbeddedValkey
+from tests.fake_openai import FakeOpenAI, in_thread
+from tests.running import RunningApp, running_app
+
+Connect = Callable[[], Redis]
+
+
+@contextmanager
+def running_valkey(data_dir: Path) -> Iterator[EmbeddedValkey]:
+    """A started server that is ended whatever happens."""
+    server = EmbeddedValkey(data_dir)
+    server.start()
+    try:
+        yield server
+    finally:
+        child = process_of(server)
+        if child.poll() is None:
+            child.send_signal(SIGCONT)
+            server.stop()
+        if child.poll() is None:
+            child.kill()
+            child.wait()
+
+
+def process_of(server: EmbeddedValkey) -> subprocess.Popen[bytes]:
+    """The process of a server that this object has started."""
+    assert server._child is not None
+    return server._child
+
+
+@pytest.fixture(scope="session")
+def valkey() -> Iterator[EmbeddedValkey]:
+    with (
+        tempfile.TemporaryDirectory(prefix="chat-tests-") as data_dir,
+        running_valkey(Path(data_dir)) as server,
+    ):
+        yield server
+
+
+@pytest.fixture(params=["fakeredis", "valkey"])
+async def connect(request: pytest.FixtureRequest) -> AsyncIterator[Connect]:
+    """Makes clients of one store, empty at first: each stands for the client of one more process."""
+    if request.param == "fakeredis":
+        server = fakeredis.FakeServer()
+
+        def client() -> Redis:
+            return fakeredis.FakeAsyncRedis(server=server, decode_responses=True)
+    else:
+        address = f"unix://{request.getfixturevalue('valkey').socket}"
+
+        def client() -> Redis:
+            return Redis.from_url(address, decode_responses=True)
+
+    clients: list[Redis] = []
+
+    def connect() -> Redis:
+        clients.append(client())
+        return clients[-1]
+
+    await connect().flushall()
+    yield connect
+    for opened in clients:
+        await opened.aclose()
+
+
+@pytest.fixture
+def redis(connect: Connect) -> Redis:
+    return connect()
+
+
+async def eventually(condition: Callable[[], Awaitable[bool]], seconds: float = 5.0) -> None:
+    """Waits until `condition` holds, where nothing tells when it does."""
+    deadline = time.monotonic() + seconds
+    for _ in itertools.count():
+        if await condition():
+            return
+        assert time.monotonic() < deadline, "it never came true"
+        await asyncio.sleep(0.01)
+
+
+@pytest.fixture(scope="session")
+def provider() -> Iterator[FakeOpenAI]:
+    """A scripted provider that echoes; keywords in a message call for something else."""
+    with in_thread() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def model(provider: FakeOpenAI) -> dict[str, str]:
+    """The settings that make an app talk to the scripted provider."""
+    return {
+        "OPENAI_BASE_URL": provider.base_url,
+        "OPENAI_API_KEY": "sk-secret-of-the-owner",
+        "OPENAI_MODEL": "fake",
+        "OPENAI_MODELS": "fake,other",
+    }
+
+
+@pytest.fixture(scope="session")
+def app(tmp_path_factory: pytest.TempPathFactory, model: dict[str, str]) -> Iterator[RunningApp]:
+    """The app over the scripted provider and an embedded Valkey, without a rate limit."""
+    directory = tmp_path_factory.mktemp("app")
+    with running_app(directory, RATE_LIMIT="", MAX_MESSAGE_CHARS="2000", **model) as running:
+        yield running

@@ -1,0 +1,102 @@
+"""What the suites of the contract share: one user with one session, and short words for long calls."""
+
+import itertools
+from collections.abc import AsyncIterable, Callable
+
+import pytest
+from redis.asyncio import Redis
+
+from chat_core import keys
+from chat_core.messages import ChatMessage, Delta, TurnEnd, TurnEvent
+from chat_core.store import SessionStore
+from chat_core.turns import TurnLog
+
+USER, SESSION = "u_ada", "s1"
+TTL_SECONDS = 3600
+
+Clock = Callable[[], float]
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock that goes on by a second whenever it is looked at."""
+    return map(float, itertools.count(1_700_000_000)).__next__
+
+
+@pytest.fixture
+def store(redis: Redis, clock: Clock) -> SessionStore:
+    return SessionStore(redis, max_messages=0, ttl_seconds=TTL_SECONDS, clock=clock)
+
+
+@pytest.fixture
+async def session(store: SessionStore) -> str:
+    """The id of an empty session of USER."""
+    return (await store.create(USER, SESSION, "assistant")).id
+
+
+@pytest.fixture
+def log(redis: Redis, store: SessionStore, monkeypatch: pytest.MonkeyPatch) -> TurnLog:
+    monkeypatch.setattr("chat_core.turns._BLOCK_MS", 50)
+    return TurnLog(redis, store)
+
+
+def question(turn_id: str = "t1", text: str = "Why?") -> ChatMessage:
+    return ChatMessage(id=f"{turn_id}-message", role="user", content=text, timestamp=1.0, turn_id=turn_id)
+
+
+def answer(turn_id: str = "t1", text: str = "Because.", reasoning: str = "") -> ChatMessage:
+    return ChatMessage(
+        id=f"{turn_id}-reply",
+        role="assistant",
+        content=text,
+        timestamp=2.0,
+        turn_id=turn_id,
+        reasoning=reasoning,
+    )
+
+
+def done(turn_id: str = "t1", text: str = "Because.", reasoning: str = "") -> TurnEnd:
+    return TurnEnd(status="done", message=answer(turn_id, text, reasoning))
+
+
+async def append(redis: Redis, store: SessionStore, *messages: ChatMessage) -> None:
+    async with redis.pipeline() as pipe:
+        for message in messages:
+            store.queue_append(pipe, USER, SESSION, message)
+        store.queue_touch(pipe, USER, SESSION)
+        await pipe.execute()
+
+
+async def die(redis: Redis) -> None:
+    """What is left of the session's running turn some time after its process was killed."""
+    assert await redis.delete(keys.lease(USER, SESSION)) == 1
+
+
+async def dump(redis: Redis) -> dict[str, object]:
+    """Everything that is stored, to see that nothing changed."""
+    read = {"hash": redis.hgetall, "string": redis.get}
+    ranges = {"list": redis.lrange, "stream": redis.xrange, "zset": redis.zrange}
+    found: dict[str, object] = {}
+    for key in await redis.keys("*"):
+        kind = await redis.type(key)
+        found[key] = await read[kind](key) if kind in read else await ranges[kind](key, *_ALL[kind])
+    return found
+
+
+_ALL = {"list": (0, -1), "stream": ("-", "+"), "zset": (0, -1)}
+
+
+async def read(events: AsyncIterable[TurnEvent]) -> tuple[str, TurnEnd]:
+    """A followed turn: its text, and its end, after which nothing came."""
+    pieces, end = await parts(events)
+    assert all(piece.kind == "text" for piece in pieces)
+    return "".join(piece.text for piece in pieces), end
+
+
+async def parts(events: AsyncIterable[TurnEvent]) -> tuple[list[Delta], TurnEnd]:
+    seen = [event async for event in events]
+    *pieces, end = seen
+    assert isinstance(end, TurnEnd)
+    deltas = [piece for piece in pieces if isinstance(piece, Delta)]
+    assert len(deltas) == len(pieces), "something came after the end"
+    return deltas, end

@@ -1,0 +1,274 @@
+"""What a SessionStore keeps, in which order, and for how long."""
+
+import asyncio
+import logging
+
+import pytest
+from redis.asyncio import Redis
+
+from chat_core import keys
+from chat_core.errors import SessionNotFound
+from chat_core.messages import Session
+from chat_core.store import SessionStore
+from chat_core.turns import LiveTurn, TurnLog
+
+from .conftest import SESSION, TTL_SECONDS, USER, Clock, answer, append, done, dump, question
+
+
+async def test_a_new_session_is_empty_and_can_be_read_again(store: SessionStore) -> None:
+    created = await store.create(USER, "s1", "teacher", "small-model")
+    assert created == await store.get(USER, "s1")
+    assert (created.role, created.model, created.title, created.messages) == ("teacher", "small-model", "", 0)
+    assert (created.last_turn, created.running, created.revision) == ("", False, 1)
+    assert created.created_at <= created.updated_at
+
+
+async def test_an_unknown_session_is_not_found(store: SessionStore) -> None:
+    with pytest.raises(SessionNotFound):
+        await store.get(USER, "nowhere")
+
+
+async def test_somebody_elses_session_is_not_found(store: SessionStore, session: str) -> None:
+    with pytest.raises(SessionNotFound):
+        await store.get("u_eve", session)
+    assert await store.sessions("u_eve") == []
+    assert (await store.messages("u_eve", session)).items == []
+
+
+@pytest.mark.parametrize("change", ["update", "clear"])
+async def test_somebody_elses_session_cannot_be_changed(
+    redis: Redis, store: SessionStore, session: str, change: str
+) -> None:
+    await append(redis, store, question())
+    before = await dump(redis)
+    with pytest.raises(SessionNotFound):
+        await (
+            store.clear("u_eve", session) if change == "clear" else store.update("u_eve", session, title="x")
+        )
+    await store.delete("u_eve", session)
+    assert await dump(redis) == before
+
+
+async def test_sessions_come_with_the_one_changed_last_first(store: SessionStore) -> None:
+    for session_id in ("s1", "s2", "s3"):
+        await store.create(USER, session_id, "assistant")
+    await store.update(USER, "s1", title="Changed")
+    assert [session.id for session in await store.sessions(USER)] == ["s1", "s3", "s2"]
+
+
+async def test_expired_sessions_leave_the_list(redis: Redis, store: SessionStore) -> None:
+    for session_id in ("s1", "s2"):
+        await store.create(USER, session_id, "assistant")
+    await redis.delete(keys.session(USER, "s1"))
+    assert [session.id for session in await store.sessions(USER)] == ["s2"]
+    assert await redis.zrange(keys.sessions(USER), 0, -1) == ["s2"]
+
+
+async def test_the_list_of_a_user_without_sessions_is_empty(store: SessionStore) -> None:
+    assert await store.sessions("u_nobody") == []
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"),
+    [(0, "abcd"), (1, "d"), (2, "cd"), (4, "abcd"), (9, "abcd")],
+    ids=["all", "the latest", "two", "just all", "more than there are"],
+)
+async def test_messages_are_the_latest_and_come_oldest_first(
+    redis: Redis, store: SessionStore, session: str, limit: int, expected: str
+) -> None:
+    await append(redis, store, *(question(text=text) for text in "abcd"))
+    found = await store.messages(USER, session, limit)
+    assert "".join(message.content for message in found.items) == expected
+    assert found.unreadable == 0
+
+
+@pytest.mark.parametrize(
+    ("max_messages", "expected"), [(0, "abcdef"), (1, "f"), (4, "cdef")], ids=["all", "one", "four"]
+)
+async def test_only_the_latest_messages_are_kept(
+    redis: Redis, clock: Clock, max_messages: int, expected: str
+) -> None:
+    store = SessionStore(redis, max_messages=max_messages, ttl_seconds=TTL_SECONDS, clock=clock)
+    await store.create(USER, SESSION, "assistant")
+    for text in "abcdef":
+        await append(redis, store, question(text=text))
+    found = await store.messages(USER, SESSION)
+    assert "".join(message.content for message in found.items) == expected
+    assert (await store.get(USER, SESSION)).messages == len(expected)
+
+
+async def test_every_field_of_a_message_survives(redis: Redis, store: SessionStore, session: str) -> None:
+    messages = [question(text="  两行\n🙂 \x00 "), answer(text="```\n<b>", reasoning="Hm.")]
+    await append(redis, store, *messages)
+    assert (await store.messages(USER, session)).items == messages
+
+
+async def test_a_row_that_cannot_be_read_is_counted_logged_and_left_out(
+    redis: Redis, store: SessionStore, session: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    await append(redis, store, question())
+    await redis.rpush(keys.messages(USER, session), "a secret {", '{"id": "no more"}')
+    await append(redis, store, answer())
+    with caplog.at_level(logging.WARNING):
+        found = await store.messages(USER, session)
+    assert (found.items, found.unreadable) == ([question(), answer()], 2)
+    assert "2 stored messages cannot be read" in caplog.text
+    assert "secret" not in caplog.text
+
+
+async def test_a_row_of_a_later_version_is_read(redis: Redis, store: SessionStore, session: str) -> None:
+    row = question().to_json().replace("{", '{"from_the_future": [1], ', 1)
+    await redis.rpush(keys.messages(USER, session), row)
+    assert await store.messages(USER, session) == ([question()], 0)
+
+
+async def test_clearing_removes_what_was_said_and_keeps_the_session(
+    redis: Redis, store: SessionStore, log: TurnLog, session: str
+) -> None:
+    await store.update(USER, session, title="Old", role="teacher")
+    await log.claim(USER, session, question(), head={})
+    await log.finish(USER, session, "t1", done())
+    assert await store.clear(USER, session) == 2
+    cleared = await store.get(USER, session)
+    assert (cleared.title, cleared.messages, cleared.last_turn) == ("", 0, "")
+    assert cleared.role == "teacher"
+    assert set(await redis.keys("*")) == {keys.sessions(USER), keys.session(USER, session)}
+    assert await store.clear(USER, session) == 0
+
+
+async def test_renaming_changes_only_the_title(store: SessionStore, session: str) -> None:
+    before = await store.get(USER, session)
+    await store.update(USER, session, title="Plans")
+    after = await store.get(USER, session)
+    changed = {"title": "Plans", "revision": before.revision + 1, "updated_at": after.updated_at}
+    assert after == before.model_copy(update=changed)
+    assert after.updated_at > before.updated_at
+
+
+async def test_deleting_leaves_nothing_of_the_session_behind(
+    redis: Redis, store: SessionStore, log: TurnLog, session: str
+) -> None:
+    for turn_id in ("t1", "t2", "t3"):
+        await log.claim(USER, session, question(turn_id), head={})
+        live = _written(turn_id)
+        await log.flush([live])
+        await log.request_stop(USER, turn_id)
+        if turn_id != "t3":
+            await log.finish(USER, session, turn_id, done(turn_id), position=live.position)
+    await store.delete(USER, session)
+    assert await redis.keys("*") == []
+    assert await store.sessions(USER) == []
+    with pytest.raises(SessionNotFound):
+        await store.get(USER, session)
+
+
+async def test_deleting_one_session_leaves_the_others_alone(
+    redis: Redis, store: SessionStore, session: str
+) -> None:
+    other = await store.create(USER, "s2", "assistant")
+    await append(redis, store, question())
+    await store.delete(USER, "s2")
+    assert [kept.id for kept in await store.sessions(USER)] == [session]
+    await store.delete(USER, other.id)
+    assert (await store.messages(USER, session)).items == [question()]
+
+
+@pytest.mark.parametrize("change", ["update", "clear"])
+async def test_a_change_does_not_bring_a_deleted_session_back(
+    redis: Redis, store: SessionStore, session: str, change: str
+) -> None:
+    await store.delete(USER, session)
+    with pytest.raises(SessionNotFound):
+        await (store.clear(USER, session) if change == "clear" else store.update(USER, session, title="x"))
+    assert await redis.keys("*") == []
+
+
+async def test_a_change_and_a_deletion_at_once_leave_all_or_nothing(
+    redis: Redis, store: SessionStore
+) -> None:
+    for number in range(20):
+        session_id = f"s{number}"
+        await store.create(USER, session_id, "assistant")
+        changes = [store.update(USER, session_id, title="x"), store.clear(USER, session_id)]
+        await asyncio.gather(*changes, store.delete(USER, session_id), return_exceptions=True)
+    assert await redis.keys("*") == []
+
+
+async def test_the_revision_grows_with_every_change(
+    redis: Redis, store: SessionStore, log: TurnLog, session: str
+) -> None:
+    revisions = [(await store.get(USER, session)).revision]
+    for change in (
+        lambda: store.update(USER, session, title="x"),
+        lambda: log.claim(USER, session, question(), head={}),
+        lambda: log.finish(USER, session, "t1", done()),
+        lambda: log.correct(USER, session, answer(text="Because of this.")),
+        lambda: store.clear(USER, session),
+    ):
+        await change()
+        revisions.append((await store.get(USER, session)).revision)
+    assert revisions == sorted(set(revisions))
+
+
+@pytest.mark.parametrize("ttl_seconds", [TTL_SECONDS, 0], ids=["some time", "for ever"])
+async def test_all_of_a_session_is_kept_for_the_same_time_after_every_write(
+    redis: Redis, clock: Clock, ttl_seconds: int
+) -> None:
+    store = SessionStore(redis, max_messages=20, ttl_seconds=ttl_seconds, clock=clock)
+    log = TurnLog(redis, store)
+    live = _written("t1")
+    writes = {
+        "create": lambda: store.create(USER, SESSION, "assistant"),
+        "rename": lambda: store.update(USER, SESSION, title="x"),
+        "claim": lambda: log.claim(USER, SESSION, question(), head={}),
+        "flush": lambda: log.flush([live]),
+        "rename while it runs": lambda: store.update(USER, SESSION, title="y"),
+        "finish": lambda: log.finish(USER, SESSION, "t1", done(), live.read(live.logged), live.position),
+        "correct": lambda: log.correct(USER, SESSION, answer(text="No.")),
+        "rename at the end": lambda: store.update(USER, SESSION, title="z"),
+        "clear": lambda: store.clear(USER, SESSION),
+    }
+    passing = {keys.lease(USER, SESSION), keys.stop(USER, "t1")}  # these end with the turn
+    for name, write in writes.items():
+        for key in await redis.keys("*"):
+            if ttl_seconds and key not in passing:
+                await redis.expire(key, 60)  # as if all this were a while ago
+        await write()
+        lasting = set(await redis.keys("*")) - passing
+        if name == "flush":  # comes several times a second and touches nothing but its log
+            lasting = {keys.log(USER, "t1")}
+        left = {key: await redis.ttl(key) for key in lasting}
+        expected = range(TTL_SECONDS - 5, TTL_SECONDS + 1) if ttl_seconds else [-1]
+        assert left, name
+        assert {key: ttl for key, ttl in left.items() if ttl not in expected} == {}, name
+
+
+async def test_a_session_says_whether_a_turn_runs(store: SessionStore, log: TurnLog, session: str) -> None:
+    async def heads() -> list[Session]:
+        return [await store.get(USER, session), *(await store.sessions(USER))]
+
+    await log.claim(USER, session, question(), head={})
+    assert [(head.running, head.last_turn) for head in await heads()] == [(True, "t1")] * 2
+    await log.finish(USER, session, "t1", done())
+    assert [(head.running, head.last_turn) for head in await heads()] == [(False, "t1")] * 2
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["stored", "not stored"])
+async def test_a_message_is_replaced_only_where_it_is(
+    redis: Redis, store: SessionStore, session: str, known: bool
+) -> None:
+    await append(redis, store, question("t1"), answer("t1"), question("t2"))
+    before = await dump(redis)
+    better = answer("t1" if known else "t9", text="Because of this.")
+    assert await store.replace(USER, session, better) is known
+    if known:
+        expected = [question("t1"), better, question("t2")]
+        assert (await store.messages(USER, session)).items == expected
+    else:
+        assert await dump(redis) == before
+
+
+def _written(turn_id: str) -> LiveTurn:
+    live = LiveTurn(turn_id, USER, SESSION)
+    live.append("text", "Because.")
+    return live

@@ -1,0 +1,86 @@
+"""The embedded model: behind a key, on a port of its own, or with a clear reason why not."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from chat_core.embedded.llama import EmbeddedLlama, _bundled_model
+from chat_core.errors import ModelNotConfigured
+
+QUESTION = {"messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 8}
+
+
+@pytest.fixture(scope="module")
+def llama() -> Iterator[tuple[EmbeddedLlama, str]]:
+    """A started server and its base URL."""
+    server = EmbeddedLlama()
+    url = server.start()
+    yield server, url
+    server.stop()
+
+
+@pytest.mark.parametrize(
+    ("key", "status"),
+    [("the right one", 200), ("", 401), ("wrong", 401)],
+    ids=["with its key", "without a key", "with another key"],
+)
+def test_only_who_knows_the_key_gets_an_answer(
+    llama: tuple[EmbeddedLlama, str], key: str, status: int
+) -> None:
+    server, url = llama
+    headers = {"Authorization": f"Bearer {server.api_key if key == 'the right one' else key}"} if key else {}
+    answer = httpx2.post(f"{url}/chat/completions", json=QUESTION, headers=headers, timeout=30)
+    assert answer.status_code == status
+    if status == 200:
+        assert answer.json()["choices"][0]["message"]["content"].strip()
+        assert answer.json()["model"] == server.model == "SmolLM2-135M-Instruct"
+
+
+def test_every_server_has_a_key_of_its_own() -> None:
+    assert len({EmbeddedLlama().api_key for _ in range(3)}) == 3
+
+
+def test_it_listens_on_this_machine_only(llama: tuple[EmbeddedLlama, str]) -> None:
+    assert httpx2.URL(llama[1]).host == "127.0.0.1"
+
+
+def test_a_server_can_be_stopped_right_after_its_start_and_does_not_answer_then() -> None:
+    server = EmbeddedLlama()
+    for _ in range(4):
+        url = server.start()
+        server.stop()
+    with pytest.raises(httpx2.ConnectError):
+        httpx2.get(f"{url}/models")
+    server.stop()  # and stopping nothing is no error
+
+
+def test_a_missing_file_is_a_clear_error(tmp_path: Path) -> None:
+    file = tmp_path / "model.gguf"
+    with pytest.raises(ModelNotConfigured) as caught:
+        EmbeddedLlama(file).start()
+    assert caught.value.reason == f"EMBEDDED_MODEL {file} is not a file."
+
+
+@pytest.mark.parametrize("content", ["empty", "text", "only its first bytes", "half of a model"])
+def test_a_file_that_is_no_model_is_a_clear_error(tmp_path: Path, content: str) -> None:
+    bundled = _bundled_model()
+    assert bundled is not None
+    with bundled.open("rb") as model:
+        whole = model.read(40_000_000)
+    bad = {
+        "empty": b"",
+        "text": b"Hello! " * 99,
+        "only its first bytes": whole[:64],
+        "half of a model": whole,
+    }
+    file = tmp_path / "model.gguf"
+    file.write_bytes(bad[content])
+    with pytest.raises(ModelNotConfigured) as caught:
+        EmbeddedLlama(file).start()
+    assert caught.value.reason.startswith(f"EMBEDDED_MODEL {file} cannot be loaded")
+
+
+def test_its_name_is_its_file_without_the_quantisation() -> None:
+    assert EmbeddedLlama(Path("models/Tiny-1B.Q4_K_M.gguf")).model == "Tiny-1B"

@@ -1,0 +1,77 @@
+"""The app as people run it: `python app.py` in a process of its own, on a port that the system chooses."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+APP = Path(__file__).parent.parent / "app.py"
+START_SECONDS = 40
+
+
+class RunningApp:
+    """A running app: its `url` and everything it has logged so far."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self.lines: list[str] = []
+        self._ready = threading.Event()
+        self.url = ""
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stderr
+        for line in self.process.stderr:
+            self.lines.append(line)
+            if found := re.search(r"running on (http://\S+)", line):
+                self.url = found[1]
+                self._ready.set()
+        self._ready.set()
+
+    def wait_until_ready(self) -> None:
+        self._ready.wait(START_SECONDS)
+        assert self.url, "".join(self.lines)
+
+    @property
+    def log(self) -> str:
+        return "".join(self.lines)
+
+    def end(self, how: signal.Signals = signal.SIGTERM) -> int:
+        """Sends the signal and waits; the exit code."""
+        self.process.send_signal(how)
+        code = self.process.wait(20)
+        self._reader.join(5)
+        assert self.process.stderr
+        self.process.stderr.close()
+        return code
+
+
+def launch(directory: Path, **environment: str) -> subprocess.Popen[str]:
+    """Starts `python app.py` in `directory`, with nothing of the tester's own environment but the path."""
+    keep = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return subprocess.Popen(
+        [sys.executable, str(APP)],
+        cwd=directory,
+        env={**keep, "GRADIO_SERVER_PORT": "0", "PYTHONWARNINGS": "default", **environment},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@contextmanager
+def running_app(directory: Path, **environment: str) -> Iterator[RunningApp]:
+    """The app, ready, with these settings; its data lie in `directory`."""
+    app = RunningApp(launch(directory, **environment))
+    try:
+        app.wait_until_ready()
+        yield app
+    finally:
+        if app.process.poll() is None:
+            app.end()

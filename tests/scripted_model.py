@@ -1,0 +1,73 @@
+"""A ChatModel that says what the test tells it to, when the test tells it to."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+
+from chat_core.context import PromptMessage
+from chat_core.llm import Piece
+from chat_core.messages import Usage
+
+
+class Call:
+    """One request to the model: what it was shown, and the reply, which the test speaks."""
+
+    def __init__(self, messages: Sequence[PromptMessage], model: str) -> None:
+        self.messages = list(messages)
+        self.model = model
+        self.closed = asyncio.Event()  # the reply was read to its end, or nobody wants the rest
+        self._script: asyncio.Queue[Piece | Usage | BaseException | None] = asyncio.Queue()
+
+    @property
+    def shown(self) -> list[tuple[str, str]]:
+        return [(message["role"], message["content"]) for message in self.messages]
+
+    def say(self, *texts: str) -> None:
+        for text in texts:
+            self._script.put_nowait(Piece("text", text))
+
+    def think(self, text: str) -> None:
+        self._script.put_nowait(Piece("reasoning", text))
+
+    def count(self, usage: Usage) -> None:
+        self._script.put_nowait(usage)
+
+    def end(self) -> None:
+        self._script.put_nowait(None)
+
+    def fail(self, error: BaseException) -> None:
+        self._script.put_nowait(error)
+
+    async def next_item(self) -> Piece | Usage | None:
+        item = await self._script.get()
+        if isinstance(item, BaseException):
+            raise item
+        return item
+
+
+class ScriptedModel:
+    """Every request becomes a Call; `next_call` waits for it."""
+
+    def __init__(self) -> None:
+        self._calls: asyncio.Queue[Call] = asyncio.Queue()
+
+    async def stream(
+        self, messages: Sequence[PromptMessage], *, model: str
+    ) -> AsyncGenerator[Piece | Usage, None]:
+        call = Call(messages, model)
+        self._calls.put_nowait(call)
+        try:
+            while (item := await call.next_item()) is not None:
+                yield item
+        finally:
+            call.closed.set()
+
+    async def next_call(self) -> Call:
+        return await self._calls.get()
+
+    @property
+    def silent(self) -> bool:
+        """Nobody asked anything that `next_call` has not returned."""
+        return self._calls.empty()
+
+    async def aclose(self) -> None:
+        pass

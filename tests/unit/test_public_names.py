@@ -1,0 +1,33 @@
+"""What the package offers; a change here is a change for everybody who builds on it."""
+
+import chat_core
+
+
+def test_the_public_names_are_these():
+    assert chat_core.__all__ == [
+        "ChatError",
+        "ChatMessage",
+        "ChatService",
+        "ConfigError",
+        "ContextReceipt",
+        "Delta",
+        "Health",
+        "Language",
+        "Messages",
+        "ModelError",
+        "Notice",
+        "Role",
+        "Roles",
+        "Session",
+        "Settings",
+        "Stopped",
+        "TurnEnd",
+        "TurnError",
+        "TurnEvent",
+        "Usage",
+        "new_user_id",
+    ]
+
+
+def test_every_public_name_is_there():
+    assert [name for name in chat_core.__all__ if not hasattr(chat_core, name)] == []

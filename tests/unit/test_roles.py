@@ -1,0 +1,226 @@
+"""Roles: the built-in ones, those of a file, and what is said about a file with mistakes."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from chat_core.errors import ConfigError, UnknownRole
+from chat_core.roles import Role, Words, load_roles
+
+CHEF = {"key": "chef", "name": "Chef", "prompt": "Cook.", "welcome_message": "Hungry?"}
+
+
+def write(path: Path, content: object, name: str = "roles.json") -> Path:
+    file = path / name
+    file.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+    return file
+
+
+def problems(file: Path) -> list[str]:
+    """What is wrong with the file, without the part that names it."""
+    with pytest.raises(ConfigError) as caught:
+        load_roles(file)
+    head = f"ROLES_FILE {file}: "
+    assert all(problem.startswith(head) for problem in caught.value.problems)
+    return [problem.removeprefix(head) for problem in caught.value.problems]
+
+
+# Built in
+
+
+def test_three_roles_are_built_in():
+    roles = load_roles()
+    assert list(roles) == ["assistant", "teacher", "programmer"]
+    assert roles.default == "assistant"
+
+
+@pytest.mark.parametrize("role", load_roles().values(), ids=lambda role: role.key)
+def test_a_built_in_role_is_complete_in_both_languages(role):
+    assert role.icon
+    assert role.prompt
+    assert "language of the user" in role.prompt
+    for words in (role.name, role.welcome_message):
+        assert words["zh"] != words["en"]
+        assert words["en"].isascii()
+        assert not words["zh"].isascii()
+    for language in ("zh", "en"):
+        questions = role.example_questions[language]
+        assert len(set(questions)) == 3
+        assert all((question.isascii()) == (language == "en") for question in questions)
+
+
+def test_built_in_roles_do_not_share_their_texts():
+    roles = load_roles().values()
+    for texts in ([r.prompt for r in roles], [r.icon for r in roles], [r.name.en for r in roles]):
+        assert len(set(texts)) == len(texts)
+
+
+# Looking up
+
+
+def test_the_empty_key_means_the_default():
+    assert load_roles()[""].key == "assistant"
+
+
+def test_an_unknown_key_is_refused_with_the_known_ones():
+    roles = load_roles()
+    with pytest.raises(UnknownRole) as caught:
+        roles["chef"]
+    assert caught.value.facts["role"] == "chef"
+    assert caught.value.facts["known"] == "assistant, teacher, programmer"
+    assert "chef" not in roles
+    assert "teacher" in roles
+
+
+@pytest.mark.parametrize(("key", "found"), [("teacher", "teacher"), ("gone", "assistant"), ("", "assistant")])
+def test_a_key_that_has_gone_means_the_default(key, found):
+    assert load_roles().known_or_default(key) == found
+
+
+# A file
+
+
+TOML = """
+default = "chef"
+
+[[roles]]
+key = "chef"
+icon = "🍳"
+name = { zh = "厨师", en = "Chef" }
+prompt = '''
+Cook.
+Taste.
+'''
+welcome_message = "Hungry? 饿了吗？"
+example_questions = ["What is for dinner?"]
+"""
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["plain", "with a byte order mark"])
+def test_a_toml_file_adds_a_role(tmp_path, mark):
+    roles = load_roles(write(tmp_path, mark + TOML, "roles.toml"))
+    assert list(roles) == ["assistant", "teacher", "programmer", "chef"]
+    chef = roles[""]
+    assert (chef.key, chef.icon, chef.prompt) == ("chef", "🍳", "Cook.\nTaste.")
+    assert (chef.name["zh"], chef.name["en"]) == ("厨师", "Chef")
+    assert chef.welcome_message["zh"] == chef.welcome_message["en"] == "Hungry? 饿了吗？"
+    assert chef.example_questions["zh"] == chef.example_questions["en"] == ("What is for dinner?",)
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["plain", "with a byte order mark"])
+def test_a_json_file_adds_a_role(tmp_path, mark):
+    examples = {"en": ["Dinner?"]}
+    content = json.dumps({"roles": [{**CHEF, "example_questions": examples}]})
+    roles = load_roles(write(tmp_path, mark + content, "roles.JSON"))
+    assert roles.default == "assistant"
+    assert roles["chef"].name == Words(zh="Chef", en="Chef")
+    assert roles["chef"].example_questions["en"] == ("Dinner?",)
+    assert roles["chef"].example_questions["zh"] == ()
+
+
+def test_what_a_role_may_leave_out_has_a_default(tmp_path):
+    chef = load_roles(write(tmp_path, {"roles": [CHEF]}))["chef"]
+    assert chef == Role(**CHEF)
+    assert chef.icon == "💬"
+    assert chef.example_questions["zh"] == ()
+
+
+def test_a_role_of_a_built_in_key_replaces_it_in_its_place(tmp_path):
+    roles = load_roles(write(tmp_path, {"roles": [{**CHEF, "key": "teacher"}]}))
+    assert list(roles) == ["assistant", "teacher", "programmer"]
+    assert roles["teacher"].prompt == "Cook."
+
+
+def test_a_file_may_only_choose_the_default(tmp_path):
+    assert load_roles(write(tmp_path, 'default = "programmer"', "roles.toml"))[""].key == "programmer"
+
+
+# A file with mistakes
+
+
+EMPTY = "string should have at least 1 character"
+BAD_KEY = "string should match pattern '^[a-z0-9_-]{1,32}$'"
+EXTRA = "extra inputs are not permitted"
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"key": "Chef de cuisine"}, [f"key: {BAD_KEY}"]),
+        ({"key": "c" * 33}, [f"key: {BAD_KEY}"]),
+        ({"name": 5}, ["name: input should be a valid dictionary"]),
+        ({"name": " "}, [f"name.zh: {EMPTY}", f"name.en: {EMPTY}"]),
+        ({"name": {"zh": "厨师"}}, ["name.en: field required"]),
+        ({"name": {"zh": "厨师", "en": "Chef", "fr": "Chef"}}, [f"name.fr: {EXTRA}"]),
+        ({"prompt": ""}, [f"prompt: {EMPTY}"]),
+        ({"prompt": "x" * 20_001}, ["prompt: string should have at most 20000 characters"]),
+        ({"prompt": ["Cook."]}, ["prompt: input should be a valid string"]),
+        ({"welcome_message": None}, ["welcome_message: input should be a valid dictionary"]),
+        ({"icon": "a whole sentence"}, ["icon: string should have at most 8 characters"]),
+        ({"temperature": 1}, [f"temperature: {EXTRA}"]),
+        ({"example_questions": {"zh": "吃什么？"}}, ["example_questions.zh: input should be a valid list"]),
+        ({"example_questions": {"en": ["Why?", ""]}}, [f"example_questions.en.2: {EMPTY}"]),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "told",
+)
+def test_a_mistake_in_a_role_is_told_with_its_place(tmp_path, changes, told):
+    file = write(tmp_path, {"roles": [CHEF, {**CHEF, "key": "second", **changes}]})
+    assert problems(file) == [f"roles.2.{problem}" for problem in told]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        pytest.param([CHEF], ["file: input should be a valid dictionary"], id="a list"),
+        pytest.param({"roles": {"chef": CHEF}}, ["roles: input should be a valid list"], id="roles by name"),
+        pytest.param({"roles": ["chef"]}, ["roles.1: input should be a valid dictionary"], id="only a name"),
+        pytest.param({"role": [CHEF]}, ["role: extra inputs are not permitted"], id="misspelt"),
+        pytest.param({"roles": [CHEF, CHEF]}, ["two roles have the key 'chef'"], id="the same key twice"),
+        pytest.param(
+            {"roles": [CHEF], "default": "cook"},
+            ["default is 'cook', which no role has as its key"],
+            id="unknown default",
+        ),
+        pytest.param(
+            {"roles": [{"key": "chef", "name": "Chef"}]},
+            ["roles.1.prompt: field required", "roles.1.welcome_message: field required"],
+            id="all that is missing",
+        ),
+        pytest.param(
+            {"roles": [CHEF, CHEF], "default": "cook"},
+            ["two roles have the key 'chef'", "default is 'cook', which no role has as its key"],
+            id="two mistakes",
+        ),
+    ],
+)
+def test_a_mistake_in_the_file_is_told(tmp_path, content, told):
+    assert problems(write(tmp_path, content)) == told
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("roles.json", '{"roles": [}', "Expecting value: line 1 column 12 (char 11)"),
+        ("roles.toml", "[[roles]\n", "Expected ']]' at the end of an array declaration"),
+        ("roles.yaml", "roles:\n", "Expected '=' after a key"),
+    ],
+)
+def test_a_file_that_cannot_be_parsed_is_told_with_the_place(tmp_path, name, content, told):
+    (problem,) = problems(write(tmp_path, content, name))
+    assert problem.startswith(told)
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path):
+    assert problems(tmp_path / "roles.toml") == ["cannot be read (No such file or directory)"]
+
+
+def test_a_directory_is_no_file(tmp_path):
+    assert problems(tmp_path) == ["cannot be read (Is a directory)"]
+
+
+def test_a_file_that_is_not_text_is_told(tmp_path):
+    file = tmp_path / "roles.toml"
+    file.write_bytes(b"\xff\xfe\x00")
+    (problem,) = problems(file)
+    assert "can't decode byte 0xff in position 0" in problem

@@ -1,0 +1,293 @@
+"""Settings: where values come from, what is refused and how, and that secrets stay hidden."""
+
+import re
+import traceback
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from chat_core import ConfigError, Settings
+
+ROOT = Path(__file__).parents[2]
+
+
+def load(**environ: str) -> Settings:
+    return Settings.load(environ, env_file=None)
+
+
+def problems(**environ: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        load(**environ)
+    return caught.value.problems
+
+
+def write(path: Path, text: str, encoding: str = "utf-8") -> Path:
+    file = path / ".env"
+    file.write_text(text, encoding=encoding)
+    return file
+
+
+# Where values come from
+
+
+def test_nothing_has_to_be_set():
+    settings = load()
+    assert settings == Settings()
+    assert settings.embeds_model
+    assert settings.redis_address == ""
+    assert settings.models == ("gpt-4o",)
+    assert settings.logins == []
+
+
+def test_a_missing_env_file_is_no_mistake(tmp_path):
+    assert Settings.load({}, tmp_path / ".env") == Settings()
+
+
+def test_every_variable_has_a_type():
+    settings = load(
+        OPENAI_API_KEY="k",
+        OPENAI_BASE_URL="https://api.example.org/v1/",
+        OPENAI_MODELS=" one, two ,,three ",
+        CONTEXT_TOKENS="0",
+        SESSION_TTL_DAYS="0.5",
+        ROLES_FILE="roles.toml",
+        LOG_LEVEL="debug",
+        CORS_ORIGINS="https://a.example, https://b.example",
+    )
+    assert settings.openai_api_key == SecretStr("k")
+    assert settings.openai_base_url == "https://api.example.org/v1"
+    assert settings.openai_models == ("one", "two", "three")
+    assert settings.context_tokens == 0
+    assert settings.session_ttl_days == 0.5
+    assert settings.roles_file == Path("roles.toml")
+    assert settings.log_level == "DEBUG"
+    assert settings.cors_origins == ("https://a.example", "https://b.example")
+    assert not settings.embeds_model
+
+
+def test_the_environment_wins_over_the_env_file(tmp_path):
+    file = write(tmp_path, "OPENAI_MODEL=from-file\nCONTEXT_MESSAGES=3\n")
+    settings = Settings.load({"OPENAI_MODEL": "from-environment"}, file)
+    assert (settings.openai_model, settings.context_messages) == ("from-environment", 3)
+
+
+def test_an_empty_variable_counts_as_not_set_and_hides_the_env_file(tmp_path):
+    file = write(tmp_path, "OPENAI_API_KEY=k\nREDIS_PORT=\n")
+    settings = Settings.load({"OPENAI_API_KEY": " "}, file)
+    assert settings.embeds_model
+    assert settings.redis_port == 6379
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"], ids=["plain", "with a byte order mark"])
+def test_the_env_file_may_have_comments_quotes_and_a_mark_at_its_head(tmp_path, encoding):
+    file = write(tmp_path, 'OPENAI_MODEL="a b" # not this\n\n# nor this\nREDIS_HOST=h\n', encoding)
+    settings = Settings.load({}, file)
+    assert (settings.openai_model, settings.redis_host) == ("a b", "h")
+
+
+def test_an_env_file_in_another_encoding_is_named(tmp_path):
+    file = write(tmp_path, "OPENAI_MODEL=x\n", "utf-16")
+    with pytest.raises(ConfigError) as caught:
+        Settings.load({}, file)
+    assert caught.value.problems == [f"{file}: expected a text file in UTF-8 (UnicodeDecodeError)"]
+
+
+def test_variables_of_other_programs_are_left_alone(tmp_path):
+    assert Settings.load({"PATH": "/bin", "openai_model": "x"}, write(tmp_path, "OTHER=1")) == Settings()
+
+
+def test_settings_cannot_be_changed():
+    with pytest.raises(ValueError, match="frozen"):
+        Settings().openai_model = "x"
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("OPENAI_API_KEY", "你的密钥"),
+        ("OPENAI_API_KEY", "sk-two words"),
+        ("OPENAI_BASE_URL", "api.example.org/v1"),
+        ("OPENAI_BASE_URL", "ftp://api.example.org"),
+        ("OPENAI_BASE_URL", "http://"),
+        ("OPENAI_BASE_URL", "http://host:port/v1"),
+        ("OPENAI_BASE_URL", "http://host:99999/v1"),
+        ("OPENAI_BASE_URL", "http://[::1/v1"),
+        ("REDIS_URL", "localhost:6379"),
+        ("REDIS_URL", "http://localhost"),
+        ("REDIS_URL", "redis://"),
+        ("REDIS_URL", "redis://host:port/0"),
+        ("REDIS_URL", "memory"),
+        ("REDIS_HOST", "localhost:6379"),
+        ("REDIS_HOST", "redis://localhost"),
+        ("REDIS_PORT", "0"),
+        ("REDIS_PORT", "65536"),
+        ("REDIS_PORT", "six"),
+        ("REDIS_DB", "-1"),
+        ("MAX_STORED_MESSAGES", "-1"),
+        ("MAX_STORED_MESSAGES", "1.5"),
+        ("CONTEXT_MESSAGES", "ten"),
+        ("CONTEXT_TOKENS", "-1"),
+        ("SESSION_TTL_DAYS", "-1"),
+        ("SESSION_TTL_DAYS", "nan"),
+        ("SESSION_TTL_DAYS", "99999"),
+        ("RATE_LIMIT", "20"),
+        ("RATE_LIMIT", "often"),
+        ("RATE_LIMIT", "0/minute"),
+        ("RATE_LIMIT", "5/second; 20/minute"),
+        ("MAX_MESSAGE_CHARS", "0"),
+        ("MAX_CONCURRENT_REPLIES", "0"),
+        ("FIRST_TOKEN_SECONDS", "0"),
+        ("STALL_SECONDS", "nan"),
+        ("AUTH_USERS", "name"),
+        ("AUTH_USERS", "name:"),
+        ("AUTH_USERS", ":password"),
+        ("AUTH_USERS", "na me:password"),
+        ("AUTH_USERS", "good:password,bad"),
+        ("LOG_LEVEL", "loud"),
+        ("GRADIO_SERVER_PORT", "-1"),
+    ],
+    ids=lambda value: value,
+)
+def test_a_mistake_is_told_by_the_variables_name_and_what_it_expects(name, value):
+    expected = Settings.model_fields[name.lower()].description
+    assert problems(**{name: value}) == [f"{name}: expected {expected}"]
+
+
+def test_all_mistakes_are_told_at_once():
+    told = problems(REDIS_PORT="x", LOG_LEVEL="x", STALL_SECONDS="x", AUTH_USERS="a,b", CONTEXT_TOKENS="1")
+    assert [line.split(":")[0] for line in told] == ["REDIS_PORT", "STALL_SECONDS", "AUTH_USERS", "LOG_LEVEL"]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "redis://localhost",
+        "redis://:password@localhost:6379/1",
+        "rediss://user:password@example.org:6380/0",
+        "unix:///run/valkey.sock",
+        "unix://:password@/run/valkey.sock?db=1",
+        "memory://",
+    ],
+)
+def test_addresses_of_stores_are_taken_as_they_are(address):
+    assert load(REDIS_URL=address, REDIS_HOST="other").redis_address == address
+
+
+@pytest.mark.parametrize("limit", ["1/second", "20/minute", "100 per hour", "20 per 5 minutes", "9/day"])
+def test_rate_limits_are_a_number_and_a_time(limit):
+    assert load(RATE_LIMIT=limit).rate_limit == limit
+
+
+def test_an_empty_rate_limit_switches_it_off(tmp_path):
+    assert load(RATE_LIMIT="").rate_limit == ""
+    assert Settings.load({}, write(tmp_path, "RATE_LIMIT=\n")).rate_limit == ""
+    assert load().rate_limit == "20/minute"
+
+
+# What is made of them
+
+
+@pytest.mark.parametrize(
+    ("parts", "address"),
+    [
+        ({"REDIS_HOST": "h"}, "redis://h:6379/0"),
+        ({"REDIS_HOST": "h", "REDIS_PORT": "7000", "REDIS_DB": "3"}, "redis://h:7000/3"),
+        ({"REDIS_HOST": "h", "REDIS_PASSWORD": "p@ss:/?#%w"}, "redis://:p%40ss%3A%2F%3F%23%25w@h:6379/0"),
+        ({"REDIS_PASSWORD": "p", "REDIS_PORT": "7000"}, ""),
+    ],
+    ids=["host", "port and database", "password", "no host"],
+)
+def test_the_parts_of_a_redis_address_are_put_together(parts, address):
+    assert load(**parts).redis_address == address
+
+
+def test_the_default_model_comes_first_and_none_comes_twice():
+    settings = load(OPENAI_MODEL="b", OPENAI_MODELS="a,b,c,a")
+    assert settings.models == ("b", "a", "c")
+
+
+def test_logins_are_names_and_passwords():
+    settings = load(AUTH_USERS="ann@example.org:pass:word, bob:p")
+    assert settings.logins == [("ann@example.org", "pass:word"), ("bob", "p")]
+
+
+def test_an_address_alone_is_a_model_too():
+    assert not load(OPENAI_BASE_URL="http://localhost:11434/v1").embeds_model
+
+
+# Secrets
+
+SECRETS = {
+    "OPENAI_API_KEY": "hidden-key",
+    "REDIS_URL": "redis://:hidden-url@localhost/0",
+    "REDIS_PASSWORD": "hidden-password",
+    "AUTH_USERS": "ann:hidden-login",
+}
+WRONG = "hid" + "den 密钥"  # in two parts, for a traceback quotes lines of code
+
+
+@pytest.mark.parametrize(
+    "show",
+    [
+        pytest.param(repr, id="repr"),
+        pytest.param(str, id="str"),
+        pytest.param(lambda settings: str(settings.model_dump()), id="dump"),
+        pytest.param(lambda settings: str(settings.model_dump(mode="json")), id="dump for JSON"),
+        pytest.param(lambda settings: settings.model_dump_json(), id="JSON"),
+    ],
+)
+def test_secrets_are_never_shown(show):
+    shown = show(load(**SECRETS))
+    assert "gpt-4o" in shown
+    assert "hidden" not in shown
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["OPENAI_API_KEY", "OPENAI_BASE_URL", "REDIS_URL", "REDIS_PORT", "RATE_LIMIT", "AUTH_USERS"],
+)
+def test_a_refused_value_is_not_repeated_for_it_may_be_a_secret_on_the_wrong_line(name):
+    with pytest.raises(ConfigError) as caught:
+        load(**{name: WRONG})
+    error = caught.value
+    assert WRONG not in f"{error} {error!r} {error.problems} {error.facts}"
+    assert WRONG not in "".join(traceback.format_exception(error))
+
+
+def test_settings_made_without_an_environment_do_not_repeat_it_either():
+    with pytest.raises(ValidationError) as caught:
+        Settings(openai_base_url=WRONG)
+    assert WRONG not in str(caught.value)
+
+
+# The example file
+
+
+def as_written(default: object) -> str:
+    if isinstance(default, SecretStr):
+        return default.get_secret_value()
+    return "" if default in (None, ()) else str(default)
+
+
+def test_the_example_file_has_every_variable_explained_and_with_its_default():
+    lines = (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
+    found: dict[str, str] = {}
+    for above, line in zip(["", *lines], lines, strict=False):
+        if assignment := re.fullmatch(r"# ([A-Z_]+)=(.*)", line):
+            name, found[assignment[1]] = assignment[1], assignment[2]
+            assert re.match(r"# \S.* ", above), f"{name} has no explanation"
+            assert not re.match(r"# [A-Z_]+=", above), f"{name} has no explanation"
+        else:
+            assert line == "" or line.startswith("# "), line
+    assert found == {name.upper(): as_written(field.default) for name, field in Settings.model_fields.items()}
+
+
+def test_the_example_file_changes_nothing_with_or_without_its_comment_signs(tmp_path):
+    text = (ROOT / ".env.example").read_text(encoding="utf-8")
+    assignments = re.sub(r"(?m)^# (?=[A-Z_]+=.)", "", text)
+    assert Settings.load({}, write(tmp_path, text)) == Settings()
+    assert Settings.load({}, write(tmp_path, assignments)) == Settings()

@@ -1,0 +1,56 @@
+"""The words of the page."""
+
+import string
+
+import pytest
+
+from chat_core import TurnError
+from chat_core.errors import ChatError, ModelRateLimited, RateLimited
+from chat_ui.texts import TEXTS, choose_language, explain
+
+
+def all_errors(error: type[ChatError] = ChatError) -> set[type[ChatError]]:
+    return {error}.union(*(all_errors(kind) for kind in error.__subclasses__()))
+
+
+def fields(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+def test_every_text_is_there_in_both_languages_with_the_same_facts() -> None:
+    for key, words in TEXTS.items():
+        assert set(words) == {"zh", "en"}, key
+        assert all(text.strip() for text in words.values()), key
+        assert fields(words["zh"]) == fields(words["en"]), key
+
+
+def test_every_error_that_reaches_a_person_has_words() -> None:
+    codes = {error.code for error in all_errors()} - {"config"}
+    assert {key.removeprefix("error.") for key in TEXTS if key.startswith("error.")} == codes
+
+
+@pytest.mark.parametrize(
+    ("accept_language", "language"),
+    [
+        ("", "en"),
+        ("*", "en"),
+        ("de-DE,de;q=0.9", "en"),
+        ("zh-CN,zh;q=0.9,en;q=0.8", "zh"),
+        ("en-US,en;q=0.9,zh-CN;q=0.8", "en"),
+        ("fr, zh-TW;q=0.5, en;q=0.3", "zh"),
+        ("zh;q=nonsense, en;q=0.1", "en"),
+        ("ZH", "zh"),
+    ],
+)
+def test_the_language_is_the_one_the_browser_prefers(accept_language: str, language: str) -> None:
+    assert choose_language(accept_language) == language
+
+
+def test_an_error_is_explained_with_its_facts_and_the_providers_reason() -> None:
+    assert explain("en", RateLimited(12.4)) == "That was too fast. Please try again in 12 seconds."
+    told = TurnError.of(ModelRateLimited("Slow down!", retry_after=30))
+    assert explain("zh", told) == "模型服务商请求放慢速度，请稍后再试。 （30 秒后可重试） 原因：Slow down!"
+
+
+def test_a_reason_with_braces_is_not_taken_for_a_format() -> None:
+    assert explain("en", ModelRateLimited("{oops}")).endswith("Reason: {oops}")

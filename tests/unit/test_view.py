@@ -1,0 +1,89 @@
+"""What the page shows of core objects."""
+
+from chat_core import ChatMessage, Session, TurnEnd, TurnError
+from chat_core.errors import ModelStalled
+from chat_core.roles import load_roles
+from chat_ui import view
+
+MAKEFILE = "  all:\n\techo hi\n\n"
+
+
+def message(role: str, content: str, **fields: object) -> ChatMessage:
+    return ChatMessage.model_validate(
+        {"id": "m", "role": role, "content": content, "timestamp": 1.0, **fields}
+    )
+
+
+def texts(bubbles: list[view.Bubble]) -> list[tuple[str, str]]:
+    return [(b["role"], b["content"][0]["text"]) for b in bubbles]
+
+
+def test_messages_keep_every_character() -> None:
+    shown = view.conversation([message("user", MAKEFILE), message("assistant", MAKEFILE)], "en")
+    assert texts(shown) == [("user", MAKEFILE), ("assistant", MAKEFILE)]
+    assert {key for b in shown for key in b} == {"role", "metadata", "options", "content"}
+
+
+def test_a_cut_reply_says_how_it_ended() -> None:
+    shown = view.conversation([message("assistant", "half", status="interrupted")], "en")
+    assert len(shown) == 2
+    assert "restarted" in shown[1]["content"][0]["text"]
+
+
+def test_a_failed_reply_keeps_its_text_and_explains_the_failure() -> None:
+    error = TurnError.of(ModelStalled())
+    shown = view.conversation([message("assistant", "half", status="failed", error=error)], "zh")
+    assert texts(shown)[0] == ("assistant", "half")
+    assert "模型中途停住了" in shown[1]["content"][0]["text"]
+
+
+def test_unreadable_rows_are_mentioned() -> None:
+    assert "3 stored messages" in view.conversation([], "en", unreadable=3)[0]["content"][0]["text"]
+
+
+def test_a_reply_types_then_thinks_then_speaks() -> None:
+    (typing,) = view.reply("en", "", "", running=True)
+    assert typing["content"][0]["text"] == view.TYPING
+    (thinking,) = view.reply("en", "", "hm", running=True)
+    assert thinking["metadata"] == {"title": "Thinking…", "status": "pending"}
+    thought, spoken = view.reply("en", "well", "hm", running=True)
+    assert thought["metadata"]["status"] == "done"
+    assert texts([spoken]) == [("assistant", "well")]
+    assert view.reply("en", "", "") == []
+
+
+def test_a_good_end_needs_no_word() -> None:
+    assert view.ending(TurnEnd(status="done"), "en") == []
+
+
+def test_titles_in_the_list_are_text_not_html() -> None:
+    evil = Session(
+        id="s1", role="assistant", created_at=1, updated_at=1, title="<img src=x onerror=alert(1)>"
+    )
+    plain = Session(id="s2", role="assistant", created_at=1, updated_at=1, running=True)
+    shown = view.session_list([evil, plain], "s2", "en")
+    assert "<img" not in shown
+    assert "&lt;img src=x" in shown
+    assert shown.count("aria-current") == 1
+    assert shown.count('class="dot"') == 1
+    assert "New chat" in shown
+
+
+def test_an_empty_list_says_so() -> None:
+    assert "No conversations yet" in view.session_list([], "", "en")
+
+
+def test_the_greeting_and_the_choices_are_in_the_readers_language() -> None:
+    roles = load_roles()
+    greeting = view.greeting(roles["teacher"], "zh")
+    assert "老师" in greeting["placeholder"]
+    assert {"text": "为什么天空是蓝色的？"} in greeting["examples"]
+    assert ("📚 Teacher", "teacher") in view.role_choices(roles, "en")
+
+
+def test_the_notice_tells_the_embedded_model_and_how_to_get_a_real_one() -> None:
+    notice = view.notice(("embedded_model",), "Small-1", True, "en")
+    assert "Small-1" in notice
+    assert "OPENAI_API_KEY" in notice
+    assert view.notice((), "gpt-4o", True, "en") == ""
+    assert "does not answer" in view.notice((), "gpt-4o", False, "en")
