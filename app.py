@@ -7,11 +7,9 @@ import sys
 # Before Gradio is imported: it would phone home.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
-import uvicorn
-
 from chat_core import ChatService, ConfigError, Settings
 from chat_ui import build_ui
-from chat_ui.server import create_app
+from chat_ui.server import Server, create_app
 
 
 def build_service() -> ChatService:
@@ -30,17 +28,9 @@ app = create_app(service, demo)
 
 def main() -> None:
     """Serves until Ctrl+C or SIGTERM; running replies are saved before it ends."""
-    settings = service.settings
-    logging.basicConfig(level=settings.log_level, format="%(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(level=service.settings.log_level, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx2").setLevel(logging.WARNING)  # it would log a line for every reply
-    uvicorn.run(
-        app,
-        host=settings.gradio_server_name,
-        port=settings.gradio_server_port,
-        log_level=settings.log_level.lower(),
-        access_log=False,
-        timeout_graceful_shutdown=2,
-    )
+    Server(app, service).run()
 
 
 if __name__ == "__main__":

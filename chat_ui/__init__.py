@@ -13,10 +13,9 @@ def build_ui(service: ChatService) -> gr.Blocks:
     """The page over `service`, with its named endpoints. Opens nothing."""
     demo: gr.Blocks
     with gr.Blocks(title="Role Chat", fill_height=True, analytics_enabled=False) as demo:
-        widgets = layout.build(service)
         pace = Pace()
-        wire(demo, widgets, Handlers(service, pace))
-        api.register(api.Endpoints(service, pace))
+        api.register(api.Endpoints(service, pace))  # first: a listener of the same name gets another one
+        wire(demo, layout.build(service), Handlers(service, pace))
     demo.max_threads = 256  # also the number of generators that may run at once
     demo.state_session_capacity = 1000
     demo.queue(max_size=512, default_concurrency_limit=None, api_open=False)

@@ -11,14 +11,12 @@ import gradio as gr
 from chat_core import ChatError, ChatService, Messages, Session, TurnEnd, new_user_id
 
 from . import view
-from .layout import Widgets
+from .layout import NOWHERE, Place, Widgets
 from .pace import STREAMS, Pace
 from .texts import say
 from .visitor import Visitor
 
 Identity = dict[str, str]  # what the browser keeps: user_id, session_id (of the conversation opened last)
-Place = dict[str, str]  # what this tab shows: session_id, turn_id (of the turn to follow), visit
-NOWHERE: Place = {"session_id": "", "turn_id": "", "visit": ""}
 
 # The page shows the latest messages: a frame costs the browser more the more of them there are.
 WINDOW = 30
@@ -146,8 +144,8 @@ class Handlers:
 
     async def _show(self, visitor: Visitor, session_id: str, role: str = "") -> list[Any]:
         """The values of `Widgets.shown`: this conversation, or an empty one when there is no id."""
-        sessions = await self._service.sessions(visitor.user_id)
         if not session_id:
+            sessions = await self._service.sessions(visitor.user_id)
             return self._shown(visitor, NOWHERE, sessions, role=role)
         session = await self._service.session(visitor.user_id, session_id)
         history = await self._service.history(visitor.user_id, session_id, WINDOW)
@@ -156,9 +154,11 @@ class Handlers:
         place = {
             "session_id": session_id,
             "turn_id": session.last_turn if session.running or unanswered else "",
-            "visit": uuid4().hex,  # a return to the same turn is a change too, so that it is followed again
+            "visit": uuid4().hex,
         }
         bubbles = view.conversation(history.items, visitor.language, history.unreadable)
+        # Asked last: a reply that ends just now is not marked as running, with nobody to take the mark off.
+        sessions = await self._service.sessions(visitor.user_id)
         return self._shown(visitor, place, sessions, bubbles, session.role)
 
     def _shown(

@@ -12,6 +12,11 @@ from .texts import TEXTS
 
 HERE = Path(__file__).parent
 
+# What a tab shows: a conversation, and in it the turn to follow. `visit` makes each visit another place, so
+# that coming back to a turn follows it again.
+Place = dict[str, str]
+NOWHERE: Place = {"session_id": "", "turn_id": "", "visit": ""}
+
 # Shown by the browser's language, without asking the server.
 I18N = gr.I18n(
     en={key.replace(".", "_"): words["en"] for key, words in TEXTS.items()},
@@ -24,7 +29,7 @@ class Widgets:
     """Every component that a listener reads or writes."""
 
     identity: gr.BrowserState
-    place: gr.State
+    place: gr.JSON
     new_chat: gr.Button
     sessions: gr.HTML
     role: gr.Dropdown
@@ -41,7 +46,8 @@ def build(service: ChatService) -> Widgets:
     # The id in the browser is what opens a visitor's conversations. Gradio's encryption of it is no
     # protection, for its key is public; it only has to stay the same over restarts.
     identity = gr.BrowserState({"user_id": "", "session_id": ""}, storage_key="role-chat", secret="role-chat")
-    place = gr.State({"session_id": "", "turn_id": ""})
+    # Held by the page, not by a gr.State: that is lost when the app restarts under an open page.
+    place = gr.JSON(NOWHERE, visible="hidden", elem_id="place")
     with gr.Sidebar(width=280, open=False, elem_id="sidebar"):
         new_chat = gr.Button(I18N("new_chat"), variant="secondary", size="md", elem_id="new-chat")
         sessions = gr.HTML(js_on_load=(HERE / "sessions.js").read_text(encoding="utf-8"), elem_id="sessions")

@@ -3,8 +3,10 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from socket import socket
 
 import gradio as gr
+import uvicorn
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse
@@ -15,6 +17,32 @@ from .layout import I18N
 from .theme import build_theme
 
 HERE = Path(__file__).parent
+
+
+class Server(uvicorn.Server):
+    """Ends running replies before it closes connections, so that pages see how they ended."""
+
+    def __init__(self, app: FastAPI, service: ChatService) -> None:
+        settings = service.settings
+        super().__init__(
+            uvicorn.Config(
+                app,
+                host=settings.gradio_server_name,
+                port=settings.gradio_server_port,
+                log_level=settings.log_level.lower(),
+                access_log=False,
+                timeout_graceful_shutdown=_GOODBYE_SECONDS,
+            )
+        )
+        self._service = service
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        await self._service.drain()
+        await super().shutdown(sockets)
+
+
+# Open pages keep a connection for as long as they are open: it is not worth waiting for.
+_GOODBYE_SECONDS = 2
 
 
 def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
