@@ -1,0 +1,325 @@
+"""The named endpoints, called by Gradio's own client over HTTP."""
+
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from gradio_client import Client
+from gradio_client.exceptions import AppError
+
+from tests.app.clients import connected, start
+from tests.fake_openai import FakeOpenAI
+from tests.running import RunningApp
+
+
+def test_start_chat_makes_an_unguessable_user_and_welcomes_in_the_role(client: Client) -> None:
+    first = client.predict(role="teacher", api_name="/start_chat")
+    second = client.predict(role="teacher", api_name="/start_chat")
+    assert set(first) == {"session_id", "user_id", "role", "welcome_message"}
+    assert first["role"] == "teacher"
+    assert "teacher" in first["welcome_message"]
+    assert len(first["user_id"]) >= 32
+    assert first["user_id"] != second["user_id"]
+    assert first["session_id"] != second["session_id"]
+
+
+def test_start_chat_keeps_a_given_user(client: Client) -> None:
+    assert client.predict(user_id="ana", api_name="/start_chat")["user_id"] == "ana"
+
+
+def test_chat_yields_the_growing_reply_and_last_the_whole_one(client: Client) -> None:
+    conversation = start(client)
+    yielded = list(client.submit(**conversation, message="one two [[slow]]", api_name="/chat"))
+    assert yielded[-1] == "You said: one two [[slow]]"
+    assert len(yielded) > 2
+    assert all(later.startswith(earlier) for earlier, later in pairwise(yielded))
+
+
+def test_predict_on_chat_gives_the_whole_reply(client: Client) -> None:
+    assert client.predict(**start(client), message="hi", api_name="/chat") == "You said: hi"
+
+
+def test_parameters_may_be_given_in_the_order_they_are_named(client: Client) -> None:
+    named = start(client)
+    reply = client.predict(named["user_id"], named["session_id"], "hi", "teacher", "other", api_name="/chat")
+    assert reply == "You said: hi"
+    message = client.predict(**named, api_name="/history")["messages"][1]
+    assert message["model"] == "other"
+
+
+def test_history_has_both_messages_oldest_first_with_status_and_seconds(client: Client) -> None:
+    conversation = start(client)
+    client.predict(**conversation, message="  keep\n\tthis  ", api_name="/chat")
+    history = client.predict(**conversation, api_name="/history")
+    assert history["session_id"] == conversation["session_id"]
+    assert history["total"] == 2
+    asked, replied = history["messages"]
+    assert (asked["role"], asked["content"]) == ("user", "  keep\n\tthis  ")
+    assert (replied["role"], replied["status"]) == ("assistant", "done")
+    assert 1.7e9 < asked["timestamp"] <= replied["timestamp"]
+    assert asked["id"] != replied["id"]
+    latest = client.predict(**conversation, limit=1, api_name="/history")
+    assert [m["role"] for m in latest["messages"]] == ["assistant"]
+    assert latest["total"] == 2
+
+
+def test_the_model_is_sent_the_roles_prompt_and_the_messages_before(
+    client: Client, provider: FakeOpenAI
+) -> None:
+    conversation = start(client, role="programmer")
+    client.predict(**conversation, message="first", api_name="/chat")
+    client.predict(**conversation, message="second", api_name="/chat")
+    sent = next(r.body for r in reversed(provider.requests) if r.said == "second")["messages"]
+    assert [m["role"] for m in sent] == ["system", "user", "assistant", "user"]
+    assert "programmer" in sent[0]["content"]
+    assert [m["content"] for m in sent[1:]] == ["first", "You said: first", "second"]
+
+
+def test_chat_events_start_grow_and_end_with_the_stored_message(client: Client) -> None:
+    conversation = start(client)
+    events = list(client.submit(**conversation, message="[[reason]] why?", api_name="/chat_events"))
+    started, *pieces, done = events
+    assert started["type"] == "started"
+    assert started["turn_id"]
+    assert {piece["type"] for piece in pieces} == {"reasoning", "text"}
+    ids = [int(piece["id"]) for piece in pieces]
+    assert ids == sorted(set(ids))
+    text = "".join(piece["text"] for piece in pieces if piece["type"] == "text")
+    assert (done["type"], done["status"]) == ("done", "done")
+    assert done["message"]["content"] == text == "You said: [[reason]] why?"
+    assert done["message"]["reasoning"].strip() == "Let me think."
+    assert (done["context"]["sent"], done["context"]["dropped"]) == (1, 0)
+    assert done == list(client.submit(**conversation, api_name="/resume"))[-1]
+
+
+def test_usage_is_told_and_kept(client: Client) -> None:
+    conversation = start(client)
+    done = list(client.submit(**conversation, message="hi", api_name="/chat_events"))[-1]
+    assert done["usage"] == {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
+    stored = client.predict(**conversation, api_name="/history")["messages"][1]
+    assert stored["usage"] == done["usage"]
+
+
+def test_a_caller_that_left_resumes_after_the_id_it_saw_last(client: Client) -> None:
+    conversation = start(client)
+    words = "a b c d e f [[slow]]"
+    job = client.submit(**conversation, message=words, api_name="/chat_events")
+    seen: list[dict[str, Any]] = []
+    for event in job:
+        seen.append(event)
+        if len(seen) == 3:
+            break
+    job.cancel()
+    rest = list(client.submit(**conversation, after=seen[-1]["id"], api_name="/resume"))
+    assert rest[-1]["status"] == "done"
+    text = "".join(event["text"] for event in [*seen[1:], *rest[:-1]])
+    assert text == f"You said: {words}" == rest[-1]["message"]["content"]
+
+
+def test_resume_from_the_beginning_tells_the_turn(client: Client) -> None:
+    conversation = start(client)
+    first = list(client.submit(**conversation, message="hi", api_name="/chat_events"))
+    again = list(client.submit(**conversation, api_name="/resume"))
+    assert again[0] == first[0]
+    assert again[-1] == first[-1]
+    end_only = list(client.submit(**conversation, after=first[-2]["id"], api_name="/resume"))
+    assert end_only == [first[-1]]
+
+
+def test_stop_keeps_what_there_is_and_says_how_much(client: Client, app: RunningApp) -> None:
+    conversation = start(client)
+    job = client.submit(**conversation, message="[[stall]] please", api_name="/chat_events")
+    events = [next(job), next(job)]
+    with connected(app) as other:
+        stopped = other.predict(**conversation, api_name="/stop")
+    events += list(job)
+    kept = events[-1]["message"]["content"]
+    assert stopped == {"stopped": True, "turn_id": events[0]["turn_id"], "characters": len(kept)}
+    assert events[-1]["status"] == "stopped"
+    assert kept
+    history = client.predict(**conversation, api_name="/history")["messages"]
+    assert (history[1]["status"], history[1]["content"]) == ("stopped", kept)
+
+
+def test_stop_without_a_reply_is_no_error(client: Client) -> None:
+    assert client.predict(**start(client), api_name="/stop") == {
+        "stopped": False,
+        "turn_id": "",
+        "characters": 0,
+    }
+
+
+def test_a_second_message_while_a_reply_runs_is_refused_and_not_stored(client: Client) -> None:
+    conversation = start(client)
+    job = client.submit(**conversation, message="[[stall]]", api_name="/chat_events")
+    next(job)
+    with pytest.raises(AppError, match="still being written"):
+        client.predict(**conversation, message="impatient", api_name="/chat")
+    client.predict(**conversation, api_name="/stop")
+    contents = [m["content"] for m in client.predict(**conversation, api_name="/history")["messages"]]
+    assert "impatient" not in contents
+
+
+@pytest.mark.parametrize(
+    ("keyword", "code", "reason"),
+    [
+        ("401", "model_auth_failed", "Unauthorized"),
+        ("404", "model_not_found", "Not Found"),
+        ("429", "model_rate_limited", "Too Many"),
+        ("cut", "model_disconnected", ""),
+        ("garbage", "model_garbled", ""),
+        ("failure", "model_server_failed", "overloaded"),
+        ("context", "context_too_long", "too long"),
+        ("silent", "model_silent", ""),
+    ],
+)
+def test_a_failed_turn_ends_with_its_kind_and_the_providers_reason(
+    client: Client, keyword: str, code: str, reason: str
+) -> None:
+    conversation = start(client)
+    done = list(client.submit(**conversation, message=f"[[{keyword}]] x", api_name="/chat_events"))[-1]
+    assert (done["type"], done["status"]) == ("done", "failed")
+    assert done["error"]["code"] == code
+    assert reason in done["error"]["message"]
+    if keyword == "429":
+        assert done["error"]["retry_after"] == 30
+    stored = client.predict(**conversation, api_name="/history")["messages"]
+    assert [m["content"] for m in stored if m["role"] == "user"] == [f"[[{keyword}]] x"]
+    assert [m["status"] for m in stored if m["role"] == "assistant"] == (
+        ["failed"] if done["message"] else []
+    )
+    with pytest.raises(AppError, match=done["error"]["message"][:20]):
+        client.predict(**conversation, message=f"[[{keyword}]]", api_name="/chat")
+
+
+BAD_INPUT = [
+    ("/start_chat", {"user_id": "no spaces"}, "user_id must be"),
+    ("/start_chat", {"user_id": "{tag}"}, "user_id must be"),
+    ("/start_chat", {"role": "pirate"}, "no such role"),
+    ("/chat", {"message": ""}, "write something"),
+    ("/chat", {"message": " \n\t"}, "write something"),
+    ("/chat", {"message": "x" * 2001}, "at most 2000"),
+    ("/chat", {"message": 7}, "message must be text"),
+    ("/chat", {"message": "hi", "role": "pirate"}, "no such role"),
+    ("/chat", {"message": "hi", "model": "gpt-9"}, "no such model"),
+    ("/chat", {"message": "hi", "session_id": "../x"}, "session_id must be"),
+    ("/chat", {"message": "hi", "session_id": "unknown"}, "not found"),
+    ("/chat", {"message": "hi", "user_id": "somebody-else"}, "not found"),
+    ("/chat_events", {"message": "hi", "session_id": "unknown"}, "not found"),
+    ("/resume", {"after": "soon"}, "after must be"),
+    ("/resume", {}, "Nothing was said"),
+    ("/resume", {"user_id": "somebody-else"}, "not found"),
+    ("/stop", {"user_id": "somebody-else"}, "not found"),
+    ("/history", {"user_id": "somebody-else"}, "not found"),
+    ("/history", {"limit": -1}, "limit must be"),
+    ("/history", {"limit": "many"}, "limit must be"),
+    ("/clear_history", {"user_id": "somebody-else"}, "not found"),
+    ("/rename_session", {"title": " "}, "title must be"),
+    ("/rename_session", {"title": "x" * 61}, "title must be"),
+    ("/rename_session", {"title": "mine", "user_id": "somebody-else"}, "not found"),
+    ("/delete_session", {"user_id": "somebody-else"}, "not found"),
+    ("/sessions", {"user_id": ""}, "user_id must be"),
+]
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "fields", "sentence"),
+    BAD_INPUT,
+    ids=[f"{name[1:]}-{'-'.join(fields) or 'empty'}-{i}" for i, (name, fields, _) in enumerate(BAD_INPUT)],
+)
+def test_bad_input_gets_a_clear_sentence_and_changes_nothing(
+    client: Client, endpoint: str, fields: dict[str, Any], sentence: str
+) -> None:
+    conversation = start(client)
+    before = client.predict(user_id=conversation["user_id"], api_name="/sessions")
+    named = {} if endpoint == "/start_chat" else conversation
+    if endpoint == "/sessions":
+        named = {}
+    with pytest.raises(AppError, match=sentence):
+        client.predict(**{**named, **fields}, api_name=endpoint)
+    assert client.predict(user_id=conversation["user_id"], api_name="/sessions") == before
+    assert client.predict(**conversation, api_name="/history")["messages"] == []
+
+
+def test_sessions_are_listed_renamed_cleared_and_deleted(client: Client) -> None:
+    conversation = start(client)
+    user = {"user_id": conversation["user_id"]}
+    client.predict(**conversation, message="What is rain?\nAnd snow?", api_name="/chat")
+    other = start(client, **user)
+    listed = client.predict(**user, api_name="/sessions")
+    assert listed["total"] == 2
+    assert [s["session_id"] for s in listed["sessions"]] == [
+        other["session_id"],
+        conversation["session_id"],
+    ]
+    talked = listed["sessions"][1]
+    assert (talked["title"], talked["role"], talked["messages"]) == ("What is rain?", "assistant", 2)
+    assert talked["updated_at"] > 1.7e9
+
+    renamed = client.predict(**conversation, title="  Weather  ", api_name="/rename_session")
+    assert renamed == {"session_id": conversation["session_id"], "title": "Weather"}
+    cleared = client.predict(**conversation, api_name="/clear_history")
+    assert cleared == {"session_id": conversation["session_id"], "cleared": 2}
+    assert client.predict(**conversation, api_name="/history")["messages"] == []
+    client.predict(**conversation, api_name="/delete_session")
+    left = client.predict(**user, api_name="/sessions")
+    assert [s["session_id"] for s in left["sessions"]] == [other["session_id"]]
+    with pytest.raises(AppError, match="not found"):
+        client.predict(**conversation, api_name="/history")
+
+
+def test_roles_and_models_are_listed_without_the_prompts(client: Client) -> None:
+    roles = client.predict(api_name="/roles")
+    assert roles["default_role"] == "assistant"
+    assert [role["key"] for role in roles["roles"]] == ["assistant", "teacher", "programmer"]
+    assert roles["roles"][1]["name"] == {"zh": "老师", "en": "Teacher"}
+    assert all("prompt" not in role for role in roles["roles"])
+    models = client.predict(api_name="/models")
+    assert models == {"models": ["fake", "other"], "default_model": "fake"}
+
+
+def test_a_role_given_with_a_message_answers_from_then_on(client: Client) -> None:
+    conversation = start(client)
+    client.predict(**conversation, message="hi", role="teacher", api_name="/chat")
+    (session,) = client.predict(user_id=conversation["user_id"], api_name="/sessions")["sessions"]
+    assert session["role"] == "teacher"
+
+
+def test_errors_speak_the_callers_language(app: RunningApp) -> None:
+    with (
+        connected(app, headers={"accept-language": "zh-CN,zh;q=0.9,en;q=0.8"}) as client,
+        pytest.raises(AppError, match="请先输入内容"),
+    ):
+        client.predict(**start(client), message="", api_name="/chat")
+
+
+def test_every_endpoint_is_documented_with_its_parameters_in_order(client: Client) -> None:
+    endpoints = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
+    conversation = ["user_id", "session_id"]
+    said = [*conversation, "message", "role", "model"]
+    assert {
+        name: [parameter["parameter_name"] for parameter in info["parameters"]]
+        for name, info in endpoints.items()
+    } == {
+        "/start_chat": ["user_id", "role"],
+        "/chat": said,
+        "/chat_events": said,
+        "/resume": [*conversation, "after"],
+        "/stop": conversation,
+        "/history": [*conversation, "limit"],
+        "/clear_history": conversation,
+        "/sessions": ["user_id"],
+        "/rename_session": [*conversation, "title"],
+        "/delete_session": conversation,
+        "/roles": [],
+        "/models": [],
+    }
+
+
+def test_nothing_secret_is_logged(client: Client, app: RunningApp) -> None:
+    conversation = start(client)
+    client.predict(**conversation, message="my diary [[reason]]", api_name="/chat")
+    with pytest.raises(AppError):
+        client.predict(**conversation, message="my diary [[401]]", api_name="/chat")
+    for secret in ("sk-secret-of-the-owner", "my diary", conversation["user_id"]):
+        assert secret not in app.log

@@ -1,0 +1,186 @@
+"""The app as a process: how it starts, refuses to start, is watched, is ended, and comes back."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gradio_client.exceptions import AppError
+
+from tests.app.clients import connected, start
+from tests.running import APP, RunningApp, launch, running_app
+
+
+def get(url: str, **headers: str) -> tuple[int, dict[str, str], str]:
+    request = urllib.request.Request(url, headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status, dict(answer.headers), answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, dict(error.headers), error.read().decode()
+
+
+def test_every_mistake_in_the_configuration_is_named_at_once_without_a_traceback(
+    tmp_path: Path,
+) -> None:
+    process = launch(
+        tmp_path,
+        MAX_STORED_MESSAGES="many",
+        RATE_LIMIT="often",
+        OPENAI_API_KEY="sk-visible",
+        OPENAI_BASE_URL="nowhere",
+        REDIS_PORT="99999",
+    )
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert "Traceback" not in errors
+    assert "sk-visible" not in errors
+    named = re.findall(r"^  ([A-Z_]+): expected", errors, re.MULTILINE)
+    assert set(named) == {"MAX_STORED_MESSAGES", "RATE_LIMIT", "OPENAI_BASE_URL", "REDIS_PORT"}
+
+
+def test_a_broken_roles_file_is_explained_without_a_traceback(tmp_path: Path) -> None:
+    (tmp_path / "roles.toml").write_text('[[roles]]\nkey = "Cook!"\nname = "Cook"\n')
+    process = launch(tmp_path, ROLES_FILE="roles.toml")
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert "Traceback" not in errors
+    assert "ROLES_FILE roles.toml: roles.1.key" in errors
+    assert "roles.1.prompt: field required" in errors
+
+
+def test_importing_app_opens_no_connection_and_starts_no_server(tmp_path: Path) -> None:
+    code = f"""
+import socket, subprocess, sys
+def refuse(*_, **__): raise AssertionError("a connection was opened")
+socket.socket.connect = socket.socket.connect_ex = subprocess.Popen.__init__ = refuse
+sys.path.insert(0, {str(APP.parent)!r})
+import app, gradio, fastapi
+assert isinstance(app.demo, gradio.Blocks) and isinstance(app.app, fastapi.FastAPI)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_healthz_says_ok_while_store_and_model_are_there(app: RunningApp) -> None:
+    status, _, body = get(f"{app.url}/healthz")
+    assert status == 200
+    assert json.loads(body) == {"status": "ok", "store": "ok", "model": "ok"}
+
+
+def test_without_its_store_the_app_answers_says_so_and_recovers_nothing_it_never_had(
+    tmp_path: Path, model: dict[str, str]
+) -> None:
+    with running_app(tmp_path, REDIS_URL="redis://127.0.0.1:1", **model) as app:
+        status, _, body = get(f"{app.url}/healthz")
+        assert (status, json.loads(body)["store"]) == (503, "unavailable")
+        assert get(app.url)[0] == 200
+        with connected(app) as client, pytest.raises(AppError, match="store does not answer"):
+            client.predict(api_name="/start_chat")
+
+
+def test_a_login_is_the_user_whatever_the_client_claims(tmp_path: Path, model: dict[str, str]) -> None:
+    with running_app(tmp_path, AUTH_USERS="ana:secret-a,bob:secret-b", **model) as app:
+        with connected(app, auth=("ana", "secret-a")) as ana:
+            conversation = start(ana, user_id="bob")
+            assert conversation["user_id"] == "ana"
+            ana.predict(**{**conversation, "user_id": "bob"}, message="mine", api_name="/chat")
+            assert ana.predict(user_id="x", api_name="/sessions")["total"] == 1
+        with connected(app, auth=("bob", "secret-b")) as bob:
+            assert bob.predict(user_id="ana", api_name="/sessions")["total"] == 0
+            with pytest.raises(AppError, match="not found"):
+                bob.predict(**conversation, api_name="/history")
+        assert get(f"{app.url}/config")[0] == 401
+
+
+def test_too_many_messages_are_refused_with_the_seconds_to_wait(
+    tmp_path: Path, model: dict[str, str]
+) -> None:
+    with running_app(tmp_path, RATE_LIMIT="2/minute", **model) as app, connected(app) as client:
+        conversation = start(client)
+        for message in ("one", "two"):
+            client.predict(**conversation, message=message, api_name="/chat")
+        with pytest.raises(AppError, match=r"try again in \d+ seconds"):
+            client.predict(**conversation, message="three", api_name="/chat")
+        assert client.predict(**conversation, api_name="/history")["total"] == 4
+        assert client.predict(**start(client), message="another user", api_name="/chat")
+
+
+def test_other_origins_are_let_in_only_when_they_are_named(
+    app: RunningApp, tmp_path: Path, model: dict[str, str]
+) -> None:
+    asked = {"Origin": "https://elsewhere.example"}
+    _, headers, _ = get(f"{app.url}/config", **asked)
+    assert not [name for name in headers if name.lower().startswith("access-control-allow")]
+    with running_app(tmp_path, CORS_ORIGINS="https://elsewhere.example", **model) as open_app:
+        _, headers, _ = get(f"{open_app.url}/config", **asked)
+    assert headers["access-control-allow-origin"] == "https://elsewhere.example"
+
+
+def talk_and_end(
+    directory: Path, model: dict[str, str], how: signal.Signals
+) -> tuple[list[str], dict[str, Any]]:
+    """Ends the app so in the middle of a reply and starts it again: the pieces that were seen, and the
+    reply as it is stored then."""
+    with running_app(directory, **model) as app, connected(app) as client:
+        conversation = start(client)
+        job = client.submit(**conversation, message="a b c d e [[slow]] f", api_name="/chat_events")
+        assert next(job)["type"] == "started"
+        pieces = [next(job)["text"] for _ in range(3)]
+        app.end(how)
+    with running_app(directory, **model) as app, connected(app) as client:
+        # Following waits until the lease of a killed process has run out.
+        (*_, done) = client.submit(**conversation, api_name="/resume")
+        (reply,) = client.predict(**conversation, api_name="/history")["messages"][1:]
+        assert client.predict(**conversation, message="again", api_name="/chat") == "You said: again"
+    assert done["status"] == "interrupted"
+    assert reply == done["message"]
+    return pieces, reply
+
+
+def test_sigterm_loses_nothing_of_a_running_reply(directory: Path, model: dict[str, str]) -> None:
+    pieces, reply = talk_and_end(directory, model, signal.SIGTERM)
+    assert reply["content"].startswith("".join(pieces))
+
+
+def test_a_killed_app_loses_at_most_the_last_piece_of_a_running_reply(
+    directory: Path, model: dict[str, str]
+) -> None:
+    pieces, reply = talk_and_end(directory, model, signal.SIGKILL)
+    assert reply["content"].startswith("".join(pieces[:-1]))
+
+
+def test_the_app_ends_the_store_it_started(directory: Path, model: dict[str, str]) -> None:
+    with running_app(directory, **model) as app:
+        assert (directory / "data" / "valkey.sock").exists()
+        app.end()
+    assert not (directory / "data" / "valkey.sock").exists()
+
+
+def test_with_nothing_set_three_turns_with_the_embedded_model_survive_a_restart(
+    directory: Path,
+) -> None:
+    with running_app(directory) as app, connected(app) as client:
+        assert json.loads(get(f"{app.url}/healthz")[2])["model"] == "ok"
+        conversation = start(client)
+        replies = [
+            client.predict(**conversation, message=message, api_name="/chat")
+            for message in ("Say hello.", "Name a colour.", "Name an animal.")
+        ]
+        assert all(reply.strip() for reply in replies)
+        models = client.predict(api_name="/models")["models"]
+        assert models == ["SmolLM2-135M-Instruct"]
+    with running_app(directory) as app, connected(app) as client:
+        messages = client.predict(**conversation, api_name="/history")["messages"]
+    assert [m["content"] for m in messages if m["role"] == "assistant"] == replies
+    assert messages[5]["context"]["sent"] == 5

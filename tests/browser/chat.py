@@ -1,0 +1,74 @@
+"""The page as a person uses it: what they do, and where they look."""
+
+from playwright.sync_api import Locator, Page, expect
+
+
+class ChatPage:
+    """One tab."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.page = page
+        self.url = url
+
+    def goto(self) -> None:
+        self.page.goto(self.url)
+        self.wait_until_loaded()
+
+    def reload(self) -> None:
+        self.page.reload()
+        self.wait_until_loaded()
+
+    def wait_until_loaded(self) -> None:
+        """The server has said which conversation is shown."""
+        expect(self.page.locator("#sessions").locator("nav, .no-sessions")).to_be_attached()
+
+    def another_tab(self) -> "ChatPage":
+        tab = ChatPage(self.page.context.new_page(), self.url)
+        tab.goto()
+        return tab
+
+    @property
+    def box(self) -> Locator:
+        return self.page.locator("#box textarea")
+
+    @property
+    def send_button(self) -> Locator:
+        return self.page.locator("#box .submit-button")
+
+    @property
+    def stop_button(self) -> Locator:
+        return self.page.locator("#box .stop-button")
+
+    @property
+    def questions(self) -> Locator:
+        return self.page.locator("#chatbot .message.user")
+
+    @property
+    def replies(self) -> Locator:
+        return self.page.locator("#chatbot .message.bot")
+
+    @property
+    def sessions(self) -> Locator:
+        return self.page.locator("#sessions .session")
+
+    @property
+    def toast(self) -> Locator:
+        return self.page.locator(".toast-body")
+
+    def send(self, text: str) -> None:
+        self.box.fill(text)
+        self.box.press("Enter")
+
+    def say(self, text: str) -> None:
+        """Sends a message and waits for the end of the reply."""
+        asked = self.questions.count()
+        self.send(text)
+        expect(self.questions).to_have_count(asked + 1)
+        self.wait_until_idle()
+
+    def wait_until_idle(self) -> None:
+        expect(self.send_button).to_be_visible()
+
+    def choose_role(self, name: str) -> None:
+        self.page.locator("#role input").click()
+        self.page.get_by_role("option", name=name).click()
