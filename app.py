@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+from contextlib import suppress
 
 # Before Gradio is imported: it would phone home.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -30,7 +31,8 @@ def main() -> None:
     """Serves until Ctrl+C or SIGTERM; running replies are saved before it ends."""
     logging.basicConfig(level=service.settings.log_level, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx2").setLevel(logging.WARNING)  # it would log a line for every reply
-    Server(app, service).run()
+    with suppress(KeyboardInterrupt):  # uvicorn passes Ctrl+C on, once everything is closed
+        Server(app, service).run()
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from chat_core.errors import (
     ModelError,
     ModelNotConfigured,
     ModelRateLimited,
+    ModelServerFailed,
     RateLimited,
     SessionBusy,
     ShuttingDown,
@@ -192,7 +193,12 @@ async def test_many_stops_are_one(chat: Chat, replica: Chat) -> None:
 
 @pytest.mark.parametrize(
     "error",
-    [ModelRateLimited("slow down", retry_after=9.0), ContextTooLong("8193 tokens"), ModelDisconnected()],
+    [
+        ModelRateLimited("slow down", retry_after=9.0),
+        ContextTooLong("8193 tokens"),
+        ModelDisconnected(),
+        ModelServerFailed("half a surrogate \ud83d"),
+    ],
     ids=lambda error: error.code,
 )
 @pytest.mark.parametrize("text", ["", "Half"], ids=["before the first word", "in the middle"])
