@@ -181,6 +181,8 @@ class ModelError(ChatError):
     summary: ClassVar[str] = "The model failed."
 
     def __init__(self, reason: str = "", *, retry_after: float | None = None) -> None:
+        # A provider's JSON can carry half of a surrogate pair, which nothing can store.
+        reason = reason.encode(errors="replace").decode()
         super().__init__(f"{self.summary} {reason}".strip(), reason=reason)
         self.reason = reason
         self.retry_after = retry_after

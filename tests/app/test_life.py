@@ -175,7 +175,7 @@ def test_with_nothing_set_three_turns_with_the_embedded_model_survive_a_restart(
         conversation = start(client)
         replies = [
             client.predict(**conversation, message=message, api_name="/chat")
-            for message in ("Say hello.", "Name a colour.", "Name an animal.")
+            for message in ("What is the capital of France?", "And of Italy?", "And of Spain?")
         ]
         assert all(reply.strip() for reply in replies)
         models = client.predict(api_name="/models")["models"]

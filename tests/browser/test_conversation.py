@@ -108,14 +108,14 @@ def test_opening_another_conversation_leaves_a_running_reply_alone(chat: ChatPag
     chat.say("quiet")
     chat.page.locator("#new-chat").click()
     expect(chat.questions).to_have_count(0)
-    chat.send("a b c d e f [[slow]]")
+    chat.send("a b c d e f g h i j k l m n o p [[slow]]")
     expect(chat.replies).to_contain_text("You said: a")
     chat.sessions.nth(1).click()
     expect(chat.replies).to_have_text(ECHO.format("quiet"))
     expect(chat.send_button).to_be_visible()
     chat.sessions.nth(0).click()
     expect(chat.stop_button).to_be_visible()
-    expect(chat.replies).to_have_text("You said: a b c d e f [[slow]]")
+    expect(chat.replies).to_have_text("You said: a b c d e f g h i j k l m n o p [[slow]]")
 
 
 def test_clear_asks_first(chat: ChatPage) -> None:
