@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from gradio_client.exceptions import AppError
 
+from chat_core.embedded.valkey import EmbeddedValkey
 from tests.app.clients import connected, start
 from tests.running import APP, RunningApp, launch, running_app
 
@@ -103,10 +104,12 @@ def test_a_login_is_the_user_whatever_the_client_claims(tmp_path: Path, model: d
         assert get(f"{app.url}/config")[0] == 401
 
 
-def test_too_many_messages_are_refused_with_the_seconds_to_wait(
-    tmp_path: Path, model: dict[str, str]
+def test_over_a_given_redis_too_many_messages_are_refused_with_the_seconds_to_wait(
+    tmp_path: Path, model: dict[str, str], valkey: EmbeddedValkey
 ) -> None:
-    with running_app(tmp_path, RATE_LIMIT="2/minute", **model) as app, connected(app) as client:
+    settings = {"REDIS_URL": f"unix://{valkey.socket}", "RATE_LIMIT": "2/minute", **model}
+    with running_app(tmp_path, **settings) as app, connected(app) as client:
+        assert list(tmp_path.iterdir()) == []
         conversation = start(client)
         for message in ("one", "two"):
             client.predict(**conversation, message=message, api_name="/chat")

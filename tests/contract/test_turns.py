@@ -108,7 +108,12 @@ async def test_a_running_turn_keeps_others_out_and_they_change_nothing(
 
 @pytest.mark.parametrize("dead", [False, True], ids=["in a free session", "after a dead turn"])
 async def test_of_many_claims_at_once_exactly_one_wins(
-    redis: Redis, store: SessionStore, log: TurnLog, session: str, dead: bool
+    redis: Redis,
+    store: SessionStore,
+    log: TurnLog,
+    session: str,
+    dead: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     before = []
     if dead:
@@ -118,6 +123,7 @@ async def test_of_many_claims_at_once_exactly_one_wins(
         await log.flush([live])
         await die(redis)
         before = ["Before", "Half"]
+    _meet(monkeypatch, 8)
     claims = [log.claim(USER, session, question(f"t{n}", str(n)), head={}) for n in range(1, 9)]
     results = await asyncio.gather(*claims, return_exceptions=True)
     won = [n for n, result in enumerate(results, 1) if not isinstance(result, BaseException)]
@@ -328,7 +334,10 @@ async def test_a_second_finish_changes_nothing(redis: Redis, log: TurnLog, turn:
     assert await dump(redis) == before
 
 
-async def test_of_many_ends_at_once_one_counts(store: SessionStore, log: TurnLog, turn: LiveTurn) -> None:
+async def test_of_many_ends_at_once_one_counts(
+    store: SessionStore, log: TurnLog, turn: LiveTurn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _meet(monkeypatch, 6)
     results = await asyncio.gather(*(finish(log, turn, done(text=str(n))) for n in range(6)))
     assert sorted(results) == [False] * 5 + [True]
     assert await contents(store) == ["Why?", str(results.index(True))]
@@ -406,14 +415,36 @@ async def test_a_dead_turn_is_recovered_once_with_its_text(
 
 
 async def test_many_who_recover_at_once_store_one_reply(
-    redis: Redis, store: SessionStore, log: TurnLog, turn: LiveTurn
+    redis: Redis, store: SessionStore, log: TurnLog, turn: LiveTurn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     turn.append("text", "Half")
     await log.flush([turn])
     await die(redis)
+    _meet(monkeypatch, 8)
     results = await asyncio.gather(*(log.recover(USER, SESSION) for _ in range(8)))
     assert sorted(results) == [False] * 7 + [True]
     assert await contents(store) == ["Why?", "Half"]
+
+
+@pytest.mark.parametrize("first", ["finish", "recover"])
+async def test_a_finish_and_a_recovery_at_once_store_one_reply(
+    redis: Redis,
+    store: SessionStore,
+    log: TurnLog,
+    turn: LiveTurn,
+    monkeypatch: pytest.MonkeyPatch,
+    first: str,
+) -> None:
+    turn.append("text", "Half")
+    await log.flush([turn])
+    await die(redis)
+    turn.append("text", " and half")
+    _meet(monkeypatch, 2)
+    ends = [finish(log, turn), log.recover(USER, SESSION)]
+    results = await asyncio.gather(*(ends if first == "finish" else reversed(ends)))
+    assert sorted(results) == [False, True]
+    assert (await contents(store))[0] == "Why?"
+    assert (await contents(store))[1:] in (["Half"], ["Half and half"])
 
 
 async def test_a_dead_turn_without_text_leaves_no_reply(
@@ -462,6 +493,20 @@ async def test_a_sign_of_life_and_a_recovery_at_once_lose_no_text(
         if pulse.open:
             await finish(log, live)
         assert await contents(store) == ["Why?", "Half and half" if pulse.open else "Half"]
+
+
+def _meet(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """That many transactions have all read what they depend on before the first of them is done."""
+    execute, barrier = Pipeline.execute, asyncio.Barrier(number)
+
+    async def together(pipe: Pipeline, **options: Any) -> Any:
+        nonlocal number
+        if pipe.is_transaction and number:
+            number -= 1
+            await barrier.wait()
+        return await execute(pipe, **options)
+
+    monkeypatch.setattr(Pipeline, "execute", together)
 
 
 def _lose_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
