@@ -17,6 +17,11 @@ def sessions(user_id: str) -> str:
     return f"chat:{{{user_id}}}:sessions"
 
 
+def pinned(user_id: str) -> str:
+    """Set: the ids of the sessions that do not expire."""
+    return f"chat:{{{user_id}}}:pinned"
+
+
 def session(user_id: str, session_id: str) -> str:
     """Hash: the session's head."""
     return f"chat:{{{user_id}}}:session:{session_id}"

@@ -71,7 +71,7 @@ class ChatMessage(_Record):
 class Session(_Record):
     """A conversation's head. `role` is the key of the role that answers, `messages` how many messages
     are stored, `revision` grows with every change, `last_turn` is the id of the latest turn and
-    `running` says whether it still runs. Times are in seconds since 1970."""
+    `running` says whether it still runs. A `pinned` one does not expire. Times are in seconds since 1970."""
 
     id: str
     title: str = ""
@@ -83,6 +83,8 @@ class Session(_Record):
     revision: int = 0
     last_turn: str = ""
     running: bool = False
+    pinned: bool = False
+    expires_at: float | None = None
 
 
 class Delta(NamedTuple):

@@ -55,6 +55,7 @@ class Health(NamedTuple):
 
 
 _PATIENCE_SECONDS = 8.0
+_STOP_SECONDS = 5.0
 
 
 @asynccontextmanager
@@ -158,10 +159,12 @@ class ChatService:
         return await self._store.get(user_id, session_id)
 
     @_store_border()
-    async def sessions(self, user_id: str) -> list[Session]:
-        """The user's sessions, the one changed last first."""
+    async def sessions(self, user_id: str, query: str = "") -> list[Session]:
+        """The user's sessions, the one changed last first; with a `query` those whose title or messages
+        contain it."""
         _check_ids(user_id)
-        return await self._store.sessions(user_id)
+        _check_text(query=query)
+        return await self._store.sessions(user_id, query.strip())
 
     @_store_border()
     async def history(self, user_id: str, session_id: str, limit: int = 0) -> Messages:
@@ -187,6 +190,12 @@ class ChatService:
         await self.session(user_id, session_id)
         await self._store.update(user_id, session_id, title=title)
         return await self._store.get(user_id, session_id)
+
+    @_store_border()
+    async def pin(self, user_id: str, session_id: str, pinned: bool = True) -> None:
+        """Keeps the session for ever, or no longer so."""
+        await self.session(user_id, session_id)
+        await self._store.pin(user_id, session_id, pinned)
 
     @_store_border()
     async def delete(self, user_id: str, session_id: str) -> None:
@@ -273,7 +282,7 @@ class ChatService:
                 async for event in events:
                     yield event
 
-    @_store_border()
+    @_store_border(_PATIENCE_SECONDS + _STOP_SECONDS)
     async def stop(self, user_id: str, session_id: str) -> Stopped:
         """Stops the session's running reply, wherever it runs, and waits until what there is of it is
         stored. Stopping nothing is no error."""
@@ -331,7 +340,6 @@ class ChatService:
         return wanted or (before if before in self.models else self.models[0])
 
 
-_STOP_SECONDS = 5.0
 _SHUTDOWN_SECONDS = 5.0
 _HEALTH_SECONDS = 2.0
 

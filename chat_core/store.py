@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
@@ -23,6 +23,27 @@ class Messages(NamedTuple):
 
     items: list[ChatMessage]
     unreadable: int = 0
+
+
+# The index of a user's sessions lasts as long as the one that lasts longest.
+_TOUCH = """
+local index, pinned, head = unpack(KEYS)
+local session_id, now, ttl_seconds = unpack(ARGV)
+if now ~= '' then
+    redis.call('HSET', head, 'updated_at', now)
+    redis.call('ZADD', index, now, session_id)
+end
+redis.call('HINCRBY', head, 'revision', 1)
+local function keep(key, for_ever)
+    if for_ever or ttl_seconds == '0' then redis.call('PERSIST', key)
+    else redis.call('EXPIRE', key, ttl_seconds) end
+end
+local any_pinned = redis.call('SCARD', pinned) > 0
+keep(index, any_pinned)
+keep(pinned, any_pinned)
+local is_pinned = redis.call('SISMEMBER', pinned, session_id) == 1
+for i = 3, #KEYS do keep(KEYS[i], is_pinned) end
+"""
 
 
 class SessionStore:
@@ -58,23 +79,38 @@ class SessionStore:
         """The session's head. Raises SessionNotFound."""
         async with self._redis.pipeline(transaction=False) as pipe:
             self._queue_head(pipe, user_id, session_id)
-            session = _session(session_id, await pipe.execute())
+            session = self._session(session_id, await pipe.execute())
         if session is None:
             raise SessionNotFound()
         return session
 
-    async def sessions(self, user_id: str) -> list[Session]:
-        """The user's sessions, the one changed last first."""
+    async def sessions(self, user_id: str, query: str = "") -> list[Session]:
+        """The user's sessions, the one changed last first; with a `query` those whose title or messages
+        contain it, in whatever case."""
         index = keys.sessions(user_id)
         ids: list[str] = await self._redis.zrevrange(index, 0, -1)
         async with self._redis.pipeline(transaction=False) as pipe:
             for session_id in ids:
                 self._queue_head(pipe, user_id, session_id)
-            rows = await pipe.execute()
-        heads = [_session(s, rows[i * 3 : i * 3 + 3]) for i, s in enumerate(ids)]
+            rows = batched(await pipe.execute(), len(ids))
+        heads = [self._session(session_id, row) for session_id, row in zip(ids, rows, strict=True)]
         if expired := [s for s, head in zip(ids, heads, strict=True) if head is None]:
             await self._redis.zrem(index, *expired)
-        return [head for head in heads if head is not None]
+            await self._redis.srem(keys.pinned(user_id), *expired)
+        found = [head for head in heads if head is not None]
+        return await self._matching(user_id, found, query.casefold()) if query else found
+
+    async def _matching(self, user_id: str, sessions: list[Session], query: str) -> list[Session]:
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for session in sessions:
+                pipe.lrange(keys.messages(user_id, session.id), 0, -1)
+            stored = await pipe.execute()
+        return [
+            session
+            for session, rows in zip(sessions, stored, strict=True)
+            if query in session.title.casefold()
+            or any(query in m.content.casefold() for m in read_messages(rows, session.id).items)
+        ]
 
     async def messages(self, user_id: str, session_id: str, limit: int = 0) -> Messages:
         """The session's latest `limit` messages (0: all that are stored); of no session: none."""
@@ -103,7 +139,16 @@ class SessionStore:
             pipe.multi()
             pipe.hset(keys.session(user_id, session_id), mapping=head)
 
-        await self._change(user_id, session_id, queue)
+        await self._change(user_id, session_id, queue, talked=False)
+
+    async def pin(self, user_id: str, session_id: str, pinned: bool) -> None:
+        """Keeps the session for ever, or from now on as long as others. Raises SessionNotFound."""
+
+        async def queue(pipe: Pipeline) -> None:
+            pipe.multi()
+            (pipe.sadd if pinned else pipe.srem)(keys.pinned(user_id), session_id)
+
+        await self._change(user_id, session_id, queue, talked=False)
 
     async def replace(self, user_id: str, session_id: str, message: ChatMessage) -> bool:
         """Puts `message` where the stored one of its id is; False, and nothing changed, if there is none."""
@@ -130,12 +175,18 @@ class SessionStore:
             gone = await self._turn_keys(pipe, user_id, session_id)
             pipe.multi()
             pipe.zrem(keys.sessions(user_id), session_id)
+            pipe.srem(keys.pinned(user_id), session_id)
             pipe.delete(head, keys.messages(user_id, session_id), *gone)
 
         await self._redis.transaction(queue, head)
 
     async def _change(
-        self, user_id: str, session_id: str, queue: Callable[[Pipeline], Awaitable[None]]
+        self,
+        user_id: str,
+        session_id: str,
+        queue: Callable[[Pipeline], Awaitable[None]],
+        *,
+        talked: bool = True,
     ) -> list[Any]:
         """Runs what `queue` adds, and the touch, as one transaction; the results. Raises SessionNotFound:
         a change must not bring back half of what somebody deletes at the same moment."""
@@ -146,7 +197,7 @@ class SessionStore:
             if not created:
                 raise SessionNotFound()
             await queue(pipe)
-            self.queue_touch(pipe, user_id, session_id, last_turn)
+            self.queue_touch(pipe, user_id, session_id, last_turn, talked=talked)
 
         results: list[Any] = await self._redis.transaction(change, head)
         return results
@@ -169,23 +220,57 @@ class SessionStore:
             pipe.ltrim(stored, -self._max_messages, -1)
 
     def queue_touch(
-        self, pipe: Pipeline, user_id: str, session_id: str, last_turn: str | None = None
+        self,
+        pipe: Pipeline,
+        user_id: str,
+        session_id: str,
+        last_turn: str | None = None,
+        *,
+        talked: bool = True,
     ) -> None:
-        """Adds to the transaction `pipe`: the session changed now, and all its keys expire together."""
-        now = self._clock()
-        head = keys.session(user_id, session_id)
-        pipe.hset(head, "updated_at", str(now))
-        pipe.hincrby(head, "revision", 1)
-        pipe.zadd(keys.sessions(user_id), {session_id: now})
-        if self.ttl_seconds:
-            lasting = [keys.sessions(user_id), head, keys.messages(user_id, session_id)]
-            for key in [*lasting, keys.log(user_id, last_turn)] if last_turn else lasting:
-                pipe.expire(key, self.ttl_seconds)
+        """Adds to the transaction `pipe`: the session has changed, and all its keys expire together, or
+        never while it is pinned. `talked` says whether that makes it the latest one."""
+        lasting = [keys.session(user_id, session_id), keys.messages(user_id, session_id)]
+        if last_turn:
+            lasting.append(keys.log(user_id, last_turn))
+        pipe.eval(
+            _TOUCH,
+            2 + len(lasting),
+            keys.sessions(user_id),
+            keys.pinned(user_id),
+            *lasting,
+            session_id,
+            str(self._clock()) if talked else "",
+            self.ttl_seconds,
+        )
 
     def _queue_head(self, pipe: Pipeline, user_id: str, session_id: str) -> None:
         pipe.hgetall(keys.session(user_id, session_id))
         pipe.llen(keys.messages(user_id, session_id))
         pipe.exists(keys.lease(user_id, session_id))
+        pipe.sismember(keys.pinned(user_id), session_id)
+
+    def _session(self, session_id: str, row: Sequence[Any]) -> Session | None:
+        head, messages, leased, pinned = row
+        if not head:
+            return None
+        expires = self.ttl_seconds and not pinned
+        return Session.model_validate(
+            {
+                **head,
+                "id": session_id,
+                "messages": messages,
+                "running": bool(leased),
+                "pinned": bool(pinned),
+                "expires_at": float(head["updated_at"]) + self.ttl_seconds if expires else None,
+            }
+        )
+
+
+def batched(rows: Sequence[Any], count: int) -> Iterator[Sequence[Any]]:
+    """`rows` in `count` runs of the same length."""
+    size = len(rows) // count if count else 0
+    return (rows[i * size : (i + 1) * size] for i in range(count))
 
 
 def read_messages(rows: Iterable[str], session_id: str) -> Messages:
@@ -200,10 +285,3 @@ def read_messages(rows: Iterable[str], session_id: str) -> Messages:
     if unreadable:
         log.warning("session %.8s…: %d stored messages cannot be read", session_id, unreadable)
     return Messages(items, unreadable)
-
-
-def _session(session_id: str, rows: list[Any]) -> Session | None:
-    head, messages, leased = rows
-    if not head:
-        return None
-    return Session(**{**head, "id": session_id, "messages": messages, "running": bool(leased)})

@@ -52,8 +52,55 @@ async def test_somebody_elses_session_cannot_be_changed(
 async def test_sessions_come_with_the_one_changed_last_first(store: SessionStore) -> None:
     for session_id in ("s1", "s2", "s3"):
         await store.create(USER, session_id, "assistant")
-    await store.update(USER, "s1", title="Changed")
+    await store.update(USER, "s2", title="A new name is no news")
+    await store.clear(USER, "s1")
     assert [session.id for session in await store.sessions(USER)] == ["s1", "s3", "s2"]
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [("rain", ["s2", "s1"]), ("RAIN", ["s2", "s1"]), ("title", ["s2"]), ("snow", []), ("天空", ["s1"])],
+)
+async def test_a_query_finds_titles_and_messages_in_any_case(
+    store: SessionStore, log: TurnLog, query: str, found: list[str]
+) -> None:
+    for session_id in ("s1", "s2", "s3"):
+        await store.create(USER, session_id, "assistant")
+    await log.claim(USER, "s1", question("t1", "Why does it rain? 天空"), head={})
+    await store.update(USER, "s2", title="A title about Rain")
+    await store.create("u_other", "s4", "assistant")
+    await store.update("u_other", "s4", title="rain elsewhere")
+    assert sorted(s.id for s in await store.sessions(USER, query)) == sorted(found)
+
+
+async def test_a_pinned_session_and_the_list_it_stands_in_never_expire(
+    redis: Redis, store: SessionStore, log: TurnLog, session: str
+) -> None:
+    await store.pin(USER, session, True)
+    await log.claim(USER, session, question("t1"), head={})
+    await store.create(USER, "another", "assistant")
+    kept = [keys.session(USER, session), keys.messages(USER, session)]
+    listed = [keys.sessions(USER), keys.pinned(USER)]
+    assert [await redis.ttl(key) for key in kept + listed] == [-1, -1, -1, -1]
+    assert await redis.ttl(keys.session(USER, "another")) > 0
+    found = await store.get(USER, session)
+    assert (found.pinned, found.expires_at) == (True, None)
+
+    await store.pin(USER, session, False)
+    assert all([await redis.ttl(key) > 0 for key in [*kept, keys.sessions(USER)]])
+    found = await store.get(USER, session)
+    assert not found.pinned
+    assert found.expires_at is not None
+    assert found.expires_at > found.updated_at
+
+
+async def test_pinning_is_no_news(store: SessionStore) -> None:
+    for session_id in ("s1", "s2"):
+        await store.create(USER, session_id, "assistant")
+    before = await store.get(USER, "s1")
+    await store.pin(USER, "s1", True)
+    assert (await store.get(USER, "s1")).updated_at == before.updated_at
+    assert [session.id for session in await store.sessions(USER)] == ["s2", "s1"]
 
 
 async def test_expired_sessions_leave_the_list(redis: Redis, store: SessionStore) -> None:
@@ -140,9 +187,8 @@ async def test_renaming_changes_only_the_title(store: SessionStore, session: str
     before = await store.get(USER, session)
     await store.update(USER, session, title="Plans")
     after = await store.get(USER, session)
-    changed = {"title": "Plans", "revision": before.revision + 1, "updated_at": after.updated_at}
+    changed = {"title": "Plans", "revision": before.revision + 1}
     assert after == before.model_copy(update=changed)
-    assert after.updated_at > before.updated_at
 
 
 async def test_deleting_leaves_nothing_of_the_session_behind(

@@ -374,6 +374,7 @@ async def test_a_turn_that_begins_while_the_service_leaves_is_saved_too(
         start = asyncio.create_task(service.start_turn(chat.user, chat.id, "Why?"))
         await began.wait()
         asyncio.get_running_loop().call_later(0.01, go_on.set)
+    assert start.done()
     assert not (await chat.service.session(chat.user, chat.id)).running
     assert (await chat.read(await start))[1].status == "interrupted"
     assert await chat.contents() == ["Why?"]
