@@ -12,7 +12,7 @@ from .pace import Pace
 def build_ui(service: ChatService) -> gr.Blocks:
     """The page over `service`, with its named endpoints. Opens nothing."""
     demo: gr.Blocks
-    with gr.Blocks(title="Role Chat", fill_height=True, analytics_enabled=False) as demo:
+    with gr.Blocks(title=layout.TITLE, fill_height=True, analytics_enabled=False) as demo:
         pace = Pace()
         api.register(api.Endpoints(service, pace))  # first: a listener of the same name gets another one
         wire(demo, layout.build(service), Handlers(service, pace))

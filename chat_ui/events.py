@@ -1,6 +1,7 @@
 """What the page does: one handler per intention, and every listener in one place."""
 
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any, cast
@@ -16,7 +17,8 @@ from .pace import STREAMS, Pace
 from .texts import say
 from .visitor import Visitor
 
-Identity = dict[str, str]  # what the browser keeps: user_id, session_id (of the conversation opened last)
+# What the browser keeps: user_id, session_id (of the conversation opened last), minutes_west (time zone).
+Identity = dict[str, Any]
 
 # The page shows the latest messages: a frame costs the browser more the more of them there are.
 WINDOW = 30
@@ -31,7 +33,7 @@ class Handlers:
 
     async def load(self, identity: Identity, request: gr.Request) -> list[Any]:
         """The page was opened: the conversation this browser had open, or an empty one."""
-        visitor = Visitor.of(request, identity["user_id"] or new_user_id())
+        visitor = _visitor(request, {**identity, "user_id": identity["user_id"] or new_user_id()})
         store = (await self._service.health()).store
         try:
             shown = await self._show(visitor, identity["session_id"])
@@ -39,23 +41,61 @@ class Handlers:
             if error.code == "store_unavailable":  # the id is kept for better times
                 shown = self._shown(visitor, Place(NOWHERE, session_id=identity["session_id"]))
             else:
-                visitor = Visitor.of(request, new_user_id() if error.code == "invalid_input" else visitor[0])
+                if error.code == "invalid_input":
+                    visitor = _visitor(request, {**identity, "user_id": new_user_id()})
                 shown = await self._show(visitor, "")
         notice = view.notice(self._service.notices, self._service.models[0], store, visitor.language)
         models = gr.Dropdown(choices=list(self._service.models), value=self._service.models[0])
         return [*shown, notice, models]
 
     async def open(self, identity: Identity, request: gr.Request, event: gr.EventData) -> list[Any]:
-        """An entry of the sidebar was clicked."""
-        visitor = Visitor.of(request, identity["user_id"])
+        """A conversation was chosen in the sidebar."""
+        visitor = _visitor(request, identity)
         with visitor.told():
             return await self._show(visitor, event.session_id)
 
     async def new(self, identity: Identity, role: str, request: gr.Request) -> list[Any]:
         """An empty conversation. It is stored with its first message."""
-        visitor = Visitor.of(request, identity["user_id"])
+        visitor = _visitor(request, identity)
         with visitor.told():
             return await self._show(visitor, "", role)
+
+    async def search(self, query: str, identity: Identity, place: Place, request: gr.Request) -> str:
+        """The list shows what contains the query."""
+        visitor = _visitor(request, identity)
+        with visitor.told():
+            sessions = await self._service.sessions(visitor.user_id, query)
+        return self._listed(visitor, sessions, place["session_id"], searched=bool(query.strip()))
+
+    async def rename(
+        self, identity: Identity, place: Place, request: gr.Request, event: gr.EventData
+    ) -> list[Any]:
+        """A conversation got another title."""
+        visitor = _visitor(request, identity)
+        with visitor.told():
+            renamed = await self._service.rename(visitor.user_id, event.session_id, event.title)
+            if renamed.id == place["session_id"]:
+                place = place | {"title": renamed.title}
+            return ["", await self._whole_list(visitor, place["session_id"]), place]
+
+    async def pin(
+        self, identity: Identity, place: Place, request: gr.Request, event: gr.EventData
+    ) -> list[Any]:
+        """A conversation is to be kept for ever, or no longer so."""
+        visitor = _visitor(request, identity)
+        with visitor.told():
+            await self._service.pin(visitor.user_id, event.session_id, bool(event.pinned))
+            return ["", await self._whole_list(visitor, place["session_id"])]
+
+    async def delete(
+        self, identity: Identity, place: Place, request: gr.Request, event: gr.EventData
+    ) -> list[Any]:
+        """A conversation is to be removed; if it was the open one, an empty one takes its place."""
+        visitor = _visitor(request, identity)
+        with visitor.told():
+            await self._service.delete(visitor.user_id, event.session_id)
+            left = place["session_id"]
+            return await self._show(visitor, "" if left == event.session_id else left)
 
     def choose_role(self, role: str, request: gr.Request) -> gr.Chatbot:
         """The role answers from the next message on; an empty conversation greets in its name now."""
@@ -67,7 +107,7 @@ class Handlers:
     ) -> list[Any]:
         """The message is stored and its reply begins; the place then names the turn to follow. The box is
         emptied only now, so that a refused message stays in it."""
-        visitor = Visitor.of(request, identity["user_id"])
+        visitor = _visitor(request, identity)
         with visitor.told():
             session_id = await self._start_turn(visitor, place["session_id"], text, role, model)
             return ["", *await self._show(visitor, session_id)]
@@ -91,8 +131,8 @@ class Handlers:
         if not turn_id:
             yield [gr.skip()] * 3  # without a yield Gradio would set the outputs to nothing
             return
-        visitor = Visitor.of(request, identity["user_id"])
-        user_id, language = visitor
+        visitor = _visitor(request, identity)
+        user_id, language, _ = visitor
         with visitor.told(), self._pace.viewer():
             history = await self._service.history(user_id, session_id, WINDOW)
             before = view.conversation(_without_reply(history, turn_id), language)
@@ -111,12 +151,12 @@ class Handlers:
                     yield [before + reply, view.activity(True), gr.skip()]
                     await self._pace.rest()
             sessions = await self._service.sessions(user_id)
-            listed = view.session_list(sessions, session_id, language)
+            listed = self._listed(visitor, sessions, session_id)
             yield [before + reply, view.activity(False), listed]
 
     async def stop(self, identity: Identity, place: Place, request: gr.Request) -> None:
         """Ends the running reply and says what that did; the follower sees the end."""
-        visitor = Visitor.of(request, identity["user_id"])
+        visitor = _visitor(request, identity)
         with visitor.told():
             result = await self._service.stop(visitor.user_id, place["session_id"])
         key = "stopped_after" if result.stopped else "nothing_to_stop"
@@ -124,7 +164,7 @@ class Handlers:
 
     async def clear(self, identity: Identity, place: Place, request: gr.Request) -> list[Any]:
         """Removes what was said in this conversation."""
-        visitor = Visitor.of(request, identity["user_id"])
+        visitor = _visitor(request, identity)
         with visitor.told():
             if place["session_id"]:
                 await self._service.clear(visitor.user_id, place["session_id"])
@@ -154,6 +194,7 @@ class Handlers:
         place = {
             "session_id": session_id,
             "turn_id": session.last_turn if session.running or unanswered else "",
+            "title": session.title,
             "visit": uuid4().hex,
         }
         bubbles = view.conversation(history.items, visitor.language, history.unreadable)
@@ -173,13 +214,37 @@ class Handlers:
         greeting = view.greeting(self._service.roles[role], visitor.language)
         choices = view.role_choices(self._service.roles, visitor.language)
         return [
-            {"user_id": visitor.user_id, "session_id": place["session_id"]},
+            {
+                "user_id": visitor.user_id,
+                "session_id": place["session_id"],
+                "minutes_west": visitor.minutes_west,
+            },
             place,
             gr.Chatbot(value=cast(Any, bubbles or []), **greeting),
-            view.session_list(sessions or [], place["session_id"], visitor.language),
+            "",
+            self._listed(visitor, sessions or [], place["session_id"]),
             gr.Dropdown(choices=choices, value=role),
             view.activity(bool(place["turn_id"])),
         ]
+
+    async def _whole_list(self, visitor: Visitor, open_id: str) -> str:
+        return self._listed(visitor, await self._service.sessions(visitor.user_id), open_id)
+
+    def _listed(
+        self, visitor: Visitor, sessions: list[Session], open_id: str, *, searched: bool = False
+    ) -> str:
+        return view.session_list(
+            sessions,
+            open_id,
+            visitor.language,
+            now=time.time(),
+            minutes_west=visitor.minutes_west,
+            searched=searched,
+        )
+
+
+def _visitor(request: gr.Request, identity: Identity) -> Visitor:
+    return Visitor.of(request, identity["user_id"], identity.get("minutes_west"))
 
 
 def _without_reply(history: Messages, turn_id: str) -> list[Any]:
@@ -189,12 +254,13 @@ def _without_reply(history: Messages, turn_id: str) -> list[Any]:
 def wire(demo: gr.Blocks, w: Widgets, handlers: Handlers) -> None:
     """Every listener of the page."""
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    shown = [w.identity, w.place, w.chatbot, w.sessions, w.role, w.activity]
-    asked = [w.identity, w.place, w.role, w.model]
+    here = [w.identity, w.place]
+    asked = [*here, w.role, w.model]
+    shown = [w.identity, w.place, w.chatbot, w.search, w.sessions, w.role, w.activity]
 
     follow = w.place.change(
         handlers.follow,
-        inputs=[w.identity, w.place],
+        inputs=here,
         outputs=[w.chatbot, w.activity, w.sessions],
         postprocess=False,
         trigger_mode="multiple",
@@ -202,16 +268,28 @@ def wire(demo: gr.Blocks, w: Widgets, handlers: Handlers) -> None:
         concurrency_limit=STREAMS,
         **quiet,
     )
-    demo.load(handlers.load, [w.identity], [*shown, w.notice, w.model], **quiet)
-    w.sessions.click(handlers.open, [w.identity], shown, cancels=[follow], **quiet)
+    w.place.change(None, [w.place], None, js="(place) => window.showPlace(place)", **quiet)
+    demo.load(
+        handlers.load,
+        [w.identity],
+        [*shown, w.notice, w.model],
+        js="(identity) => [window.whereAmI(identity)]",
+        **quiet,
+    )
+    w.sessions.select(handlers.open, [w.identity], shown, cancels=[follow], **quiet)
+    w.sessions.edit(handlers.rename, here, [w.search, w.sessions, w.place], **quiet)
+    w.sessions.like(handlers.pin, here, [w.search, w.sessions], **quiet)
+    w.sessions.delete(handlers.delete, here, shown, cancels=[follow], **quiet)
+    # Not `.input`, which hears keys only: text is pasted and dictated too.
+    w.search.change(handlers.search, [w.search, *here], [w.sessions], trigger_mode="always_last", **quiet)
     w.new_chat.click(handlers.new, [w.identity, w.role], shown, cancels=[follow], **quiet)
     w.role.input(handlers.choose_role, [w.role], [w.chatbot], **quiet)
     w.box.submit(handlers.send, [w.box, *asked], [w.box, *shown], **quiet)
     w.chatbot.example_select(handlers.send_example, asked, shown, **quiet)
-    w.box.stop(handlers.stop, [w.identity, w.place], **quiet)
+    w.box.stop(handlers.stop, here, **quiet)
     w.clear.click(
         handlers.clear,
-        [w.identity, w.place],
+        here,
         shown,
         cancels=[follow],
         js=_confirmed("clear_confirm"),

@@ -11,11 +11,12 @@ from . import view
 from .texts import TEXTS
 
 HERE = Path(__file__).parent
+TITLE = "Role Chat"
 
-# What a tab shows: a conversation, and in it the turn to follow. `visit` makes each visit another place, so
-# that coming back to a turn follows it again.
+# What a tab shows: a conversation with its title, and in it the turn to follow. `visit` makes each visit
+# another place, so that coming back to a turn follows it again.
 Place = dict[str, str]
-NOWHERE: Place = {"session_id": "", "turn_id": "", "visit": ""}
+NOWHERE: Place = {"session_id": "", "turn_id": "", "title": "", "visit": ""}
 
 # Shown by the browser's language, without asking the server.
 I18N = gr.I18n(
@@ -31,6 +32,7 @@ class Widgets:
     identity: gr.BrowserState
     place: gr.JSON
     new_chat: gr.Button
+    search: gr.Textbox
     sessions: gr.HTML
     role: gr.Dropdown
     model: gr.Dropdown
@@ -50,9 +52,17 @@ def build(service: ChatService) -> Widgets:
     place = gr.JSON(NOWHERE, visible="hidden", elem_id="place")
     with gr.Sidebar(width=280, open=False, elem_id="sidebar"):
         new_chat = gr.Button(I18N("new_chat"), variant="secondary", size="md", elem_id="new-chat")
+        search = gr.Textbox(
+            label=I18N("search"),
+            placeholder=I18N("search"),
+            show_label=False,
+            container=False,
+            max_lines=1,
+            elem_id="search",
+        )
         sessions = gr.HTML(js_on_load=(HERE / "sessions.js").read_text(encoding="utf-8"), elem_id="sessions")
     with gr.Row(elem_id="header"):
-        gr.HTML("<h1>Role Chat</h1>", elem_id="title")
+        gr.HTML(f"<h1>{TITLE}</h1>", elem_id="title")
         role = gr.Dropdown(
             view.role_choices(service.roles, "en"),
             value=service.roles.default,
@@ -96,4 +106,6 @@ def build(service: ChatService) -> Widgets:
         elem_id="box",
     )
     activity = gr.HTML(view.activity(False), elem_id="activity")
-    return Widgets(identity, place, new_chat, sessions, role, model, clear, notice, chatbot, box, activity)
+    return Widgets(
+        identity, place, new_chat, search, sessions, role, model, clear, notice, chatbot, box, activity
+    )

@@ -16,12 +16,15 @@ class Visitor(NamedTuple):
 
     user_id: str
     language: Language
+    minutes_west: int = 0  # of Greenwich, as browsers count time zones
 
     @classmethod
-    def of(cls, request: gr.Request, claimed: str) -> "Visitor":
+    def of(cls, request: gr.Request, claimed: str, minutes_west: object = 0) -> "Visitor":
         """The login where there is one, whatever the client claims; else the id it claims."""
         language = choose_language(request.headers.get("accept-language") or "")
-        return cls(str(request.username) if request.username else claimed, language)
+        sane = isinstance(minutes_west, int) and abs(minutes_west) < 24 * 60
+        west = minutes_west if isinstance(minutes_west, int) and sane else 0
+        return cls(str(request.username) if request.username else claimed, language, west)
 
     @contextmanager
     def told(self) -> Iterator[None]:

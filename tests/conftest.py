@@ -113,8 +113,13 @@ def model(provider: FakeOpenAI) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def app(tmp_path_factory: pytest.TempPathFactory, model: dict[str, str]) -> Iterator[RunningApp]:
+def app_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where `app` runs and keeps its data."""
+    return tmp_path_factory.mktemp("app")
+
+
+@pytest.fixture(scope="session")
+def app(app_directory: Path, model: dict[str, str]) -> Iterator[RunningApp]:
     """The app over the scripted provider and an embedded Valkey, without a rate limit."""
-    directory = tmp_path_factory.mktemp("app")
-    with running_app(directory, RATE_LIMIT="", MAX_MESSAGE_CHARS="2000", **model) as running:
+    with running_app(app_directory, RATE_LIMIT="", MAX_MESSAGE_CHARS="2000", **model) as running:
         yield running

@@ -22,8 +22,8 @@ class ChatPage:
         """The server has said which conversation is shown."""
         expect(self.page.locator("#sessions").locator("nav, .no-sessions")).to_be_attached()
 
-    def another_tab(self) -> "ChatPage":
-        tab = ChatPage(self.page.context.new_page(), self.url)
+    def another_tab(self, url: str = "") -> "ChatPage":
+        tab = ChatPage(self.page.context.new_page(), url or self.url)
         tab.goto()
         return tab
 
@@ -49,7 +49,11 @@ class ChatPage:
 
     @property
     def sessions(self) -> Locator:
-        return self.page.locator("#sessions .session")
+        return self.page.locator("#sessions [data-action=open]")
+
+    def session(self, title: str) -> Locator:
+        """The entry of that conversation in the sidebar, with its buttons."""
+        return self.page.locator("#sessions .session", has_text=title)
 
     @property
     def toast(self) -> Locator:

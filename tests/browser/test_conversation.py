@@ -100,6 +100,7 @@ def test_an_earlier_conversation_opens_with_its_role(chat: ChatPage) -> None:
     expect(chat.questions).to_have_text("about rain")
     expect(chat.page.locator("#role input")).to_have_value("📚 Teacher")
     expect(chat.sessions.nth(1)).to_have_attribute("aria-current", "page")
+    expect(chat.page).to_have_title("about rain · Role Chat")
     chat.reload()
     expect(chat.questions).to_have_text("about rain")
 

@@ -115,7 +115,7 @@ class Outage(NamedTuple):
         if self.kind == "paused":
             process_of(self.server).send_signal(SIGSTOP)
         else:
-            process_of(self.server).kill()
+            process_of(self.server).terminate()
             process_of(self.server).wait()
 
     def end(self) -> None:
@@ -125,7 +125,7 @@ class Outage(NamedTuple):
             self.server.start()
 
 
-@pytest.fixture(params=["paused", "crashed"])
+@pytest.fixture(params=["paused", "restarted"])
 def outage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Outage]:
     with running_valkey(tmp_path) as server:
         yield Outage(request.param, server)

@@ -1,5 +1,9 @@
 """What the page shows of core objects."""
 
+import re
+
+import pytest
+
 from chat_core import ChatMessage, Session, TurnEnd, TurnError
 from chat_core.errors import ModelStalled
 from chat_core.roles import load_roles
@@ -87,3 +91,58 @@ def test_the_notice_tells_the_embedded_model_and_how_to_get_a_real_one() -> None
     assert "OPENAI_API_KEY" in notice
     assert view.notice((), "gpt-4o", True, "en") == ""
     assert "does not answer" in view.notice((), "gpt-4o", False, "en")
+
+
+NOON = 1_000_000_000 // 86_400 * 86_400 + 43_200  # in Greenwich
+HOUR = 3600
+
+
+def listed(*ages_in_hours: float, minutes_west: int = 0, pinned: int = -1) -> list[str]:
+    """The headings and titles of conversations of these ages, as they stand in the list at noon."""
+    sessions = [
+        Session(
+            id=f"s{i}",
+            role="assistant",
+            title=f"{age}h",
+            created_at=1,
+            updated_at=NOON - age * HOUR,
+            pinned=i == pinned,
+        )
+        for i, age in enumerate(ages_in_hours)
+    ]
+    shown = view.session_list(sessions, "", "en", now=NOON, minutes_west=minutes_west)
+    return re.findall(r"<(?:h2|span)>(.*?)</", shown)
+
+
+def test_conversations_stand_under_the_day_of_their_last_change() -> None:
+    assert listed(0, 11, 13, 30, 37, 7 * 24, 9 * 24) == [
+        *("Today", "0h", "11h"),
+        *("Yesterday", "13h", "30h"),
+        *("Last 7 days", "37h", "168h"),
+        *("Older", "216h"),
+    ]
+
+
+def test_days_are_the_readers_own() -> None:
+    assert listed(11, 13) == ["Today", "11h", "Yesterday", "13h"]
+    assert listed(11, 13, minutes_west=-11 * 60) == ["Today", "11h", "13h"]
+    assert listed(3, 5, minutes_west=8 * 60) == ["Today", "3h", "Yesterday", "5h"]
+
+
+def test_pinned_conversations_come_first() -> None:
+    assert listed(0, 900, pinned=1) == ["Pinned", "900h", "Today", "0h"]
+
+
+@pytest.mark.parametrize(
+    ("hours_left", "words"),
+    [(24 * 6.5, "expires in 6 days"), (30, "expires in a day"), (3, "expires within a day")],
+)
+def test_the_list_tells_how_long_a_conversation_is_kept(hours_left: float, words: str) -> None:
+    session = Session(
+        id="s", role="assistant", created_at=1, updated_at=NOON, expires_at=NOON + hours_left * HOUR
+    )
+    assert words in view.session_list([session], "", "en", now=NOON)
+
+
+def test_a_search_without_result_says_so() -> None:
+    assert "Nothing found" in view.session_list([], "", "en", searched=True)

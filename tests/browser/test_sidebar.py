@@ -1,0 +1,155 @@
+"""A person finds, keeps and tidies up conversations."""
+
+import re
+import time
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+from playwright.sync_api import Dialog, expect
+from redis import Redis
+
+from chat_core import keys
+from tests.browser.chat import ChatPage
+from tests.browser.conftest import OpenPage
+from tests.running import RunningApp
+
+DAY_SECONDS = 24 * 3600
+
+
+def new_chat(chat: ChatPage, message: str) -> None:
+    chat.page.locator("#new-chat").click()
+    expect(chat.questions).to_have_count(0)
+    chat.say(message)
+
+
+def test_the_search_looks_at_titles_and_messages(chat: ChatPage) -> None:
+    chat.say("about rain")
+    chat.say("and the Umbrella")
+    new_chat(chat, "about code")
+    search = chat.page.locator("#search").locator("input, textarea")
+    search.press_sequentially("umbrella")
+    expect(chat.sessions).to_have_text(["about rain"])
+    search.fill("nothing like it")
+    expect(chat.page.locator("#sessions")).to_have_text("Nothing found")
+    search.fill("ABOUT")
+    expect(chat.sessions).to_have_count(2)
+    chat.session("about rain").locator("[data-action=open]").click()
+    expect(chat.questions.first).to_have_text("about rain")
+    expect(search).to_have_value("")
+    expect(chat.sessions).to_have_count(2)
+
+
+def test_a_conversation_is_renamed_and_the_page_with_it(chat: ChatPage) -> None:
+    chat.say("first words")
+    expect(chat.page).to_have_title("first words · Role Chat")
+    chat.page.once("dialog", lambda dialog: dialog.accept("  <b>Plans</b>  "))
+    entry = chat.session("first words")
+    entry.hover()
+    entry.get_by_role("button", name="Rename").click()
+    expect(chat.sessions).to_have_text(["<b>Plans</b>"])
+    expect(chat.page).to_have_title("<b>Plans</b> · Role Chat")
+    chat.reload()
+    expect(chat.sessions).to_have_text(["<b>Plans</b>"])
+
+
+def test_deleting_asks_and_then_shows_an_empty_conversation(chat: ChatPage) -> None:
+    chat.say("keep me")
+    new_chat(chat, "throw me away")
+    asked: list[str] = []
+
+    def answer(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        dialog.accept() if len(asked) > 1 else dialog.dismiss()
+
+    chat.page.on("dialog", answer)
+    entry = chat.session("throw me away")
+    entry.hover()
+    entry.get_by_role("button", name="Delete").click()
+    expect(chat.sessions).to_have_count(2)
+    entry.get_by_role("button", name="Delete").click()
+    expect(chat.sessions).to_have_text(["keep me"])
+    expect(chat.questions).to_have_count(0)
+    expect(chat.page).to_have_title("Role Chat")
+    assert asked == ["Delete the conversation “throw me away”? This cannot be undone."] * 2
+
+
+def test_deleting_another_conversation_leaves_the_open_one_open(chat: ChatPage) -> None:
+    chat.say("the other")
+    new_chat(chat, "the open one")
+    chat.page.once("dialog", lambda dialog: dialog.accept())
+    entry = chat.session("the other")
+    entry.hover()
+    entry.get_by_role("button", name="Delete").click()
+    expect(chat.sessions).to_have_text(["the open one"])
+    expect(chat.questions).to_have_text("the open one")
+
+
+def test_a_pinned_conversation_comes_first_and_does_not_expire(chat: ChatPage) -> None:
+    chat.say("old but dear")
+    new_chat(chat, "newer")
+    open_button = chat.session("old but dear").locator("[data-action=open]")
+    expect(open_button).to_have_attribute("title", re.compile("expires in [67] days"))
+    chat.session("old but dear").hover()
+    chat.session("old but dear").get_by_role("button", name="Pin (never expires)").click()
+    expect(chat.sessions).to_have_text(["old but dear", "newer"])
+    expect(chat.page.locator("#sessions h2")).to_have_text(["Pinned", "Today"])
+    expect(open_button).to_have_attribute("title", "old but dear")
+    chat.session("old but dear").hover()
+    chat.session("old but dear").get_by_role("button", name="Unpin").click()
+    expect(chat.sessions).to_have_text(["newer", "old but dear"])
+    expect(chat.page.locator("#sessions h2")).to_have_text(["Today"])
+
+
+def test_conversations_are_grouped_by_day(open_page: OpenPage, app: RunningApp, app_directory: Path) -> None:
+    chat = open_page(timezone_id="Pacific/Auckland")
+    for message in ("older", "this week", "yesterday", "today"):
+        new_chat(chat, message)
+    ids = {
+        entry.get_attribute("data-title"): entry.get_attribute("data-session")
+        for entry in chat.page.locator("#sessions .session").all()
+    }
+    with Redis(unix_socket_path=str(app_directory / "data" / "valkey.sock"), decode_responses=True) as redis:
+        (index,) = [key for key in redis.scan_iter("chat:*:sessions") if redis.zscore(key, str(ids["today"]))]
+        user_id = index.split("{")[1].split("}")[0]
+        for title, days in (("yesterday", 1), ("this week", 4), ("older", 30)):
+            then = time.time() - days * DAY_SECONDS
+            session_id = str(ids[title])
+            redis.hset(keys.session(user_id, session_id), "updated_at", str(then))
+            redis.zadd(index, {session_id: then})
+    chat.reload()
+    expect(chat.page.locator("#sessions h2")).to_have_text(["Today", "Yesterday", "Last 7 days", "Older"])
+    expect(chat.sessions).to_have_text(["today", "yesterday", "this week", "older"])
+
+
+def test_the_address_opens_the_conversation_for_its_owner_only(chat: ChatPage, open_page: OpenPage) -> None:
+    chat.say("mine")
+    expect(chat.page).to_have_url(re.compile(r"\?c=\w+$"))
+    address = chat.page.url
+    new_chat(chat, "another")
+    tab = chat.another_tab(address)
+    expect(tab.questions).to_have_text("mine")
+    expect(chat.questions).to_have_text("another")
+    chat.reload()
+    expect(chat.questions).to_have_text("another")
+    stranger = open_page(address)
+    expect(stranger.questions).to_have_count(0)
+    expect(stranger.sessions).to_have_count(0)
+    assert "c" not in parse_qs(urlsplit(stranger.page.url).query)
+
+
+def test_a_running_conversation_is_marked_until_it_ends(chat: ChatPage) -> None:
+    chat.send("[[stall]]")
+    expect(chat.session("[[stall]]").locator(".dot")).to_be_visible()
+    chat.stop_button.click()
+    expect(chat.session("[[stall]]").locator(".dot")).to_have_count(0)
+
+
+def test_the_list_is_used_by_keyboard(chat: ChatPage) -> None:
+    chat.say("one")
+    new_chat(chat, "two")
+    chat.sessions.nth(1).focus()
+    chat.page.keyboard.press("Enter")
+    expect(chat.questions).to_have_text("one")
+    chat.session("one").locator("[data-action=open]").focus()
+    chat.page.keyboard.press("Tab")
+    expect(chat.session("one").get_by_role("button", name="Pin")).to_be_focused()
