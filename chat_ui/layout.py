@@ -90,6 +90,11 @@ def build(service: ChatService) -> Widgets:
         scale=1,
         height="100%",
         buttons=["copy"],
+        latex_delimiters=[
+            {"left": "$$", "right": "$$", "display": True},
+            {"left": "\\[", "right": "\\]", "display": True},
+            {"left": "\\(", "right": "\\)", "display": False},
+        ],
         layout="bubble",
         elem_id="chatbot",
     )

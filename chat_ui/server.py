@@ -10,6 +10,8 @@ import uvicorn
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chat_core import ChatService
 
@@ -17,6 +19,46 @@ from .layout import I18N
 from .theme import build_theme
 
 HERE = Path(__file__).parent
+
+
+# A reply can hold Markdown of any kind. It must not make a reader's browser fetch anything from elsewhere,
+# which would tell what was said, or send a form there; links are followed by hand. Gradio's own page needs
+# inline scripts and styles.
+_POLICY = "; ".join(
+    (
+        "default-src 'self'",
+        "script-src 'self' 'unsafe-inline' 'unsafe-eval'",
+        "style-src 'self' 'unsafe-inline'",
+        "img-src 'self' data: blob:",
+        "font-src 'self' data:",
+        "media-src 'self' data: blob:",
+        "worker-src 'self' blob:",
+        "object-src 'none'",
+        "frame-src 'none'",
+        "form-action 'self'",
+        "base-uri 'self'",
+    )
+)
+_HEADERS = {
+    "content-security-policy": _POLICY,
+    "referrer-policy": "same-origin",
+    "x-content-type-options": "nosniff",
+}
+
+
+class SecurityHeaders:
+    """ASGI middleware that adds the headers to every response."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(_HEADERS)
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
 
 
 class Server(uvicorn.Server):
@@ -54,6 +96,7 @@ def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
             yield
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(SecurityHeaders)
     # Without this one Gradio adds its own, which lets every origin in with credentials.
     app.add_middleware(
         CORSMiddleware,

@@ -1,5 +1,6 @@
 """From core objects to what components show. Pure functions: no I/O, no Gradio."""
 
+import re
 from collections.abc import Sequence
 from html import escape
 from typing import Any
@@ -23,7 +24,7 @@ def conversation(messages: Sequence[ChatMessage], language: Language, unreadable
     bubbles = [_note(say(language, "unreadable", count=unreadable))] if unreadable else []
     for message in messages:
         if message.role == "user":
-            bubbles.append(bubble("user", message.content))
+            bubbles.append(bubble("user", markdown(message.content)))
         else:
             bubbles += reply(language, message.content, message.reasoning)
             bubbles += ending(TurnEnd.of_message(message), language)
@@ -34,6 +35,7 @@ def reply(language: Language, text: str, reasoning: str, *, running: bool = Fals
     """A reply, whole or as far as it has come: its reasoning in a block that folds, then its text."""
     thinks = running and not text
     bubbles = []
+    text, reasoning = markdown(text), markdown(reasoning)
     if reasoning:
         title = say(language, "thinking" if thinks else "thought")
         bubbles.append(bubble("assistant", reasoning, title=title, status="pending" if thinks else "done"))
@@ -135,6 +137,30 @@ def notice(notices: Sequence[Notice], model: str, store: bool, language: Languag
 def activity(running: bool) -> str:
     """A mark that the style sheet reads: whether Send or Stop is shown."""
     return f'<i data-running="{str(running).lower()}"></i>'
+
+
+def markdown(text: str) -> str:
+    """`text` so that the Chatbot shows what it says. `$formulas$` become `\\(formulas\\)`, which is how the
+    Chatbot takes them; prices are left alone by Pandoc's rule (extension tex_math_dollars): no space just
+    inside the dollars, no digit after. What stands in code, also in a block not closed yet, is code."""
+    pieces = _CODE.split(text)
+    pieces[::2] = [_FORMULA.sub(r"\\(\1\\)", piece) for piece in pieces[::2]]
+    pieces[1::2] = [_with_tabs(piece) for piece in pieces[1::2]]
+    return "".join(pieces)
+
+
+_CODE = re.compile(r"(```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|`[^`\n]+`)", re.DOTALL)
+_FORMULA = re.compile(r"(?<![\\$\w])\$(?=[^\s$])([^$\n]*?[^\s$\\])\$(?![\d$])")
+
+
+def _with_tabs(code: str) -> str:
+    """The Chatbot's Markdown turns tabs at the beginning of a line into spaces, which ruins a Makefile. It
+    does not when a byte order mark stands before them, and takes that away again when the fence is indented
+    by as much. Where a message is copied as a whole, page.js takes both away."""
+    fence, *lines = code.split("\n")
+    if not any(line.lstrip(" ").startswith("\t") for line in lines):
+        return code
+    return "\n".join([f" {fence}", *(f"\ufeff{line}" if line[:1] in (" ", "\t") else line for line in lines)])
 
 
 TYPING = '<span class="typing"><i></i><i></i><i></i></span>'

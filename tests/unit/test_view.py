@@ -146,3 +146,25 @@ def test_the_list_tells_how_long_a_conversation_is_kept(hours_left: float, words
 
 def test_a_search_without_result_says_so() -> None:
     assert "Nothing found" in view.session_list([], "", "en", searched=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("$x^2$", r"\(x^2\)"),
+        ("so $a+b$, and $c$.", r"so \(a+b\), and \(c\)."),
+        ("$5 and $6", "$5 and $6"),
+        ("$5-$6 or US$7", "$5-$6 or US$7"),
+        ("a $ b $ c", "a $ b $ c"),
+        ("$$x$$", "$$x$$"),
+        (r"\$x$ y$", r"\$x$ y$"),
+        ("`$x$` and ```\n$y$\n``` and $z$", "`$x$` and ```\n$y$\n``` and " + r"\(z\)"),
+        ("```sh\necho $HOME$PATH$", "```sh\necho $HOME$PATH$"),
+        ("$x\ny$", "$x\ny$"),
+        ("```\nx\n```\n\ty", "```\nx\n```\n\ty"),
+        ("```\na:\n\tb\n  c\n```", " ```\na:\n\ufeff\tb\n\ufeff  c\n```"),
+        (r"\(x\) \[y\]", r"\(x\) \[y\]"),
+    ],
+)
+def test_formulas_between_dollars_are_formulas_and_prices_are_prices(text: str, shown: str) -> None:
+    assert view.markdown(text) == shown

