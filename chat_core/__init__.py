@@ -2,7 +2,17 @@
 
 from .backends import Notice
 from .errors import ChatError, ConfigError, ModelError
-from .messages import ChatMessage, ContextReceipt, Delta, Session, TurnEnd, TurnError, TurnEvent, Usage
+from .messages import (
+    ChatMessage,
+    ContextReceipt,
+    Delta,
+    Feedback,
+    Session,
+    TurnEnd,
+    TurnError,
+    TurnEvent,
+    Usage,
+)
 from .roles import Language, Role, Roles
 from .service import ChatService, Health, Stopped, new_user_id
 from .settings import Settings
@@ -15,6 +25,7 @@ __all__ = [
     "ConfigError",
     "ContextReceipt",
     "Delta",
+    "Feedback",
     "Health",
     "Language",
     "Messages",

@@ -9,6 +9,7 @@
     │   └── UnknownModel
     ├── SessionNotFound        no such session, or somebody else's
     ├── TurnNotFound           the session has no turn yet
+    ├── MessageNotFound        the session holds no such message (any more)
     ├── SessionBusy            a reply is running in this session
     ├── RateLimited            too many messages from this user
     ├── TooManyReplies         too many replies run in this process
@@ -123,6 +124,15 @@ class TurnNotFound(ChatError):
 
     def __init__(self) -> None:
         super().__init__("Nothing was said in this conversation yet.")
+
+
+class MessageNotFound(ChatError):
+    """The session holds no such message, or no longer."""
+
+    code = "message_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such message in this conversation.")
 
 
 class SessionBusy(ChatError):

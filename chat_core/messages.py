@@ -8,6 +8,7 @@ from .errors import ChatError, Fact
 
 Status = Literal["done", "stopped", "interrupted", "failed"]
 DeltaKind = Literal["text", "reasoning"]
+Feedback = Literal["", "like", "dislike"]
 
 
 class _Record(BaseModel):
@@ -51,7 +52,8 @@ class TurnError(_Record):
 
 class ChatMessage(_Record):
     """One message of a conversation. `timestamp` is in seconds since 1970; `turn_id` is shared by a
-    user's message and the reply to it; the fields below `reasoning` belong to replies."""
+    user's message and the reply to it; the fields below `reasoning` belong to replies. `earlier` belongs to a
+    user's message: the other replies it got, when it was tried again."""
 
     id: str
     role: Literal["user", "assistant"]
@@ -59,6 +61,7 @@ class ChatMessage(_Record):
     timestamp: float
     status: Status = "done"
     turn_id: str = ""
+    earlier: tuple["ChatMessage", ...] = ()
     reasoning: str = ""
     model: str = ""
     usage: Usage | None = None
@@ -66,6 +69,7 @@ class ChatMessage(_Record):
     error: TurnError | None = None
     seconds_to_first_token: float | None = None
     seconds: float | None = None
+    feedback: Feedback = ""
 
 
 class Session(_Record):

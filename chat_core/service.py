@@ -2,23 +2,27 @@
 
 import asyncio
 import logging
+import math
 import re
 import secrets
 import time
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
-from typing import NamedTuple, Self
+from functools import partial
+from itertools import pairwise
+from typing import NamedTuple, Self, get_args
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from . import keys
 from .backends import Backends, Notice
+from .checks import check_count, check_id, check_ids, check_text
 from .context import build_context
 from .errors import (
     InvalidInput,
     MessageEmpty,
+    MessageNotFound,
     MessageTooLong,
     ShuttingDown,
     StoreUnavailable,
@@ -28,7 +32,7 @@ from .errors import (
 )
 from .limits import RateLimiter
 from .llm import ChatModel, NoModel
-from .messages import ChatMessage, Session, TurnEnd, TurnEvent
+from .messages import ChatMessage, Feedback, Session, TurnEnd, TurnEvent
 from .reply import Reply
 from .roles import Roles, load_roles
 from .settings import Settings
@@ -92,7 +96,7 @@ class ChatService:
         self._store = SessionStore(
             self._backends.redis,
             max_messages=settings.max_stored_messages,
-            ttl_seconds=round(settings.session_ttl_days * 24 * 3600),
+            ttl_seconds=math.ceil(settings.session_ttl_days * 24 * 3600),
         )
         self._log = TurnLog(self._backends.redis, self._store, lease_seconds=lease_seconds)
         self._writer = TurnWriter(self._log)
@@ -146,15 +150,15 @@ class ChatService:
         Raises UnknownRole.
         """
         user_id = new_user_id() if user_id == "" else user_id
-        _check_ids(user_id)
-        _check_text(role=role)
+        check_ids(user_id)
+        check_text(role=role)
         session = await self._store.create(user_id, uuid.uuid4().hex, self.roles[role].key)
         return user_id, session
 
     @_store_border()
     async def session(self, user_id: str, session_id: str) -> Session:
         """The session's head, after closing a turn whose process has died."""
-        _check_ids(user_id, session_id)
+        check_ids(user_id, session_id)
         await self._log.recover(user_id, session_id)
         return await self._store.get(user_id, session_id)
 
@@ -162,15 +166,15 @@ class ChatService:
     async def sessions(self, user_id: str, query: str = "") -> list[Session]:
         """The user's sessions, the one changed last first; with a `query` those whose title or messages
         contain it."""
-        _check_ids(user_id)
-        _check_text(query=query)
+        check_ids(user_id)
+        check_text(query=query)
         return await self._store.sessions(user_id, query.strip())
 
     @_store_border()
     async def history(self, user_id: str, session_id: str, limit: int = 0) -> Messages:
         """The latest `limit` stored messages, oldest first (0: all). A running reply is not among them:
         follow it. Raises InvalidInput for a negative limit."""
-        _check_count("limit", limit)
+        check_count("limit", limit)
         await self.session(user_id, session_id)
         return await self._store.messages(user_id, session_id, limit)
 
@@ -183,7 +187,7 @@ class ChatService:
     @_store_border()
     async def rename(self, user_id: str, session_id: str, title: str) -> Session:
         """The session under its new title, white space tidied. Raises InvalidInput."""
-        _check_text(title=title)
+        check_text(title=title)
         title = " ".join(title.split())
         if not 1 <= len(title) <= TITLE_CHARS:
             raise InvalidInput("title", f"1 to {TITLE_CHARS} characters")
@@ -207,16 +211,26 @@ class ChatService:
 
     @_store_border()
     async def start_turn(
-        self, user_id: str, session_id: str, message: str, role: str = "", model: str = ""
+        self,
+        user_id: str,
+        session_id: str,
+        message: str,
+        role: str = "",
+        model: str = "",
+        *,
+        instead_of: str = "",
+        again: bool = False,
     ) -> str:
         """Stores the user's message and begins the reply; the turn's id. The reply goes on whoever
-        follows it or not. A `role` or `model` stays with the session from this turn on.
+        follows it or not. A `role` or `model` stays with the session from this turn on. `instead_of` is the
+        id of an earlier message of the user's whose place this one takes, with all that followed; `again`
+        keeps the reply to it as another version.
 
         Raises InvalidInput (MessageEmpty, MessageTooLong, UnknownRole, UnknownModel), RateLimited,
-        SessionBusy, TooManyReplies or ShuttingDown; then nothing is stored.
+        MessageNotFound, SessionBusy, TooManyReplies or ShuttingDown; then nothing is stored.
         """
-        _check_ids(user_id, session_id)
-        _check_text(message=message, role=role, model=model)
+        check_ids(user_id, session_id)
+        check_text(message=message, role=role, model=model)
         self._check_message(message)
         session = await self._store.get(user_id, session_id)
         role = self.roles[role or self.roles.known_or_default(session.role)].key
@@ -226,12 +240,74 @@ class ChatService:
         if len(self._writer.turns) + len(self._starting) >= self.settings.max_concurrent_replies:
             raise TooManyReplies(self.settings.max_concurrent_replies)
         # A task of the service's own: whoever asks may go away between the claim and the reply.
-        start = asyncio.create_task(self._start(user_id, session_id, message, role, model))
+        claim = partial(self._log.claim, user_id, session_id, instead_of=instead_of, again=again)
+        start = asyncio.create_task(self._start(claim, user_id, session_id, message, role, model))
         self._starting.add(start)
         start.add_done_callback(self._starting.discard)
         return await asyncio.shield(start)
 
-    async def _start(self, user_id: str, session_id: str, message: str, role: str, model: str) -> str:
+    @_store_border()
+    async def try_again(self, user_id: str, session_id: str, role: str = "", model: str = "") -> str:
+        """Begins another reply to the user's latest message; the turn's id. The reply it has is kept as
+        another version. Raises what `start_turn` does, and TurnNotFound when nothing was said."""
+        asked = await self._latest_question(user_id, session_id)
+        return await self.start_turn(
+            user_id, session_id, asked.content, role, model, instead_of=asked.id, again=True
+        )
+
+    @_store_border()
+    async def undo(self, user_id: str, session_id: str) -> str:
+        """Stops what runs and removes the user's latest message with its reply; the message's text.
+        Raises TurnNotFound when nothing was said."""
+        await self.stop(user_id, session_id)
+        asked = await self._latest_question(user_id, session_id)
+        await self._store.truncate(user_id, session_id, asked.id)
+        return asked.content
+
+    @_store_border()
+    async def rate(self, user_id: str, session_id: str, message_id: str, feedback: str) -> None:
+        """Notes what the user thinks of a reply. Raises MessageNotFound."""
+        if feedback not in get_args(Feedback):
+            raise InvalidInput("feedback", "like, dislike or empty")
+        stored = (await self.history(user_id, session_id)).items
+        reply = next((m for m in stored if m.id == message_id and m.role == "assistant"), None)
+        check_text(message_id=message_id)
+        rated = {message_id: reply.model_copy(update={"feedback": feedback})} if reply else {}
+        if not rated or not await self._store.replace(user_id, session_id, rated):
+            raise MessageNotFound()
+
+    @_store_border()
+    async def show_version(self, user_id: str, session_id: str, message_id: str, number: int) -> None:
+        """Puts the version `number` (from 1, oldest first) in the place of the reply to the user's message
+        of that id. Raises MessageNotFound, also when there is no such version."""
+        stored = (await self.history(user_id, session_id)).items
+        for asked, reply in pairwise(stored):
+            if asked.id == message_id and reply.role == "assistant":
+                versions = sorted((*asked.earlier, reply), key=lambda version: version.timestamp)
+                if not 1 <= number <= len(versions):
+                    break
+                chosen = versions.pop(number - 1)
+                changes = {asked.id: asked.model_copy(update={"earlier": tuple(versions)}), reply.id: chosen}
+                if await self._store.replace(user_id, session_id, changes):
+                    return
+        raise MessageNotFound()
+
+    async def _latest_question(self, user_id: str, session_id: str) -> ChatMessage:
+        stored = (await self.history(user_id, session_id)).items
+        asked = next((message for message in reversed(stored) if message.role == "user"), None)
+        if asked is None:
+            raise TurnNotFound()
+        return asked
+
+    async def _start(
+        self,
+        claim: Callable[..., Awaitable[Messages]],
+        user_id: str,
+        session_id: str,
+        message: str,
+        role: str,
+        model: str,
+    ) -> str:
         await self._limiter.check(user_id)
         turn = LiveTurn(uuid.uuid4().hex, user_id, session_id)
         asked = ChatMessage(
@@ -242,7 +318,7 @@ class ChatService:
             turn_id=turn.id,
         )
         head = {"role": role, "model": model}
-        history = await self._log.claim(user_id, session_id, asked, head=head)
+        history = await claim(asked, head=head)
         context = build_context(
             self.roles[role].prompt,
             history.items,
@@ -264,9 +340,9 @@ class ChatService:
         """The events of a turn after the position `after` (the last one seen): pieces of the reply as
         they come, then its TurnEnd. Without a `turn_id`, of the session's last turn. Any number of
         followers may come and go. Raises TurnNotFound when there is none."""
-        _check_ids(user_id, session_id)
-        _check_text(turn_id=turn_id)
-        _check_count("after", after)
+        check_ids(user_id, session_id)
+        check_text(turn_id=turn_id)
+        check_count("after", after)
         async with _store_border(None):
             live = self._live(user_id, session_id, turn_id)
             if live is not None:
@@ -276,7 +352,7 @@ class ChatService:
                 turn_id = turn_id or session.last_turn
                 if not turn_id:
                     raise TurnNotFound()
-                _check_id("turn_id", turn_id)
+                check_id("turn_id", turn_id)
                 events = self._log.follow(user_id, session_id, turn_id, after)
             async with aclosing(events):
                 async for event in events:
@@ -286,7 +362,7 @@ class ChatService:
     async def stop(self, user_id: str, session_id: str) -> Stopped:
         """Stops the session's running reply, wherever it runs, and waits until what there is of it is
         stored. Stopping nothing is no error."""
-        _check_ids(user_id, session_id)
+        check_ids(user_id, session_id)
         live = self._live(user_id, session_id)
         if live is not None:
             live.cut("stopped")
@@ -347,36 +423,6 @@ _HEALTH_SECONDS = 2.0
 def new_user_id() -> str:
     """An id nobody can guess: 192 random bits."""
     return f"u_{secrets.token_urlsafe(24)}"
-
-
-def _check_ids(user_id: str, session_id: str | None = None) -> None:
-    _check_text(user_id=user_id)
-    if not keys.USER_ID.fullmatch(user_id):
-        raise InvalidInput("user_id", "1 to 128 letters, digits or _ - . @")
-    if session_id is not None:
-        _check_id("session_id", session_id)
-
-
-def _check_id(field: str, value: str) -> None:
-    _check_text(**{field: value})
-    if not keys.SESSION_ID.fullmatch(value):
-        raise InvalidInput(field, "1 to 64 letters, digits, _ or -")
-
-
-def _check_text(**values: object) -> None:
-    """Endpoints pass on what a client sent, and a client may send anything."""
-    for field, value in values.items():
-        if not isinstance(value, str):
-            raise InvalidInput(field, "text")
-        try:
-            value.encode()
-        except UnicodeEncodeError:  # half of a surrogate pair, which JSON can carry and nothing can store
-            raise InvalidInput(field, "valid Unicode text") from None
-
-
-def _check_count(field: str, value: int) -> None:
-    if not (isinstance(value, int) and 0 <= value < 2**63):
-        raise InvalidInput(field, "a whole number, 0 or more")
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

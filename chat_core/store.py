@@ -2,13 +2,14 @@
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
 from . import keys
-from .errors import SessionNotFound
+from .errors import MessageNotFound, SessionNotFound
 from .messages import ChatMessage, Session
 
 log = logging.getLogger(__name__)
@@ -150,22 +151,38 @@ class SessionStore:
 
         await self._change(user_id, session_id, queue, talked=False)
 
-    async def replace(self, user_id: str, session_id: str, message: ChatMessage) -> bool:
-        """Puts `message` where the stored one of its id is; False, and nothing changed, if there is none."""
+    async def replace(self, user_id: str, session_id: str, changes: Mapping[str, ChatMessage]) -> bool:
+        """Puts messages where the stored ones of these ids are; False, and nothing changed, unless all are
+        there."""
         stored = keys.messages(user_id, session_id)
 
         async def queue(pipe: Pipeline) -> bool:
-            for index, row in enumerate(await pipe.lrange(stored, 0, -1)):
-                if message.id in [found.id for found in read_messages([row], session_id).items]:
-                    last_turn = await pipe.hget(keys.session(user_id, session_id), "last_turn")
-                    pipe.multi()
-                    pipe.lset(stored, index, message.to_json())
-                    self.queue_touch(pipe, user_id, session_id, last_turn)
-                    return True
-            return False
+            rows = await pipe.lrange(stored, 0, -1)
+            found = {message_id: index_of(rows, message_id) for message_id in changes}
+            if None in found.values():
+                return False
+            last_turn = await pipe.hget(keys.session(user_id, session_id), "last_turn")
+            pipe.multi()
+            for message_id, index in found.items():
+                pipe.lset(stored, index, changes[message_id].to_json())
+            self.queue_touch(pipe, user_id, session_id, last_turn)
+            return True
 
-        found: bool = await self._redis.transaction(queue, stored, value_from_callable=True)
-        return found
+        replaced: bool = await self._redis.transaction(queue, stored, value_from_callable=True)
+        return replaced
+
+    async def truncate(self, user_id: str, session_id: str, message_id: str) -> None:
+        """Removes that message and all that follow. Raises SessionNotFound or MessageNotFound."""
+        stored = keys.messages(user_id, session_id)
+
+        async def queue(pipe: Pipeline) -> None:
+            index = index_of(await pipe.lrange(stored, 0, -1), message_id)
+            if index is None:
+                raise MessageNotFound()
+            pipe.multi()
+            self.queue_truncate(pipe, user_id, session_id, index)
+
+        await self._change(user_id, session_id, queue)
 
     async def delete(self, user_id: str, session_id: str) -> None:
         """Removes everything of the session, a running turn included."""
@@ -219,6 +236,14 @@ class SessionStore:
         if self._max_messages:
             pipe.ltrim(stored, -self._max_messages, -1)
 
+    def queue_truncate(self, pipe: Pipeline, user_id: str, session_id: str, index: int) -> None:
+        """Adds to the transaction `pipe`: only the first `index` messages stay."""
+        stored = keys.messages(user_id, session_id)
+        if index:
+            pipe.ltrim(stored, 0, index - 1)
+        else:
+            pipe.delete(stored)
+
     def queue_touch(
         self,
         pipe: Pipeline,
@@ -271,6 +296,15 @@ def batched(rows: Sequence[Any], count: int) -> Iterator[Sequence[Any]]:
     """`rows` in `count` runs of the same length."""
     size = len(rows) // count if count else 0
     return (rows[i * size : (i + 1) * size] for i in range(count))
+
+
+def index_of(rows: Iterable[str], message_id: str) -> int | None:
+    """Where in stored rows the message of that id is."""
+    for index, row in enumerate(rows):
+        with suppress(ValidationError):
+            if ChatMessage.model_validate_json(row).id == message_id:
+                return index
+    return None
 
 
 def read_messages(rows: Iterable[str], session_id: str) -> Messages:

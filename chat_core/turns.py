@@ -15,9 +15,9 @@ from typing import NamedTuple
 from redis.exceptions import WatchError
 
 from . import keys
-from .errors import SessionBusy, SessionNotFound
+from .errors import MessageNotFound, SessionBusy, SessionNotFound
 from .messages import ChatMessage, Delta, DeltaKind, Status, TurnEnd, TurnEvent
-from .store import Messages, Pipeline, Redis, SessionStore, read_messages
+from .store import Messages, Pipeline, Redis, SessionStore, index_of, read_messages
 
 
 class LiveTurn:
@@ -125,11 +125,16 @@ class TurnLog:
         message: ChatMessage,
         *,
         head: dict[str, str],
+        instead_of: str = "",
+        again: bool = False,
     ) -> Messages:
         """Begins the turn `message.turn_id`: takes the session's lease, stores the user's message and
-        sets the fields of `head`. Returns the messages that were stored before.
+        sets the fields of `head`. Returns the messages that stand before it.
 
-        Raises SessionNotFound, or SessionBusy while another turn runs.
+        With `instead_of` the message takes the place of the stored one of that id and of all that followed;
+        `again` then keeps the reply that followed among its `earlier` ones.
+
+        Raises SessionNotFound, MessageNotFound, or SessionBusy while another turn runs.
         """
         session, messages = keys.session(user_id, session_id), keys.messages(user_id, session_id)
         while True:
@@ -148,9 +153,17 @@ class TurnLog:
                     if await self.running(user_id, session_id) == open_turn:
                         raise SessionBusy(open_turn)
                     continue
+                rows = await pipe.lrange(messages, 0, -1)
+                place = index_of(rows, instead_of) if instead_of else len(rows)
+                if place is None:
+                    raise MessageNotFound()
+                if again:
+                    asked, *replies = read_messages(rows[place:], session_id).items
+                    message = message.model_copy(update={"earlier": (*asked.earlier, *replies)})
                 turn = {"open_turn": message.turn_id, "last_turn": message.turn_id}
                 pipe.multi()
-                pipe.lrange(messages, 0, -1)
+                if instead_of:
+                    self._store.queue_truncate(pipe, user_id, session_id, place)
                 pipe.set(keys.lease(user_id, session_id), message.turn_id, px=self._lease_ms)
                 pipe.hset(session, mapping=({} if title else _titled(message)) | head | turn)
                 self._store.queue_append(pipe, user_id, session_id, message)
@@ -158,10 +171,10 @@ class TurnLog:
                 if last_turn:
                     pipe.expire(keys.log(user_id, last_turn), _LAST_LOOK_SECONDS)
                 try:
-                    rows = (await pipe.execute())[0]
+                    await pipe.execute()
                 except WatchError:
                     continue
-                return read_messages(rows, session_id)
+                return read_messages(rows[:place], session_id)
 
     async def flush(self, turns: Sequence[LiveTurn]) -> list[Pulse]:
         """Writes what is new of each turn, renews its lease and asks how it stands, in one round trip."""
@@ -221,7 +234,7 @@ class TurnLog:
     async def correct(self, user_id: str, session_id: str, reply: ChatMessage) -> bool:
         """Puts `reply` in the place of what somebody kept of it who thought its process dead, and so knew
         no more than the log did. False, and nothing changed, if the reply is not stored (any more)."""
-        return await self._store.replace(user_id, session_id, reply)
+        return await self._store.replace(user_id, session_id, {reply.id: reply})
 
     def _queue_end(
         self, pipe: Pipeline, user_id: str, session_id: str, turn_id: str, end: TurnEnd, position: int

@@ -9,7 +9,8 @@ from uuid import uuid4
 
 import gradio as gr
 
-from chat_core import ChatError, ChatService, Messages, Session, TurnEnd, new_user_id
+from chat_core import ChatError, ChatMessage, ChatService, Messages, Session, TurnEnd, new_user_id
+from chat_core.errors import MessageNotFound
 
 from . import view
 from .layout import NOWHERE, Place, Widgets
@@ -125,6 +126,68 @@ class Handlers:
         text = event.value["text"]
         return (await self.send(text, identity, place, role, model, request))[1:]
 
+    async def try_again(
+        self, identity: Identity, place: Place, role: str, model: str, request: gr.Request
+    ) -> list[Any]:
+        """Another reply is wanted to the latest message; the one it has is kept as a version."""
+        visitor = _visitor(request, identity)
+        with visitor.told():
+            await self._service.try_again(visitor.user_id, place["session_id"], role, model)
+            return await self._show(visitor, place["session_id"])
+
+    async def undo(self, identity: Identity, place: Place, request: gr.Request) -> list[Any]:
+        """The latest message and its reply are taken back; its text returns to the box."""
+        visitor = _visitor(request, identity)
+        with visitor.told():
+            text = await self._service.undo(visitor.user_id, place["session_id"])
+            return [text, *await self._show(visitor, place["session_id"])]
+
+    async def edit(
+        self,
+        identity: Identity,
+        place: Place,
+        role: str,
+        model: str,
+        request: gr.Request,
+        event: gr.EditData,
+    ) -> list[Any]:
+        """An earlier message was changed: it is sent again in its place, and what followed is gone."""
+        visitor = _visitor(request, identity)
+        session_id = place["session_id"]
+        with visitor.told():
+            asked = await self._message_at(visitor, session_id, event.index)
+            text = _text_of(event.value)
+            await self._service.start_turn(
+                visitor.user_id, session_id, text, role, model, instead_of=asked.id
+            )
+            return await self._show(visitor, session_id)
+
+    async def like(self, identity: Identity, place: Place, request: gr.Request, event: gr.LikeData) -> None:
+        """A thumb under a reply was clicked; a second click takes it back."""
+        visitor = _visitor(request, identity)
+        feedback = {"True": "like", "False": "dislike"}.get(str(event.liked), "")
+        with visitor.told():
+            message = await self._message_at(visitor, place["session_id"], event.index)
+            await self._service.rate(visitor.user_id, place["session_id"], message.id, feedback)
+
+    async def show_version(
+        self, identity: Identity, place: Place, request: gr.Request, event: gr.SelectData
+    ) -> list[Any]:
+        """Another version of a reply was chosen."""
+        visitor = _visitor(request, identity)
+        message_id, _, number = str(event.value).partition(" ")
+        with visitor.told():
+            await self._service.show_version(visitor.user_id, place["session_id"], message_id, int(number))
+            return await self._show(visitor, place["session_id"])
+
+    async def _message_at(self, visitor: Visitor, session_id: str, index: object) -> ChatMessage:
+        history = await self._service.history(visitor.user_id, session_id, WINDOW)
+        place = index[0] if isinstance(index, list | tuple) else index
+        found = view.message_at(history.items, int(str(place)), visitor.language, history.unreadable)
+        if found is None:
+            raise MessageNotFound()
+        return found
+
     async def follow(self, identity: Identity, place: Place, request: gr.Request) -> AsyncIterator[list[Any]]:
         """Shows the turn that the place names as it goes on. May be ended at any time: the turn isn't."""
         session_id, turn_id = place["session_id"], place["turn_id"]
@@ -135,7 +198,7 @@ class Handlers:
         user_id, language, _ = visitor
         with visitor.told(), self._pace.viewer():
             history = await self._service.history(user_id, session_id, WINDOW)
-            before = view.conversation(_without_reply(history, turn_id), language)
+            before = view.conversation(_without_reply(history, turn_id), language, history.unreadable)
             typing = view.reply(language, "", "", running=True)
             yield [before + typing, view.activity(True), gr.skip()]
             text, reasoning = "", ""
@@ -150,9 +213,11 @@ class Handlers:
                     reply = view.reply(language, text, reasoning, running=True)
                     yield [before + reply, view.activity(True), gr.skip()]
                     await self._pace.rest()
-            sessions = await self._service.sessions(user_id)
-            listed = self._listed(visitor, sessions, session_id)
-            yield [before + reply, view.activity(False), listed]
+            history = await self._service.history(user_id, session_id, WINDOW)
+            stored = any(m.turn_id == turn_id and m.role == "assistant" for m in history.items)
+            whole = view.conversation(history.items, language, history.unreadable)
+            listed = await self._whole_list(visitor, session_id)
+            yield [whole if stored else before + reply, view.activity(False), listed]
 
     async def stop(self, identity: Identity, place: Place, request: gr.Request) -> None:
         """Ends the running reply and says what that did; the follower sees the end."""
@@ -198,9 +263,10 @@ class Handlers:
             "visit": uuid4().hex,
         }
         bubbles = view.conversation(history.items, visitor.language, history.unreadable)
+        feedback = view.feedback(history.items, history.unreadable)
         # Asked last: a reply that ends just now is not marked as running, with nobody to take the mark off.
         sessions = await self._service.sessions(visitor.user_id)
-        return self._shown(visitor, place, sessions, bubbles, session.role)
+        return self._shown(visitor, place, sessions, bubbles, feedback, session.role)
 
     def _shown(
         self,
@@ -208,6 +274,7 @@ class Handlers:
         place: Place,
         sessions: list[Session] | None = None,
         bubbles: list[view.Bubble] | None = None,
+        feedback: list[str | None] | None = None,
         role: str = "",
     ) -> list[Any]:
         role = self._service.roles.known_or_default(role)
@@ -220,7 +287,7 @@ class Handlers:
                 "minutes_west": visitor.minutes_west,
             },
             place,
-            gr.Chatbot(value=cast(Any, bubbles or []), **greeting),
+            gr.Chatbot(value=cast(Any, bubbles or []), feedback_value=cast(Any, feedback or []), **greeting),
             "",
             self._listed(visitor, sessions or [], place["session_id"]),
             gr.Dropdown(choices=choices, value=role),
@@ -245,6 +312,14 @@ class Handlers:
 
 def _visitor(request: gr.Request, identity: Identity) -> Visitor:
     return Visitor.of(request, identity["user_id"], identity.get("minutes_west"))
+
+
+def _text_of(value: Any) -> str:
+    """The text of a message that was edited, in whichever form the Chatbot gives it."""
+    if isinstance(value, str):
+        return value
+    parts = value if isinstance(value, list) else [value]
+    return "".join(part if isinstance(part, str) else part.get("text", "") for part in parts)
 
 
 def _without_reply(history: Messages, turn_id: str) -> list[Any]:
@@ -286,6 +361,11 @@ def wire(demo: gr.Blocks, w: Widgets, handlers: Handlers) -> None:
     w.role.input(handlers.choose_role, [w.role], [w.chatbot], **quiet)
     w.box.submit(handlers.send, [w.box, *asked], [w.box, *shown], **quiet)
     w.chatbot.example_select(handlers.send_example, asked, shown, **quiet)
+    w.chatbot.retry(handlers.try_again, asked, shown, **quiet)
+    w.chatbot.undo(handlers.undo, here, [w.box, *shown], cancels=[follow], **quiet)
+    w.chatbot.edit(handlers.edit, asked, shown, **quiet)
+    w.chatbot.like(handlers.like, here, **quiet)
+    w.chatbot.option_select(handlers.show_version, here, shown, **quiet)
     w.box.stop(handlers.stop, here, **quiet)
     w.clear.click(
         handlers.clear,

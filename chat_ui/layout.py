@@ -90,6 +90,8 @@ def build(service: ChatService) -> Widgets:
         scale=1,
         height="100%",
         buttons=["copy"],
+        editable="user",
+        feedback_options=["Like", "Dislike"],
         latex_delimiters=[
             {"left": "$$", "right": "$$", "display": True},
             {"left": "\\[", "right": "\\]", "display": True},

@@ -109,6 +109,10 @@ TEXTS: dict[str, dict[Language, str]] = {
         "zh": "这个对话里还没有消息。",
         "en": "Nothing was said in this conversation yet.",
     },
+    "error.message_not_found": {
+        "zh": "这条消息已经不在了，请刷新页面。",
+        "en": "This message is no longer there. Please reload the page.",
+    },
     "error.session_busy": {
         "zh": "这个对话正在生成回复，请等它完成或先停止它。",
         "en": "A reply is still being written here. Wait for it to end, or stop it first.",

@@ -22,13 +22,46 @@ def bubble(role: str, text: str, **metadata: Any) -> Bubble:
 def conversation(messages: Sequence[ChatMessage], language: Language, unreadable: int = 0) -> list[Bubble]:
     """Stored messages, oldest first, as bubbles."""
     bubbles = [_note(say(language, "unreadable", count=unreadable))] if unreadable else []
-    for message in messages:
-        if message.role == "user":
-            bubbles.append(bubble("user", markdown(message.content)))
-        else:
-            bubbles += reply(language, message.content, message.reasoning)
-            bubbles += ending(TurnEnd.of_message(message), language)
+    for asked, message in zip((None, *messages), messages, strict=False):
+        bubbles += _bubbles(message, language)
+        if asked and asked.earlier and message.role == "assistant":
+            bubbles[-1] |= {"options": _versions(asked, message)}
     return bubbles
+
+
+def message_at(
+    messages: Sequence[ChatMessage], index: int, language: Language, unreadable: int = 0
+) -> ChatMessage | None:
+    """Whose bubble is the one of that index in `conversation` of the same."""
+    position = 1 if unreadable else 0
+    for message in messages:
+        position += len(_bubbles(message, language))
+        if index < position:
+            return message if index >= (1 if unreadable else 0) else None
+    return None
+
+
+def feedback(messages: Sequence[ChatMessage], unreadable: int = 0) -> list[str | None]:
+    """What was thought of each reply, as the Chatbot wants it: an entry for each run of replying bubbles."""
+    said: list[str | None] = [None] if unreadable else []
+    return said + [message.feedback.title() or None for message in messages if message.role == "assistant"]
+
+
+def _bubbles(message: ChatMessage, language: Language) -> list[Bubble]:
+    if message.role == "user":
+        return [bubble("user", markdown(message.content))]
+    ended = ending(TurnEnd.of_message(message), language)
+    return reply(language, message.content, message.reasoning) + ended
+
+
+def _versions(asked: ChatMessage, shown: ChatMessage) -> list[dict[str, str]]:
+    """Buttons under a reply that was tried again: to the version before, which this one is, to the next."""
+    times = sorted(version.timestamp for version in (*asked.earlier, shown))
+    number, count = times.index(shown.timestamp) + 1, len(times)
+    targets = (("‹", number - 1), (f"{number}/{count}", number), ("›", number + 1))
+    return [
+        {"label": label, "value": f"{asked.id} {target}"} for label, target in targets if 1 <= target <= count
+    ]
 
 
 def reply(language: Language, text: str, reasoning: str, *, running: bool = False) -> list[Bubble]:

@@ -306,7 +306,7 @@ async def test_a_message_is_replaced_only_where_it_is(
     await append(redis, store, question("t1"), answer("t1"), question("t2"))
     before = await dump(redis)
     better = answer("t1" if known else "t9", text="Because of this.")
-    assert await store.replace(USER, session, better) is known
+    assert await store.replace(USER, session, {better.id: better}) is known
     if known:
         expected = [question("t1"), better, question("t2")]
         assert (await store.messages(USER, session)).items == expected

@@ -30,6 +30,10 @@ CALLS: dict[str, Callable[[ChatService], Awaitable[object]]] = {
     "delete": lambda service: service.delete("u_ada", "s1"),
     "start_turn": lambda service: service.start_turn("u_ada", "s1", "Why?"),
     "follow": lambda service: anext(service.follow("u_ada", "s1", "t1")),
+    "try_again": lambda service: service.try_again("u_ada", "s1"),
+    "undo": lambda service: service.undo("u_ada", "s1"),
+    "rate": lambda service: service.rate("u_ada", "s1", "m1", "like"),
+    "show_version": lambda service: service.show_version("u_ada", "s1", "m1", 1),
     "stop": lambda service: service.stop("u_ada", "s1"),
 }
 

@@ -15,7 +15,7 @@ LAYERS = [
     {"errors"},
     {"messages"},
     {"keys", "settings", "roles"},
-    {"context"},
+    {"context", "checks"},
     {"llm", "store", "turns", "limits", "embedded", "embedded.llama", "embedded.valkey", "writer", "reply"},
     {"backends"},
     {"service"},

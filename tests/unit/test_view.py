@@ -93,6 +93,37 @@ def test_the_notice_tells_the_embedded_model_and_how_to_get_a_real_one() -> None
     assert "does not answer" in view.notice((), "gpt-4o", False, "en")
 
 
+def test_a_bubble_leads_back_to_its_message_whatever_stands_between() -> None:
+    said = [
+        message("user", "one"),
+        message("assistant", "half", reasoning="hm", status="stopped"),
+        message("user", "two").model_copy(update={"id": "second"}),
+    ]
+    bubbles = view.conversation(said, "en", unreadable=1)
+    owners = [view.message_at(said, index, "en", unreadable=1) for index in range(len(bubbles) + 1)]
+    assert owners == [None, said[0], *[said[1]] * 3, said[2], None]
+
+
+def test_a_reply_that_was_tried_again_offers_its_versions() -> None:
+    first = message("assistant", "first").model_copy(update={"id": "r1", "timestamp": 1.0})
+    third = message("assistant", "third").model_copy(update={"id": "r3", "timestamp": 3.0})
+    second = message("assistant", "second").model_copy(update={"id": "r2", "timestamp": 2.0})
+    asked = message("user", "?").model_copy(update={"id": "q", "earlier": (third, first)})
+    (_, reply) = view.conversation([asked, second], "en")
+    assert [(o["label"], o["value"]) for o in reply["options"]] == [
+        ("‹", "q 1"),
+        ("2/3", "q 2"),
+        ("›", "q 3"),
+    ]
+
+
+def test_feedback_stands_at_the_reply_it_is_about() -> None:
+    liked = message("assistant", "a", feedback="like")
+    assert view.feedback([message("user", "q"), liked, message("assistant", "b")], unreadable=2) == [
+        *(None, "Like", None)
+    ]
+
+
 NOON = 1_000_000_000 // 86_400 * 86_400 + 43_200  # in Greenwich
 HOUR = 3600
 

@@ -1,0 +1,122 @@
+"""A reply is tried again, a message corrected or taken back, an opinion noted."""
+
+import pytest
+
+from chat_core.errors import InvalidInput, MessageNotFound, SessionBusy, TurnNotFound
+
+from .conftest import Chat
+
+
+async def try_again(chat: Chat, reply: str) -> list[tuple[str, str]]:
+    """Another reply to the latest message; what the model was shown."""
+    turn_id = await chat.service.try_again(chat.user, chat.id)
+    call = await chat.model.next_call()
+    call.say(reply)
+    call.end()
+    assert (await chat.read(turn_id))[0] == reply
+    return call.shown
+
+
+async def show_version(chat: Chat, number: int) -> None:
+    asked = (await chat.history())[-2]
+    await chat.service.show_version(chat.user, chat.id, asked.id, number)
+
+
+async def test_another_reply_takes_the_place_of_the_first_which_is_kept(chat: Chat) -> None:
+    await chat.say("One?", "1.")
+    await chat.say("Two?", "2.")
+    shown = await try_again(chat, "Two.")
+    assert shown[1:] == [("user", "One?"), ("assistant", "1."), ("user", "Two?")]
+    assert await chat.contents() == ["One?", "1.", "Two?", "Two."]
+    assert [version.content for version in (await chat.history())[2].earlier] == ["2."]
+
+
+async def test_every_version_can_be_shown_again_and_is_what_the_model_sees(chat: Chat) -> None:
+    await chat.say("Why?", "First.")
+    for reply in ("Second.", "Third."):
+        await try_again(chat, reply)
+    for number, reply in ((1, "First."), (3, "Third."), (2, "Second."), (2, "Second.")):
+        await show_version(chat, number)
+        assert await chat.contents() == ["Why?", reply]
+        assert len((await chat.history())[0].earlier) == 2
+    call = await chat.say("And?", "Then.")
+    assert call.shown[1:3] == [("user", "Why?"), ("assistant", "Second.")]
+
+
+async def test_a_version_that_is_not_there_changes_nothing(chat: Chat) -> None:
+    await chat.say("Why?", "So.")
+    before = await chat.history()
+    for number in (0, 2):
+        with pytest.raises(MessageNotFound):
+            await show_version(chat, number)
+    with pytest.raises(MessageNotFound):
+        await chat.service.show_version(chat.user, chat.id, "nothing", 1)
+    assert await chat.history() == before
+
+
+async def test_trying_again_while_a_reply_runs_is_refused(chat: Chat) -> None:
+    _, call = await chat.ask("Why?")
+    with pytest.raises(SessionBusy):
+        await chat.service.try_again(chat.user, chat.id)
+    call.say("So.")
+    call.end()
+    await chat.read()
+    assert await chat.contents() == ["Why?", "So."]
+
+
+async def test_a_failed_reply_is_tried_again_without_asking_twice(chat: Chat) -> None:
+    turn_id, call = await chat.ask("Why?")
+    call.fail(RuntimeError())
+    await chat.read(turn_id)
+    shown = await try_again(chat, "So.")
+    assert shown[1:] == [("user", "Why?")]
+    assert await chat.contents() == ["Why?", "So."]
+
+
+async def test_a_corrected_message_replaces_itself_and_all_that_followed(chat: Chat) -> None:
+    await chat.say("One?", "1.")
+    await chat.say("Two?", "2.")
+    first = (await chat.history())[0]
+    call = await chat.say("Uno?", "Uno.", instead_of=first.id)
+    assert call.shown[1:] == [("user", "Uno?")]
+    assert await chat.contents() == ["Uno?", "Uno."]
+
+
+async def test_a_correction_of_a_message_that_is_gone_stores_nothing(chat: Chat) -> None:
+    await chat.say("One?", "1.")
+    with pytest.raises(MessageNotFound):
+        await chat.service.start_turn(chat.user, chat.id, "Uno?", instead_of="gone")
+    assert await chat.contents() == ["One?", "1."]
+    await chat.say("Two?", "2.")
+
+
+async def test_undo_gives_the_text_back(chat: Chat) -> None:
+    await chat.say("One?", "1.")
+    await chat.say("Two?", "2.")
+    assert await chat.service.undo(chat.user, chat.id) == "Two?"
+    assert await chat.contents() == ["One?", "1."]
+    assert await chat.service.undo(chat.user, chat.id) == "One?"
+    assert await chat.contents() == []
+    with pytest.raises(TurnNotFound):
+        await chat.service.undo(chat.user, chat.id)
+
+
+async def test_undo_stops_a_running_reply_first(chat: Chat) -> None:
+    _, call = await chat.ask("Why?")
+    call.say("Well, ")
+    await chat.read_until("Well, ")
+    assert await chat.service.undo(chat.user, chat.id) == "Why?"
+    assert call.closed.is_set()
+    assert await chat.contents() == []
+
+
+async def test_an_opinion_is_kept_with_the_reply_and_can_be_taken_back(chat: Chat) -> None:
+    await chat.say("Why?", "So.")
+    asked, reply = await chat.history()
+    for feedback in ("like", "dislike", ""):
+        await chat.service.rate(chat.user, chat.id, reply.id, feedback)
+        assert (await chat.history())[1] == reply.model_copy(update={"feedback": feedback})
+    with pytest.raises(InvalidInput):
+        await chat.service.rate(chat.user, chat.id, reply.id, "love")
+    with pytest.raises(MessageNotFound):
+        await chat.service.rate(chat.user, chat.id, asked.id, "like")
