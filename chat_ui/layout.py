@@ -61,6 +61,8 @@ def build(service: ChatService) -> Widgets:
             elem_id="search",
         )
         sessions = gr.HTML(js_on_load=(HERE / "sessions.js").read_text(encoding="utf-8"), elem_id="sessions")
+        with gr.Accordion(I18N("keyboard"), open=False, elem_id="help"):
+            gr.Markdown(I18N("shortcuts"))
     with gr.Row(elem_id="header"):
         gr.HTML(f"<h1>{TITLE}</h1>", elem_id="title")
         role = gr.Dropdown(

@@ -1,4 +1,8 @@
 () => {
+  const find = (selector) => document.querySelector(selector);
+  const box = () => find("#box textarea");
+  const toggleSidebar = () => find("#sidebar .toggle-button")?.click();
+
   // The address names the open conversation, so that each tab, a reload and a bookmark find their own.
   const name = document.title;
   window.whereAmI = (identity) => ({
@@ -21,11 +25,39 @@
 
   // An open sidebar covers a phone's whole screen, so it starts closed and opens where there is room.
   const wide = () => window.innerWidth > 768;
-  const sidebar = document.querySelector("#sidebar");
-  const toggle = () => sidebar.querySelector(".toggle-button").click();
-  if (sidebar && wide() && !sidebar.classList.contains("open")) toggle();
+  const sidebar = find("#sidebar");
+  if (sidebar && wide() && !sidebar.classList.contains("open")) toggleSidebar();
   // On a phone it closes again after a choice.
   sidebar?.addEventListener("click", (event) => {
-    if (!wide() && event.target.closest("[data-action=open], #new-chat")) toggle();
+    if (!wide() && event.target.closest("[data-action=open], #new-chat")) toggleSidebar();
+  });
+
+  // What was typed survives a reload.
+  const draft = sessionStorage.getItem("draft");
+  if (draft && box()) {
+    box().value = draft;
+    box().dispatchEvent(new Event("input", { bubbles: true }));
+  }
+  addEventListener("pagehide", () => sessionStorage.setItem("draft", box()?.value ?? ""));
+
+  // The Enter that ends a composition (Chinese, Japanese …) chooses a word and sends nothing. Safari
+  // reports it after the composition, with the key code 229.
+  const chooses = (event) => event.key === "Enter" && (event.isComposing || event.keyCode === 229);
+  for (const type of ["keydown", "keypress"])
+    addEventListener(type, (event) => chooses(event) && event.stopImmediatePropagation(), true);
+
+  const shortcuts = {
+    "Escape": () => document.body.contains(find("[data-running=true]")) && find("#box .stop-button").click(),
+    "Shift+Escape": () => box().focus(),
+    "Ctrl+Shift+O": () => find("#new-chat").click(),
+    "Ctrl+Shift+S": toggleSidebar,
+  };
+  addEventListener("keydown", (event) => {
+    const held = [(event.ctrlKey || event.metaKey) && "Ctrl", event.shiftKey && "Shift"].filter(Boolean);
+    const key = event.key.length === 1 ? event.key.toUpperCase() : event.key;
+    const action = !event.isComposing && shortcuts[[...held, key].join("+")];
+    if (!action) return;
+    event.preventDefault();
+    action();
   });
 };

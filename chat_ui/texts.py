@@ -22,6 +22,13 @@ TEXTS: dict[str, dict[Language, str]] = {
     "no_conversations": {"zh": "还没有对话", "en": "No conversations yet"},
     "no_matches": {"zh": "没有找到", "en": "Nothing found"},
     "search": {"zh": "搜索对话", "en": "Search conversations"},
+    "keyboard": {"zh": "键盘快捷键", "en": "Keyboard"},
+    "shortcuts": {
+        "zh": "| | |\n|---|---|\n| 停止回复 | `Esc` |\n| 回到输入框 | `Shift+Esc` |\n"
+        "| 新对话 | `Ctrl+Shift+O` |\n| 侧边栏 | `Ctrl+Shift+S` |\n| 换行 | `Shift+Enter` |",
+        "en": "| | |\n|---|---|\n| Stop the reply | `Esc` |\n| Go to the box | `Shift+Esc` |\n"
+        "| New chat | `Ctrl+Shift+O` |\n| Sidebar | `Ctrl+Shift+S` |\n| New line | `Shift+Enter` |",
+    },
     "pinned": {"zh": "已置顶", "en": "Pinned"},
     "today": {"zh": "今天", "en": "Today"},
     "yesterday": {"zh": "昨天", "en": "Yesterday"},

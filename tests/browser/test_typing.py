@@ -1,0 +1,72 @@
+"""A person types: with an input method, with the keyboard alone, and with a reload in between."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.chat import ChatPage
+
+# What browsers report of the Enter that ends a composition: Chrome and Firefox while it is going on, Safari
+# after it.
+COMPOSING = {"isComposing": True, "keyCode": 13}
+SAFARI = {"isComposing": False, "keyCode": 229}
+
+
+@pytest.mark.parametrize("enter", [COMPOSING, SAFARI], ids=["while composing", "after, as in Safari"])
+def test_the_enter_that_ends_a_composition_sends_nothing(chat: ChatPage, enter: dict[str, object]) -> None:
+    chat.box.fill("ni hao")
+    chat.box.evaluate(
+        """(box, enter) => {
+            box.dispatchEvent(new CompositionEvent("compositionstart", { bubbles: true, data: "ni hao" }));
+            for (const type of ["keydown", "keypress"])
+                box.dispatchEvent(new KeyboardEvent(type, { key: "Enter", bubbles: true, ...enter }));
+            box.dispatchEvent(new CompositionEvent("compositionend", { bubbles: true, data: "你好" }));
+        }""",
+        enter,
+    )
+    chat.box.fill("你好")
+    expect(chat.questions).to_have_count(0)
+    chat.box.press("Enter")
+    expect(chat.questions).to_have_text(["你好"])
+    expect(chat.replies).to_have_text(["You said: 你好"])
+
+
+def test_shift_enter_breaks_the_line(chat: ChatPage) -> None:
+    chat.box.fill("one")
+    chat.box.press("Shift+Enter")
+    chat.box.press_sequentially("two")
+    expect(chat.questions).to_have_count(0)
+    expect(chat.box).to_have_value("one\ntwo")
+
+
+def test_a_draft_survives_a_reload_and_is_gone_once_it_is_sent(chat: ChatPage) -> None:
+    chat.box.fill("half a thought")
+    chat.reload()
+    expect(chat.box).to_have_value("half a thought")
+    chat.box.press("Enter")
+    expect(chat.replies).to_have_text(["You said: half a thought"])
+    chat.reload()
+    expect(chat.questions).to_have_text(["half a thought"])
+    expect(chat.box).to_have_value("")
+
+
+def test_the_keyboard_stops_a_reply_and_opens_a_new_chat(chat: ChatPage) -> None:
+    chat.send("[[stall]]")
+    expect(chat.stop_button).to_be_visible()
+    chat.page.keyboard.press("Escape")
+    expect(chat.send_button).to_be_visible()
+    expect(chat.page.locator("#chatbot .note")).to_have_text("Stopped")
+    chat.page.keyboard.press("Control+Shift+O")
+    expect(chat.questions).to_have_count(0)
+    chat.page.keyboard.press("Shift+Escape")
+    expect(chat.box).to_be_focused()
+
+
+def test_the_keyboard_opens_and_closes_the_sidebar_and_lists_its_shortcuts(chat: ChatPage) -> None:
+    new_chat = chat.page.locator("#new-chat")
+    expect(new_chat).to_be_in_viewport()
+    chat.page.keyboard.press("Control+Shift+S")
+    expect(new_chat).not_to_be_in_viewport()
+    chat.page.keyboard.press("Control+Shift+S")
+    expect(new_chat).to_be_in_viewport()
+    chat.page.get_by_role("button", name="Keyboard").click()
+    expect(chat.page.locator("#help")).to_contain_text("Ctrl+Shift+O")
