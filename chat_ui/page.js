@@ -32,6 +32,15 @@
     if (!wide() && event.target.closest("[data-action=open], #new-chat")) toggleSidebar();
   });
 
+  // For screen readers: Gradio calls the example questions a list without giving it items, and puts a
+  // nameless button into the button that unfolds the thoughts.
+  const tidy = () => {
+    find("#chatbot .examples[role=list]")?.setAttribute("role", "group");
+    for (const arrow of document.querySelectorAll("#chatbot .thought-group .arrow:not([inert])")) arrow.inert = true;
+  };
+  new MutationObserver(tidy).observe(find("#chatbot"), { childList: true, subtree: true });
+  tidy();
+
   // What was typed survives a reload.
   const draft = sessionStorage.getItem("draft");
   if (draft && box()) {

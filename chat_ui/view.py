@@ -156,7 +156,7 @@ def role_choices(roles: Roles, language: Language) -> list[tuple[str, str]]:
 
 def greeting(role: Role, language: Language) -> dict[str, Any]:
     """What an empty conversation shows, as properties of the Chatbot: the welcome, and questions to click."""
-    welcome = f"# {role.icon}\n\n### {role.welcome_message[language]}"
+    welcome = f"{role.icon}\n\n## {role.welcome_message[language]}"
     questions = [{"text": question} for question in role.example_questions[language]]
     return {"placeholder": welcome, "examples": questions}
 
