@@ -251,7 +251,7 @@ class Handlers:
         """The values of `Widgets.shown`: this conversation, or an empty one when there is no id."""
         if not session_id:
             sessions = await self._service.sessions(visitor.user_id)
-            return self._shown(visitor, NOWHERE, sessions, role=role)
+            return self._shown(visitor, NOWHERE | {"visit": uuid4().hex}, sessions, role=role)
         session = await self._service.session(visitor.user_id, session_id)
         history = await self._service.history(visitor.user_id, session_id, WINDOW)
         # A turn that has no reply yet runs, or failed: following it shows which.

@@ -18,9 +18,11 @@
     document.title = place.title ? `${place.title} · ${name}` : name;
   };
 
-  // A message is copied as it was said, without what keeps its tabs from becoming spaces on the page.
+  // A message is copied as it was said: without the quiet line under it, and without what keeps its tabs
+  // from becoming spaces on the page.
   const write = navigator.clipboard?.writeText.bind(navigator.clipboard);
-  const asSaid = (text) => (text.includes("\ufeff") ? text.replace(/^ (?=```|~~~)|\ufeff/gm, "") : text);
+  const withTabs = (text) => (text.includes("\ufeff") ? text.replace(/^ (?=```|~~~)|\ufeff/gm, "") : text);
+  const asSaid = (text) => withTabs(text.replace(/\n*<span class="note">[^<]*<\/span>$/, ""));
   if (write) navigator.clipboard.writeText = (text) => write(asSaid(text));
 
   // An open sidebar covers a phone's whole screen, so it starts closed and opens where there is room.

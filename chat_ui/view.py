@@ -80,12 +80,26 @@ def reply(language: Language, text: str, reasoning: str, *, running: bool = Fals
 
 
 def ending(end: TurnEnd, language: Language) -> list[Bubble]:
-    """What is to be said about how a turn ended; nothing if it ended well."""
+    """What is said under a reply: why it failed, and in one quiet line how it ended and what it took."""
+    bubbles = []
     if end.error:
-        return [bubble("assistant", explain(language, end.error), title=f"⚠️ {say(language, 'error')}")]
-    if end.status in ("stopped", "interrupted"):
-        return [_note(say(language, end.status))]
-    return []
+        bubbles.append(bubble("assistant", explain(language, end.error), title=f"⚠️ {say(language, 'error')}"))
+    facts = [say(language, end.status)] if end.status in ("stopped", "interrupted") else []
+    if end.message:
+        facts += _facts(end.message, language)
+    return [*bubbles, _note(" · ".join(facts))] if facts else bubbles
+
+
+def _facts(reply: ChatMessage, language: Language) -> list[str]:
+    facts = [reply.model] if reply.model else []
+    if reply.seconds_to_first_token is not None:
+        facts.append(say(language, "fact.first_token", seconds=reply.seconds_to_first_token))
+    if reply.usage:
+        facts.append(say(language, "fact.tokens", tokens=reply.usage.completion_tokens))
+    if reply.context and reply.context.dropped:
+        total = reply.context.sent + reply.context.dropped
+        facts.append(say(language, "fact.context", sent=reply.context.sent, total=total))
+    return facts
 
 
 def session_list(

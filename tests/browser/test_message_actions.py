@@ -1,5 +1,7 @@
 """A person tries again, takes back, corrects, and says what they think of a reply."""
 
+import re
+
 from playwright.sync_api import Locator, expect
 
 from tests.browser.chat import ChatPage
@@ -41,9 +43,21 @@ def test_an_edited_message_is_sent_again_in_its_place(chat: ChatPage) -> None:
     field.fill("better first")
     chat.page.locator("#chatbot").get_by_role("button", name="Submit").click()
     expect(chat.questions).to_have_text(["better first"])
-    expect(chat.replies).to_have_text(["You said: better first"])
+    expect(chat.replies).to_contain_text(["You said: better first"])
     chat.reload()
     expect(chat.questions).to_have_text(["better first"])
+
+
+def test_a_quiet_line_says_what_a_reply_took(chat: ChatPage) -> None:
+    chat.say("one")
+    line = chat.page.locator("#chatbot .note").last
+    expect(line).to_have_text(re.compile(r"^fake · began after \d\.\d s · 3 tokens$"))
+    for _ in range(5):
+        chat.say("more")
+    chat.say("and more")
+    expect(line).to_have_text(
+        re.compile(r"^fake · began after \d\.\d s · 4 tokens · 11 of 13 messages sent$")
+    )
 
 
 def test_a_thumb_stays_with_the_reply(chat: ChatPage) -> None:

@@ -3,7 +3,6 @@
 import re
 import time
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 from playwright.sync_api import Dialog, expect
 from redis import Redis
@@ -134,7 +133,7 @@ def test_the_address_opens_the_conversation_for_its_owner_only(chat: ChatPage, o
     stranger = open_page(address)
     expect(stranger.questions).to_have_count(0)
     expect(stranger.sessions).to_have_count(0)
-    assert "c" not in parse_qs(urlsplit(stranger.page.url).query)
+    expect(stranger.page).not_to_have_url(re.compile(r"[?&]c="))
 
 
 def test_a_running_conversation_is_marked_until_it_ends(chat: ChatPage) -> None:

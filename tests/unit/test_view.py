@@ -199,3 +199,19 @@ def test_a_search_without_result_says_so() -> None:
 )
 def test_formulas_between_dollars_are_formulas_and_prices_are_prices(text: str, shown: str) -> None:
     assert view.markdown(text) == shown
+
+
+def test_one_quiet_line_says_how_a_reply_ended_and_what_it_took() -> None:
+    reply = message(
+        "assistant",
+        "half",
+        status="stopped",
+        model="gpt-4o",
+        seconds_to_first_token=0.31,
+        usage={"completion_tokens": 12},
+        context={"sent": 8, "dropped": 6, "estimated_tokens": 99},
+    )
+    note = view.conversation([reply], "en")[1]["content"][0]["text"]
+    assert "Stopped · gpt-4o · began after 0.3 s · 12 tokens · 8 of 14 messages sent" in note
+    whole = reply.model_copy(update={"status": "done", "context": None})
+    assert "gpt-4o · 0.3 秒后开始 · 12 个词元<" in view.conversation([whole], "zh")[1]["content"][0]["text"]
