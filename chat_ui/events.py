@@ -42,7 +42,7 @@ class Handlers:
             if error.code == "store_unavailable":  # the id is kept for better times
                 shown = self._shown(visitor, Place(NOWHERE, session_id=identity["session_id"]))
             else:
-                if error.code == "invalid_input":
+                if error.facts.get("field") == "user_id":  # not a malformed ?c=: that costs nobody their id
                     visitor = _visitor(request, {**identity, "user_id": new_user_id()})
                 shown = await self._show(visitor, "")
         notice = view.notice(self._service.notices, self._service.models[0], store, visitor.language)
@@ -156,7 +156,7 @@ class Handlers:
         session_id = place["session_id"]
         with visitor.told():
             asked = await self._message_at(visitor, session_id, event.index)
-            text = _text_of(event.value)
+            text = view.as_said(_text_of(event.value))
             await self._service.start_turn(
                 visitor.user_id, session_id, text, role, model, instead_of=asked.id
             )

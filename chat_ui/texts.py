@@ -3,7 +3,6 @@
 from chat_core import ChatError, Language, TurnError
 
 TEXTS: dict[str, dict[Language, str]] = {
-    "title": {"zh": "多角色聊天", "en": "Role Chat"},
     "new_chat": {"zh": "新对话", "en": "New chat"},
     "role": {"zh": "角色", "en": "Role"},
     "model": {"zh": "模型", "en": "Model"},

@@ -49,7 +49,7 @@ def feedback(messages: Sequence[ChatMessage], unreadable: int = 0) -> list[str |
 
 def _bubbles(message: ChatMessage, language: Language) -> list[Bubble]:
     if message.role == "user":
-        return [bubble("user", markdown(message.content))]
+        return [bubble("user", markdown(message.content, formulas=False))]
     ended = ending(TurnEnd.of_message(message), language)
     return reply(language, message.content, message.reasoning) + ended
 
@@ -186,18 +186,27 @@ def activity(running: bool) -> str:
     return f'<i data-running="{str(running).lower()}"></i>'
 
 
-def markdown(text: str) -> str:
+def markdown(text: str, *, formulas: bool = True) -> str:
     """`text` so that the Chatbot shows what it says. `$formulas$` become `\\(formulas\\)`, which is how the
     Chatbot takes them; prices are left alone by Pandoc's rule (extension tex_math_dollars): no space just
     inside the dollars, no digit after. What stands in code, also in a block not closed yet, is code."""
     pieces = _CODE.split(text)
-    pieces[::2] = [_FORMULA.sub(r"\\(\1\\)", piece) for piece in pieces[::2]]
+    if formulas:
+        pieces[::2] = [_FORMULA.sub(r"\\(\1\\)", piece) for piece in pieces[::2]]
     pieces[1::2] = [_with_tabs(piece) for piece in pieces[1::2]]
     return "".join(pieces)
 
 
 _CODE = re.compile(r"(```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|`[^`\n]+`)", re.DOTALL)
 _FORMULA = re.compile(r"(?<![\\$\w])\$(?=[^\s$])([^$\n]*?[^\s$\\])\$(?![\d$])")
+
+
+def as_said(text: str) -> str:
+    """`markdown` without formulas taken back: what a person wrote, from what they edited on the page."""
+    return _MARK.sub("", text) if "\ufeff" in text else text
+
+
+_MARK = re.compile(r"^ (?=```|~~~)|\ufeff", re.MULTILINE)
 
 
 def _with_tabs(code: str) -> str:

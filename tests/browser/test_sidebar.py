@@ -152,3 +152,10 @@ def test_the_list_is_used_by_keyboard(chat: ChatPage) -> None:
     chat.session("one").locator("[data-action=open]").focus()
     chat.page.keyboard.press("Tab")
     expect(chat.session("one").get_by_role("button", name="Pin")).to_be_focused()
+
+
+def test_a_malformed_address_costs_nobody_their_conversations(chat: ChatPage) -> None:
+    chat.say("mine")
+    tab = chat.another_tab(f"{chat.url}/?c=no%20such%21id")
+    expect(tab.sessions).to_have_text(["mine"])
+    expect(tab.questions).to_have_count(0)

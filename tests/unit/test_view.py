@@ -215,3 +215,13 @@ def test_one_quiet_line_says_how_a_reply_ended_and_what_it_took() -> None:
     assert "Stopped · gpt-4o · began after 0.3 s · 12 tokens · 8 of 14 messages sent" in note
     whole = reply.model_copy(update={"status": "done", "context": None})
     assert "gpt-4o · 0.3 秒后开始 · 12 个词元<" in view.conversation([whole], "zh")[1]["content"][0]["text"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["```make\na:\n\tb\n   c\n```\n$x$", "plain $x$", " ```\nx\n```"],
+    ids=["tabs", "plain", "no tabs"],
+)
+def test_an_edited_message_is_what_was_said(text: str) -> None:
+    (shown,) = view.conversation([message("user", text)], "en")
+    assert view.as_said(shown["content"][0]["text"]) == text
