@@ -34,10 +34,12 @@ def message_at(
 ) -> ChatMessage | None:
     """Whose bubble is the one of that index in `conversation` of the same."""
     position = 1 if unreadable else 0
+    if index < position:
+        return None  # the note about what cannot be read
     for message in messages:
         position += len(_bubbles(message, language))
         if index < position:
-            return message if index >= (1 if unreadable else 0) else None
+            return message
     return None
 
 

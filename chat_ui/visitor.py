@@ -22,8 +22,7 @@ class Visitor(NamedTuple):
     def of(cls, request: gr.Request, claimed: str, minutes_west: object = 0) -> "Visitor":
         """The login where there is one, whatever the client claims; else the id it claims."""
         language = choose_language(request.headers.get("accept-language") or "")
-        sane = isinstance(minutes_west, int) and abs(minutes_west) < 24 * 60
-        west = minutes_west if isinstance(minutes_west, int) and sane else 0
+        west = minutes_west if isinstance(minutes_west, int) and abs(minutes_west) < 24 * 60 else 0
         return cls(str(request.username) if request.username else claimed, language, west)
 
     @contextmanager
