@@ -22,6 +22,11 @@ def pinned(user_id: str) -> str:
     return f"chat:{{{user_id}}}:pinned"
 
 
+def custom_prompt(user_id: str) -> str:
+    """String: the prompt that the user wrote for the role "custom"."""
+    return f"chat:{{{user_id}}}:custom-prompt"
+
+
 def session(user_id: str, session_id: str) -> str:
     """Hash: the session's head."""
     return f"chat:{{{user_id}}}:session:{session_id}"

@@ -31,7 +31,7 @@ from .errors import (
     ModelTimedOut,
     ModelUnreachable,
 )
-from .messages import DeltaKind, Usage
+from .messages import DeltaKind, Sampling, Usage
 
 
 class Piece(NamedTuple):
@@ -46,7 +46,7 @@ class ChatModel(Protocol):
     usage; it raises ModelError for every failure and frees the connection when it is closed."""
 
     def stream(
-        self, messages: Sequence[PromptMessage], *, model: str
+        self, messages: Sequence[PromptMessage], *, model: str, sampling: Sampling
     ) -> AsyncGenerator[Piece | Usage, None]: ...
 
     async def aclose(self) -> None: ...
@@ -56,7 +56,7 @@ class NoModel:
     """Stands where no model is set up: every question fails with ModelNotConfigured."""
 
     async def stream(
-        self, messages: Sequence[PromptMessage], *, model: str
+        self, messages: Sequence[PromptMessage], *, model: str, sampling: Sampling
     ) -> AsyncGenerator[Piece | Usage, None]:
         raise ModelNotConfigured()
         yield  # makes this a generator
@@ -84,6 +84,8 @@ class OpenAIChatModel:
         self._secret = api_key
         self._first_token_seconds = first_token_seconds
         self._stall_seconds = stall_seconds
+        # OpenAI's reasoning models refuse max_tokens, the only name for it that many other servers know.
+        self._is_openai = not base_url
         self._client = openai.AsyncOpenAI(
             api_key=api_key or "none",  # local servers ask for none, the client insists on one
             base_url=base_url or None,
@@ -98,14 +100,14 @@ class OpenAIChatModel:
         await self._client.close()
 
     async def stream(
-        self, messages: Sequence[PromptMessage], *, model: str
+        self, messages: Sequence[PromptMessage], *, model: str, sampling: Sampling
     ) -> AsyncGenerator[Piece | Usage, None]:
         """The reply to `messages`. Raises a ModelError; closing the generator closes the connection."""
         parser = _StreamParser()
         clock = asyncio.get_running_loop().time
         deadline = clock() + self._first_token_seconds
         try:
-            async with self._open(messages, model, deadline) as chunks:
+            async with self._open(messages, model, sampling, deadline) as chunks:
                 while (chunk := await _read(chunks, deadline)) is not None:
                     for item in parser.feed(chunk):
                         yield item
@@ -131,14 +133,18 @@ class OpenAIChatModel:
 
     @asynccontextmanager
     async def _open(
-        self, messages: Sequence[PromptMessage], model: str, deadline: float
+        self, messages: Sequence[PromptMessage], model: str, sampling: Sampling, deadline: float
     ) -> AsyncIterator[AsyncIterator[bytes]]:
+        length = sampling.max_tokens or openai.omit
         # The lines are parsed here, not by the SDK, which builds some twenty objects for every token.
         request = self._client.chat.completions.with_streaming_response.create(
             model=model,
             messages=cast(list[ChatCompletionMessageParam], messages),
             stream=True,
             stream_options={"include_usage": True},
+            temperature=openai.omit if sampling.temperature is None else sampling.temperature,
+            max_tokens=openai.omit if self._is_openai else length,
+            max_completion_tokens=length if self._is_openai else openai.omit,
         )
         async with asyncio.timeout_at(deadline):
             response = await request.__aenter__()

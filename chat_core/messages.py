@@ -2,9 +2,9 @@
 
 from typing import Literal, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, Json, ValidationError
 
-from .errors import ChatError, Fact
+from .errors import ChatError, Fact, InvalidInput
 
 Status = Literal["done", "stopped", "interrupted", "failed"]
 DeltaKind = Literal["text", "reasoning"]
@@ -38,6 +38,25 @@ class ContextReceipt(_Record):
     estimated_tokens: int
 
 
+class Sampling(_Record):
+    """How the model is to write; what is None is left to the provider."""
+
+    temperature: float | None = Field(None, ge=0, le=2)
+    max_tokens: int | None = Field(None, ge=1, le=1_000_000)
+
+    @classmethod
+    def of(cls, temperature: object = None, max_tokens: object = None) -> Self:
+        """From what a caller sent. Raises InvalidInput."""
+        try:
+            return cls.model_validate({"temperature": temperature, "max_tokens": max_tokens})
+        except ValidationError as error:
+            field = str(error.errors()[0]["loc"][0])
+            raise InvalidInput(field, _SAMPLING[field]) from None
+
+
+_SAMPLING = {"temperature": "a number from 0 to 2", "max_tokens": "a whole number, 1 to 1000000"}
+
+
 class TurnError(_Record):
     """A ChatError as data: it crosses processes and ends in a reader's language."""
 
@@ -53,7 +72,8 @@ class TurnError(_Record):
 class ChatMessage(_Record):
     """One message of a conversation. `timestamp` is in seconds since 1970; `turn_id` is shared by a
     user's message and the reply to it; the fields below `reasoning` belong to replies. `earlier` belongs to a
-    user's message: the other replies it got, when it was tried again."""
+    user's message: the other replies it got, when it was tried again. `as_role` is the key of the role that
+    a reply was given in, `seconds_of_thought` how long it reasoned before its text began."""
 
     id: str
     role: Literal["user", "assistant"]
@@ -63,6 +83,8 @@ class ChatMessage(_Record):
     turn_id: str = ""
     earlier: tuple["ChatMessage", ...] = ()
     reasoning: str = ""
+    seconds_of_thought: float | None = None
+    as_role: str = ""
     model: str = ""
     usage: Usage | None = None
     context: ContextReceipt | None = None
@@ -81,6 +103,7 @@ class Session(_Record):
     title: str = ""
     role: str
     model: str = ""
+    sampling: Json[Sampling] = Sampling()
     created_at: float
     updated_at: float
     messages: int = 0

@@ -4,30 +4,46 @@ import asyncio
 import logging
 import time
 from contextlib import aclosing
+from typing import NamedTuple
 
 from .context import Context
 from .errors import ChatError, ModelSilent
 from .llm import ChatModel
-from .messages import ChatMessage, Status, TurnEnd, TurnError, Usage
+from .messages import ChatMessage, Sampling, Status, TurnEnd, TurnError, Usage
 from .turns import LiveTurn
 
 log = logging.getLogger(__name__)
 
 
+class Choice(NamedTuple):
+    """Who answers, and how: a role's key and its prompt, the model's name, the sampling."""
+
+    role: str
+    prompt: str
+    model: str
+    sampling: Sampling
+
+    def head(self) -> dict[str, str]:
+        """What the session's head keeps of it."""
+        return {"role": self.role, "model": self.model, "sampling": self.sampling.to_json()}
+
+
 class Reply:
     """A reply on its way from the model into its turn: read it in a task, then ask for the `end`."""
 
-    def __init__(self, turn: LiveTurn, context: Context, model_name: str) -> None:
+    def __init__(self, turn: LiveTurn, context: Context, choice: Choice) -> None:
         self._turn = turn
         self._context = context
-        self._model_name = model_name
+        self._choice = choice
         self._usage: Usage | None = None
         self._started = time.monotonic()
         self._seconds_to_first_token: float | None = None
+        self._seconds_of_thought: float | None = None
 
     async def read(self, model: ChatModel) -> None:
         """Reads the model to the end of the reply. Raises ModelError; cancelling it is how a reply is cut."""
-        stream = model.stream(self._context.messages, model=self._model_name)
+        asked, chosen = self._context.messages, self._choice
+        stream = model.stream(asked, model=chosen.model, sampling=chosen.sampling)
         async with aclosing(stream) as items:
             async for item in items:
                 if isinstance(item, Usage):
@@ -35,6 +51,8 @@ class Reply:
                     continue
                 if self._seconds_to_first_token is None:
                     self._seconds_to_first_token = self._elapsed()
+                if item.kind == "text" and self._seconds_of_thought is None:
+                    self._seconds_of_thought = round(self._elapsed() - self._seconds_to_first_token, 3)
                 self._turn.append(item.kind, item.text)
         if not self._turn.text("text"):
             raise ModelSilent()
@@ -51,7 +69,9 @@ class Reply:
             status=status,
             turn_id=self._turn.id,
             reasoning=self._turn.text("reasoning"),
-            model=self._model_name,
+            seconds_of_thought=self._seconds_of_thought,
+            as_role=self._choice.role,
+            model=self._choice.model,
             usage=self._usage,
             context=self._context.receipt,
             error=error,

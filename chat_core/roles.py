@@ -1,4 +1,5 @@
-"""Roles: who answers. Three are built in; a file adds or replaces some."""
+"""Roles: who answers. Three are built in; a file adds or replaces some. Of one more, `CUSTOM`, each user
+writes the prompt."""
 
 import json
 import tomllib
@@ -105,6 +106,8 @@ def load_roles(path: Path | None = None) -> Roles:
         f"ROLES_FILE {path}: two roles have the key {key!r}"
         for key in dict.fromkeys(key for key in keys if keys.count(key) > 1)
     ]
+    if CUSTOM.key in keys:
+        problems.append(f"ROLES_FILE {path}: the key {CUSTOM.key!r} is kept for the role that users write")
     merged = {role.key: role for role in (*BUILT_IN, *file.roles)}
     if file.default not in merged:
         problems.append(f"ROLES_FILE {path}: default is {file.default!r}, which no role has as its key")
@@ -190,5 +193,17 @@ BUILT_IN = (
                 "What makes a good unit test?",
             ),
         ),
+    ),
+)
+
+# Among no roles file's: it is everybody's own.
+CUSTOM = Role(
+    key="custom",
+    icon="🪄",
+    name=Words(zh="自定义", en="Custom"),
+    prompt="You are a helpful, honest assistant. Answer in the language of the user's latest message.",
+    welcome_message=Words(
+        zh="我按你写的提示词来回答：请在设置里填写。",
+        en="I answer by the prompt that you write: you find it in the settings.",
     ),
 )

@@ -32,9 +32,9 @@ from .errors import (
 )
 from .limits import RateLimiter
 from .llm import ChatModel, NoModel
-from .messages import ChatMessage, Feedback, Session, TurnEnd, TurnEvent
-from .reply import Reply
-from .roles import Roles, load_roles
+from .messages import ChatMessage, Feedback, Sampling, Session, TurnEnd, TurnEvent
+from .reply import Choice, Reply
+from .roles import CUSTOM, Role, Roles, load_roles
 from .settings import Settings
 from .store import Messages, SessionStore
 from .turns import TITLE_CHARS, LiveTurn, TurnLog
@@ -115,6 +115,14 @@ class ChatService:
         """What a person should know about where this chat runs."""
         return self._backends.notices
 
+    def role(self, key: str) -> Role:
+        """The role of that key, "custom" included; the empty key means the default. Raises UnknownRole."""
+        return CUSTOM if key == CUSTOM.key else self.roles[key]
+
+    def role_or_default(self, key: str) -> Role:
+        """The role of that key, or the default one when no role has it (any more)."""
+        return CUSTOM if key == CUSTOM.key else self.roles[self.roles.known_or_default(key)]
+
     # Life
 
     async def __aenter__(self) -> Self:
@@ -152,7 +160,7 @@ class ChatService:
         user_id = new_user_id() if user_id == "" else user_id
         check_ids(user_id)
         check_text(role=role)
-        session = await self._store.create(user_id, uuid.uuid4().hex, self.roles[role].key)
+        session = await self._store.create(user_id, uuid.uuid4().hex, self.role(role).key)
         return user_id, session
 
     @_store_border()
@@ -207,6 +215,26 @@ class ChatService:
         await self.stop(user_id, session_id)
         await self._store.delete(user_id, session_id)
 
+    # The user's own role
+
+    @_store_border()
+    async def custom_prompt(self, user_id: str) -> str:
+        """The prompt that the user wrote for the role "custom"; "" if none."""
+        check_ids(user_id)
+        return await self._store.custom_prompt(user_id)
+
+    @_store_border()
+    async def write_custom_prompt(self, user_id: str, prompt: str) -> str:
+        """Keeps the prompt of the user's own role, without white space around it, and returns it; an empty
+        one removes it. Raises InvalidInput."""
+        check_ids(user_id)
+        check_text(prompt=prompt)
+        prompt = prompt.strip()
+        if len(prompt) > PROMPT_CHARS:
+            raise InvalidInput("prompt", f"at most {PROMPT_CHARS} characters")
+        await self._store.set_custom_prompt(user_id, prompt)
+        return prompt
+
     # Turns
 
     @_store_border()
@@ -218,11 +246,13 @@ class ChatService:
         role: str = "",
         model: str = "",
         *,
+        sampling: Sampling | None = None,
         instead_of: str = "",
         again: bool = False,
     ) -> str:
         """Stores the user's message and begins the reply; the turn's id. The reply goes on whoever
-        follows it or not. A `role` or `model` stays with the session from this turn on. `instead_of` is the
+        follows it or not. What is given of `role`, `model` and `sampling` stays with the session from this
+        turn on. `instead_of` is the
         id of an earlier message of the user's whose place this one takes, with all that followed; `again`
         keeps the reply to it as another version.
 
@@ -233,26 +263,46 @@ class ChatService:
         check_text(message=message, role=role, model=model)
         self._check_message(message)
         session = await self._store.get(user_id, session_id)
-        role = self.roles[role or self.roles.known_or_default(session.role)].key
-        model = self._choose_model(model, session.model)
+        answering = self.role(role) if role else self.role_or_default(session.role)
+        choice = Choice(
+            role=answering.key,
+            prompt=await self._prompt(user_id, answering),
+            model=self._choose_model(model, session.model),
+            sampling=sampling or session.sampling,
+        )
         if self._closing:
             raise ShuttingDown()
         if len(self._writer.turns) + len(self._starting) >= self.settings.max_concurrent_replies:
             raise TooManyReplies(self.settings.max_concurrent_replies)
         # A task of the service's own: whoever asks may go away between the claim and the reply.
         claim = partial(self._log.claim, user_id, session_id, instead_of=instead_of, again=again)
-        start = asyncio.create_task(self._start(claim, user_id, session_id, message, role, model))
+        start = asyncio.create_task(self._start(claim, user_id, session_id, message, choice))
         self._starting.add(start)
         start.add_done_callback(self._starting.discard)
         return await asyncio.shield(start)
 
     @_store_border()
-    async def try_again(self, user_id: str, session_id: str, role: str = "", model: str = "") -> str:
+    async def try_again(
+        self,
+        user_id: str,
+        session_id: str,
+        role: str = "",
+        model: str = "",
+        *,
+        sampling: Sampling | None = None,
+    ) -> str:
         """Begins another reply to the user's latest message; the turn's id. The reply it has is kept as
         another version. Raises what `start_turn` does, and TurnNotFound when nothing was said."""
         asked = await self._latest_question(user_id, session_id)
         return await self.start_turn(
-            user_id, session_id, asked.content, role, model, instead_of=asked.id, again=True
+            user_id,
+            session_id,
+            asked.content,
+            role,
+            model,
+            sampling=sampling,
+            instead_of=asked.id,
+            again=True,
         )
 
     @_store_border()
@@ -305,8 +355,7 @@ class ChatService:
         user_id: str,
         session_id: str,
         message: str,
-        role: str,
-        model: str,
+        choice: Choice,
     ) -> str:
         await self._limiter.check(user_id)
         turn = LiveTurn(uuid.uuid4().hex, user_id, session_id)
@@ -317,16 +366,15 @@ class ChatService:
             timestamp=time.time(),
             turn_id=turn.id,
         )
-        head = {"role": role, "model": model}
-        history = await claim(asked, head=head)
+        history = await claim(asked, head=choice.head())
         context = build_context(
-            self.roles[role].prompt,
+            choice.prompt,
             history.items,
             asked,
             max_messages=self.settings.context_messages,
             max_tokens=self._backends.context_tokens,
         )
-        reply = Reply(turn, context, model)
+        reply = Reply(turn, context, choice)
         self._writer.add(turn)
         turn.reader = asyncio.create_task(reply.read(self._backends.model))
         turn.reader.add_done_callback(lambda task: self._writer.end(turn, reply.end(task)))
@@ -410,12 +458,17 @@ class ChatService:
         if len(message) > self.settings.max_message_chars:
             raise MessageTooLong(len(message), self.settings.max_message_chars)
 
+    async def _prompt(self, user_id: str, role: Role) -> str:
+        written = await self._store.custom_prompt(user_id) if role is CUSTOM else ""
+        return written or role.prompt
+
     def _choose_model(self, wanted: str, before: str) -> str:
         if wanted and wanted not in self.models:
             raise UnknownModel(wanted, list(self.models))
         return wanted or (before if before in self.models else self.models[0])
 
 
+PROMPT_CHARS = 20_000
 _SHUTDOWN_SECONDS = 5.0
 _HEALTH_SECONDS = 2.0
 

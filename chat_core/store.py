@@ -229,6 +229,21 @@ class SessionStore:
             found += [keys.log(user_id, turn_id), keys.stop(user_id, turn_id)]
         return found
 
+    async def custom_prompt(self, user_id: str) -> str:
+        """What the user wrote as the prompt of the role "custom"; "" if nothing."""
+        key = keys.custom_prompt(user_id)
+        # Asking for it is using it, and what is used does not expire.
+        asked = self._redis.getex(key, ex=self.ttl_seconds) if self.ttl_seconds else self._redis.get(key)
+        return await asked or ""
+
+    async def set_custom_prompt(self, user_id: str, prompt: str) -> None:
+        """Keeps the prompt for as long as a session is kept, from its last use on; "" removes it."""
+        key = keys.custom_prompt(user_id)
+        if prompt:
+            await self._redis.set(key, prompt, ex=self.ttl_seconds or None)
+        else:
+            await self._redis.delete(key)
+
     def queue_append(self, pipe: Pipeline, user_id: str, session_id: str, message: ChatMessage) -> None:
         """Adds to the transaction `pipe`: append one message, drop the oldest over the limit."""
         stored = keys.messages(user_id, session_id)

@@ -221,10 +221,11 @@ class TurnLog:
                 await pipe.watch(session)
                 if await pipe.hget(session, "open_turn") != turn_id:
                     return False
+                kept = None if end.message else await self._earlier_reply(pipe, user_id, session_id)
                 pipe.multi()
                 if pieces:
                     self._queue_flush(pipe, user_id, session_id, turn_id, pieces)
-                self._queue_end(pipe, user_id, session_id, turn_id, end, position)
+                self._queue_end(pipe, user_id, session_id, turn_id, end, position, kept)
                 try:
                     await pipe.execute()
                 except WatchError:
@@ -236,12 +237,34 @@ class TurnLog:
         no more than the log did. False, and nothing changed, if the reply is not stored (any more)."""
         return await self._store.replace(user_id, session_id, {reply.id: reply})
 
+    async def _earlier_reply(
+        self, pipe: Pipeline, user_id: str, session_id: str
+    ) -> tuple[ChatMessage, ChatMessage] | None:
+        """The latest question without the last of its earlier replies, and that reply."""
+        rows = await pipe.lrange(keys.messages(user_id, session_id), -1, -1)
+        for asked in read_messages(rows, session_id).items:
+            if asked.earlier:
+                *earlier, reply = asked.earlier
+                return asked.model_copy(update={"earlier": tuple(earlier)}), reply
+        return None
+
     def _queue_end(
-        self, pipe: Pipeline, user_id: str, session_id: str, turn_id: str, end: TurnEnd, position: int
+        self,
+        pipe: Pipeline,
+        user_id: str,
+        session_id: str,
+        turn_id: str,
+        end: TurnEnd,
+        position: int,
+        kept: tuple[ChatMessage, ChatMessage] | None,
     ) -> None:
         pipe.xadd(keys.log(user_id, turn_id), {"end": end.to_json()}, id=f"{position}-1")
         if end.message:
             self._store.queue_append(pipe, user_id, session_id, end.message)
+        elif kept:  # the reply was tried again and nothing came: the one it had takes its place again
+            asked, reply = kept
+            pipe.lset(keys.messages(user_id, session_id), -1, asked.to_json())
+            self._store.queue_append(pipe, user_id, session_id, reply)
         pipe.hset(keys.session(user_id, session_id), "open_turn", "")
         pipe.delete(keys.stop(user_id, turn_id), keys.lease(user_id, session_id))
         self._store.queue_touch(pipe, user_id, session_id, last_turn=turn_id)
@@ -260,9 +283,9 @@ class TurnLog:
         session, lease = keys.session(user_id, session_id), keys.lease(user_id, session_id)
         while True:
             async with self._redis.pipeline(transaction=False) as pipe:
-                pipe.hmget(session, ["open_turn", "updated_at", "model"])
+                pipe.hmget(session, ["open_turn", "updated_at", "role", "model"])
                 pipe.exists(lease)
-                (turn_id, updated_at, model), leased = await pipe.execute()
+                (turn_id, updated_at, role, model), leased = await pipe.execute()
             if not turn_id or leased or turn_id in self.live:
                 return False
             log = keys.log(user_id, turn_id)
@@ -273,10 +296,11 @@ class TurnLog:
                     continue
                 events = map(_event, await pipe.xrange(log))
                 pieces = joined([event for event in events if isinstance(event, Delta)], 0)
-                end = _interrupted(turn_id, pieces, timestamp=float(updated_at), model=model or "")
+                end = _interrupted(turn_id, pieces, timestamp=float(updated_at), role=role, model=model or "")
+                kept = None if end.message else await self._earlier_reply(pipe, user_id, session_id)
                 pipe.multi()
                 position = pieces[-1].end if pieces else 0
-                self._queue_end(pipe, user_id, session_id, turn_id, end, position)
+                self._queue_end(pipe, user_id, session_id, turn_id, end, position, kept)
                 try:
                     await pipe.execute()
                 except WatchError:
@@ -362,7 +386,9 @@ def _event(entry: tuple[str, dict[str, str]]) -> Delta | TurnEnd:
     return Delta("reasoning" if name == "reasoning" else "text", value, int(entry_id.split("-")[0]))
 
 
-def _interrupted(turn_id: str, pieces: Sequence[Delta], *, timestamp: float, model: str) -> TurnEnd:
+def _interrupted(
+    turn_id: str, pieces: Sequence[Delta], *, timestamp: float, role: str, model: str
+) -> TurnEnd:
     text = {kind: "".join(p.text for p in pieces if p.kind == kind) for kind in ("text", "reasoning")}
     message = ChatMessage(
         id=f"{turn_id}-reply",
@@ -372,6 +398,7 @@ def _interrupted(turn_id: str, pieces: Sequence[Delta], *, timestamp: float, mod
         status="interrupted",
         turn_id=turn_id,
         reasoning=text["reasoning"],
+        as_role=role,
         model=model,
     )
     return TurnEnd(status="interrupted", message=message if message.content else None)

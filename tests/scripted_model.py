@@ -5,15 +5,16 @@ from collections.abc import AsyncGenerator, Sequence
 
 from chat_core.context import PromptMessage
 from chat_core.llm import Piece
-from chat_core.messages import Usage
+from chat_core.messages import Sampling, Usage
 
 
 class Call:
     """One request to the model: what it was shown, and the reply, which the test speaks."""
 
-    def __init__(self, messages: Sequence[PromptMessage], model: str) -> None:
+    def __init__(self, messages: Sequence[PromptMessage], model: str, sampling: Sampling) -> None:
         self.messages = list(messages)
         self.model = model
+        self.sampling = sampling
         self.closed = asyncio.Event()  # the reply was read to its end, or nobody wants the rest
         self._script: asyncio.Queue[Piece | Usage | BaseException | None] = asyncio.Queue()
 
@@ -51,9 +52,9 @@ class ScriptedModel:
         self._calls: asyncio.Queue[Call] = asyncio.Queue()
 
     async def stream(
-        self, messages: Sequence[PromptMessage], *, model: str
+        self, messages: Sequence[PromptMessage], *, model: str, sampling: Sampling
     ) -> AsyncGenerator[Piece | Usage, None]:
-        call = Call(messages, model)
+        call = Call(messages, model, sampling)
         self._calls.put_nowait(call)
         try:
             while (item := await call.next_item()) is not None:

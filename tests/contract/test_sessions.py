@@ -289,6 +289,24 @@ async def test_all_of_a_session_is_kept_for_the_same_time_after_every_write(
         assert {key: ttl for key, ttl in left.items() if ttl not in expected} == {}, name
 
 
+@pytest.mark.parametrize("ttl_seconds", [TTL_SECONDS, 0], ids=["some time", "for ever"])
+async def test_a_custom_prompt_is_kept_as_long_after_its_last_use_as_a_session(
+    redis: Redis, ttl_seconds: int
+) -> None:
+    store = SessionStore(redis, max_messages=20, ttl_seconds=ttl_seconds)
+    key = keys.custom_prompt(USER)
+    await store.set_custom_prompt(USER, "Rhyme.")
+    written = await redis.ttl(key)
+    if ttl_seconds:
+        await redis.expire(key, 60)
+    assert await store.custom_prompt(USER) == "Rhyme."
+    expected = range(TTL_SECONDS - 5, TTL_SECONDS + 1) if ttl_seconds else [-1]
+    assert written in expected
+    assert await redis.ttl(key) in expected
+    await store.set_custom_prompt(USER, "")
+    assert await redis.keys("*") == []
+
+
 async def test_a_session_says_whether_a_turn_runs(store: SessionStore, log: TurnLog, session: str) -> None:
     async def heads() -> list[Session]:
         return [await store.get(USER, session), *(await store.sessions(USER))]

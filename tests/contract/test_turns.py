@@ -407,7 +407,7 @@ async def test_a_dead_turn_is_recovered_once_with_its_text(
     assert await log.recover(USER, session)
     reply = (await store.messages(USER, session)).items[-1]
     expected = answer(text="Half a rep", reasoning="Hm.")
-    changed = {"status": "interrupted", "model": "small", "timestamp": claimed_at}
+    changed = {"status": "interrupted", "as_role": "assistant", "model": "small", "timestamp": claimed_at}
     assert reply == expected.model_copy(update=changed)
     before = await dump(redis)
     assert not await log.recover(USER, session)

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Sequence
 
 from redis.asyncio import Redis
 
-from chat_core import ChatService, Settings, Usage
+from chat_core import ChatService, Sampling, Settings, Usage
 from chat_core.context import PromptMessage
 from chat_core.llm import Piece
 
@@ -21,7 +21,7 @@ class Talker:
         self.said = ""
 
     async def stream(
-        self, messages: Sequence[PromptMessage], *, model: str
+        self, messages: Sequence[PromptMessage], *, model: str, sampling: Sampling
     ) -> AsyncGenerator[Piece | Usage, None]:
         while True:
             word = f"{time.monotonic():.3f} "

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from chat_core import ChatService, Settings
-from chat_core.errors import SessionNotFound, TurnNotFound
-from chat_core.roles import BUILT_IN
+from chat_core import ChatService, Sampling, Settings
+from chat_core.errors import InvalidInput, SessionNotFound, TurnNotFound
+from chat_core.roles import BUILT_IN, CUSTOM
 from tests.conftest import Connect
 from tests.scripted_model import ScriptedModel
 
@@ -198,6 +198,64 @@ async def test_the_model_can_change_in_the_middle_and_stays(open_service: OpenSe
     assert [m.model for m in await chat.history() if m.role == "assistant"] == ["big", "small", "small"]
     fewer = chat.through(await open_service())  # "small" is not configured any more
     assert (await fewer.say("Four?", "4.")).model == "big"
+
+
+async def test_the_sampling_can_change_in_the_middle_and_stays(chat: Chat) -> None:
+    calls = [
+        await chat.say("One?", "1."),
+        await chat.say("Two?", "2.", sampling=Sampling(temperature=0.5, max_tokens=9)),
+        await chat.say("Three?", "3."),
+    ]
+    assert [call.sampling.temperature for call in calls] == [None, 0.5, 0.5]
+    assert (await chat.service.session(chat.user, chat.id)).sampling == Sampling(
+        temperature=0.5, max_tokens=9
+    )
+    assert (await chat.say("Four?", "4.", sampling=Sampling())).sampling == Sampling()
+
+
+@pytest.mark.parametrize(
+    ("temperature", "max_tokens", "field"),
+    [
+        (-0.1, None, "temperature"),
+        (2.1, None, "temperature"),
+        (float("nan"), None, "temperature"),
+        ("warm", None, "temperature"),
+        (None, 0, "max_tokens"),
+        (None, 1.5, "max_tokens"),
+        (None, 10**30, "max_tokens"),
+    ],
+)
+def test_a_sampling_that_no_provider_knows_is_refused(
+    temperature: object, max_tokens: object, field: str
+) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        Sampling.of(temperature, max_tokens)
+    assert caught.value.facts["field"] == field
+
+
+async def test_each_reply_remembers_the_role_it_was_given_in(chat: Chat) -> None:
+    await chat.say("One?", "1.")
+    await chat.say("Two?", "2.", role="teacher")
+    assert [message.as_role for message in await chat.history()] == ["", "assistant", "", "teacher"]
+
+
+async def test_a_user_writes_the_prompt_of_a_role_of_their_own(chat: Chat, open_service: OpenService) -> None:
+    unwritten = await chat.say("One?", "1.", role="custom")
+    assert unwritten.shown[0] == ("system", CUSTOM.prompt)
+    assert await chat.service.write_custom_prompt(chat.user, "  Rhyme.\n") == "Rhyme."
+    later = chat.through(await open_service())
+    assert await later.service.custom_prompt(chat.user) == "Rhyme."
+    assert (await later.say("Two?", "2.")).shown[0] == ("system", "Rhyme.")
+    assert await later.service.custom_prompt("u_somebody_else") == ""
+    await later.service.write_custom_prompt(chat.user, " ")
+    assert (await later.say("Three?", "3.")).shown[0] == ("system", CUSTOM.prompt)
+
+
+async def test_a_prompt_that_is_too_long_is_refused_and_the_old_one_stays(chat: Chat) -> None:
+    await chat.service.write_custom_prompt(chat.user, "Rhyme.")
+    with pytest.raises(InvalidInput):
+        await chat.service.write_custom_prompt(chat.user, "x" * 20_001)
+    assert await chat.service.custom_prompt(chat.user) == "Rhyme."
 
 
 async def test_a_role_that_is_gone_from_the_file_gives_way_to_the_default(

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Sequence
 
 import pytest
 
-from chat_core import ChatService, Delta, Settings, Stopped, TurnEnd, Usage
+from chat_core import ChatService, Delta, Sampling, Settings, Stopped, TurnEnd, Usage
 from chat_core.context import PromptMessage
 from chat_core.errors import (
     ContextTooLong,
@@ -265,10 +265,10 @@ class StubbornModel(ScriptedModel):
     """Fails once more when it is closed."""
 
     async def stream(
-        self, messages: Sequence[PromptMessage], *, model: str
+        self, messages: Sequence[PromptMessage], *, model: str, sampling: Sampling
     ) -> AsyncGenerator[Piece | Usage, None]:
         try:
-            async for item in super().stream(messages, model=model):
+            async for item in super().stream(messages, model=model, sampling=sampling):
                 yield item
         finally:
             raise ConnectionResetError

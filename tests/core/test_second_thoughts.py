@@ -1,10 +1,12 @@
 """A reply is tried again, a message corrected or taken back, an opinion noted."""
 
 import pytest
+from redis.asyncio import Redis
 
-from chat_core.errors import InvalidInput, MessageNotFound, SessionBusy, TurnNotFound
+from chat_core import keys
+from chat_core.errors import InvalidInput, MessageNotFound, ModelUnreachable, SessionBusy, TurnNotFound
 
-from .conftest import Chat
+from .conftest import Chat, OpenService
 
 
 async def try_again(chat: Chat, reply: str) -> list[tuple[str, str]]:
@@ -52,6 +54,31 @@ async def test_a_version_that_is_not_there_changes_nothing(chat: Chat) -> None:
     with pytest.raises(MessageNotFound):
         await chat.service.show_version(chat.user, chat.id, "nothing", 1)
     assert await chat.history() == before
+
+
+async def test_a_second_try_that_brings_nothing_leaves_the_reply_as_it_was(chat: Chat) -> None:
+    await chat.say("Why?", "First.")
+    await try_again(chat, "Second.")
+    turn_id = await chat.service.try_again(chat.user, chat.id)
+    (await chat.model.next_call()).fail(ModelUnreachable())
+    assert (await chat.read(turn_id))[1].status == "failed"
+    assert await chat.contents() == ["Why?", "Second."]
+    assert [version.content for version in (await chat.history())[0].earlier] == ["First."]
+    assert (await chat.read(turn_id))[1].error is not None
+    await try_again(chat, "Third.")
+    assert [version.content for version in (await chat.history())[0].earlier] == ["First.", "Second."]
+
+
+async def test_a_process_that_dies_at_the_second_try_leaves_the_reply_as_it_was(
+    chat: Chat, open_service: OpenService, redis: Redis
+) -> None:
+    await chat.say("Why?", "First.")
+    await chat.service.try_again(chat.user, chat.id)
+    await chat.model.next_call()
+    chat.service._writer.turns.clear()  # from now on there is no sign of life
+    await redis.delete(keys.lease(chat.user, chat.id))
+    later = chat.through(await open_service())
+    assert await later.contents() == ["Why?", "First."]
 
 
 async def test_trying_again_while_a_reply_runs_is_refused(chat: Chat) -> None:

@@ -27,6 +27,8 @@ CALLS: dict[str, Callable[[ChatService], Awaitable[object]]] = {
     "clear": lambda service: service.clear("u_ada", "s1"),
     "rename": lambda service: service.rename("u_ada", "s1", "Title"),
     "pin": lambda service: service.pin("u_ada", "s1"),
+    "custom_prompt": lambda service: service.custom_prompt("u_ada"),
+    "write_custom_prompt": lambda service: service.write_custom_prompt("u_ada", "Rhyme."),
     "delete": lambda service: service.delete("u_ada", "s1"),
     "start_turn": lambda service: service.start_turn("u_ada", "s1", "Why?"),
     "follow": lambda service: anext(service.follow("u_ada", "s1", "t1")),

@@ -29,7 +29,7 @@ from chat_core.errors import (
     ModelUnreachable,
 )
 from chat_core.llm import NoModel, OpenAIChatModel, Piece
-from chat_core.messages import Usage
+from chat_core.messages import Sampling, Usage
 from tests.fake_openai import (
     CUT,
     DONE,
@@ -55,6 +55,7 @@ from tests.fake_openai import (
 
 KEY = "a-key-of-no-known-form"
 MESSAGES = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "你好"}]
+SAMPLING = Sampling()
 HEL = Piece("text", "Hel")
 
 MakeModel = Callable[..., OpenAIChatModel]
@@ -85,7 +86,7 @@ async def read(
 ) -> list[Piece | Usage]:
     """The whole reply; `got` keeps what came before a failure, `received` is set when something came."""
     got = [] if got is None else got
-    async with aclosing(model.stream(MESSAGES, model="gpt-test")) as items:
+    async with aclosing(model.stream(MESSAGES, model="gpt-test", sampling=SAMPLING)) as items:
         async for item in items:
             got.append(item)
             if received:
@@ -140,6 +141,32 @@ async def test_the_request_asks_for_a_stream_with_usage(server, make_model):
     }
 
 
+@pytest.mark.parametrize(
+    ("sampling", "asked"),
+    [
+        (Sampling(temperature=0), {"temperature": 0}),
+        (Sampling(max_tokens=5), {"max_tokens": 5}),
+        (Sampling(temperature=1.5, max_tokens=7), {"temperature": 1.5, "max_tokens": 7}),
+    ],
+    ids=["temperature", "length", "both"],
+)
+async def test_the_sampling_is_asked_for_where_it_is_chosen(server, make_model, sampling, asked):
+    async with aclosing(make_model().stream(MESSAGES, model="gpt-test", sampling=sampling)) as items:
+        assert [item async for item in items]
+    body = server.requests[0].body
+    assert {name: body[name] for name in body if name in ("temperature", "max_tokens")} == asked
+
+
+async def test_openai_itself_is_told_the_length_by_its_new_name(make_model, monkeypatch):
+    bodies = []
+    over(monkeypatch, lambda request: bodies.append(request.read()) or httpx2.Response(401))
+    stream_of_all = make_model(base_url=None).stream(MESSAGES, model="o9", sampling=Sampling(max_tokens=5))
+    with pytest.raises(ModelError):
+        await anext(stream_of_all)
+    assert b'"max_completion_tokens":5' in bodies[0]
+    assert b'"max_tokens"' not in bodies[0]
+
+
 async def test_a_server_without_keys_gets_a_placeholder(server, make_model):
     await read(make_model(api_key=""))
     assert server.requests[0].headers["authorization"] == "Bearer none"
@@ -154,7 +181,7 @@ async def test_a_server_on_this_machine_is_not_asked_through_a_proxy(server, mak
 
 async def test_no_model_says_that_none_is_set_up():
     with pytest.raises(ModelNotConfigured):
-        await anext(NoModel().stream(MESSAGES, model="none"))
+        await anext(NoModel().stream(MESSAGES, model="none", sampling=SAMPLING))
 
 
 # What is yielded
@@ -172,7 +199,7 @@ async def test_text_comes_piece_by_piece_and_then_the_usage(server, make_model):
 async def test_a_piece_is_yielded_before_the_next_one_is_sent(server, make_model):
     gate = asyncio.Event()
     server.answers.append(stream(text("Hel"), gate, text("lo"), finish(), DONE))
-    async with aclosing(make_model().stream(MESSAGES, model="gpt-test")) as items:
+    async with aclosing(make_model().stream(MESSAGES, model="gpt-test", sampling=SAMPLING)) as items:
         assert await anext(items) == HEL
         gate.set()
         assert await anext(items) == Piece("text", "lo")
@@ -598,7 +625,7 @@ async def test_an_error_in_the_stream_may_be_a_mere_string(server, make_model):
 
 async def test_closing_the_stream_closes_the_connection(server, make_model):
     server.answers.append(stream(text("Hel"), STALL))
-    items = make_model().stream(MESSAGES, model="gpt-test")
+    items = make_model().stream(MESSAGES, model="gpt-test", sampling=SAMPLING)
     await anext(items)
     await items.aclose()
     await asyncio.wait_for(server.requests[0].closed.wait(), 1)
@@ -607,7 +634,7 @@ async def test_closing_the_stream_closes_the_connection(server, make_model):
 async def test_the_connection_is_free_when_closing_returns(make_model, monkeypatch):
     body = Body(text("Hel"), text("lo"))
     over(monkeypatch, lambda request: httpx2.Response(200, stream=body))
-    items = make_model().stream(MESSAGES, model="gpt-test")
+    items = make_model().stream(MESSAGES, model="gpt-test", sampling=SAMPLING)
     await anext(items)
     await items.aclose()
     assert body.closed

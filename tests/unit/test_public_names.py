@@ -19,6 +19,7 @@ def test_the_public_names_are_these():
         "Notice",
         "Role",
         "Roles",
+        "Sampling",
         "Session",
         "Settings",
         "Stopped",

@@ -188,6 +188,11 @@ def test_a_mistake_in_a_role_is_told_with_its_place(tmp_path, changes, told):
             id="all that is missing",
         ),
         pytest.param(
+            {"roles": [CHEF | {"key": "custom"}]},
+            ["the key 'custom' is kept for the role that users write"],
+            id="the user's own role",
+        ),
+        pytest.param(
             {"roles": [CHEF, CHEF], "default": "cook"},
             ["two roles have the key 'chef'", "default is 'cook', which no role has as its key"],
             id="two mistakes",
