@@ -14,6 +14,7 @@ from .errors import ConfigError, UnknownRole
 Language = Literal["zh", "en"]
 Text = Annotated[str, Field(min_length=1, max_length=2000)]
 DEFAULT_ROLE = "assistant"
+PROMPT_CHARS = 20_000
 
 
 def _both_languages(value: object) -> object:
@@ -51,7 +52,7 @@ class Role(_Strict):
     key: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,32}$")]
     icon: Annotated[str, Field(max_length=8)] = "💬"
     name: Annotated[Words, BeforeValidator(_both_languages)]
-    prompt: Annotated[str, Field(min_length=1, max_length=20_000)]
+    prompt: Annotated[str, Field(min_length=1, max_length=PROMPT_CHARS)]
     welcome_message: Annotated[Words, BeforeValidator(_both_languages)]
     example_questions: Annotated[Examples, BeforeValidator(_both_languages)] = Examples()
 

@@ -34,7 +34,7 @@ from .limits import RateLimiter
 from .llm import ChatModel, NoModel
 from .messages import ChatMessage, Feedback, Sampling, Session, TurnEnd, TurnEvent
 from .reply import Choice, Reply
-from .roles import CUSTOM, Role, Roles, load_roles
+from .roles import CUSTOM, PROMPT_CHARS, Role, Roles, load_roles
 from .settings import Settings
 from .store import Messages, SessionStore
 from .turns import TITLE_CHARS, LiveTurn, TurnLog
@@ -118,6 +118,11 @@ class ChatService:
     def role(self, key: str) -> Role:
         """The role of that key, "custom" included; the empty key means the default. Raises UnknownRole."""
         return CUSTOM if key == CUSTOM.key else self.roles[key]
+
+    @property
+    def choosable_roles(self) -> tuple[Role, ...]:
+        """Everybody's roles, and last the one that each user writes."""
+        return (*self.roles.values(), CUSTOM)
 
     def role_or_default(self, key: str) -> Role:
         """The role of that key, or the default one when no role has it (any more)."""
@@ -468,7 +473,6 @@ class ChatService:
         return wanted or (before if before in self.models else self.models[0])
 
 
-PROMPT_CHARS = 20_000
 _SHUTDOWN_SECONDS = 5.0
 _HEALTH_SECONDS = 2.0
 

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, ClassVar
 
 import gradio as gr
 
-from chat_core import ChatService
+from chat_core import ChatService, Language
 
 from . import view
 from .texts import TEXTS
@@ -13,10 +14,17 @@ from .texts import TEXTS
 HERE = Path(__file__).parent
 TITLE = "Role Chat"
 
-# What a tab shows: a conversation with its title, and in it the turn to follow. `visit` makes each visit
-# another place, so that coming back to a turn follows it again.
-Place = dict[str, str]
-NOWHERE: Place = {"session_id": "", "turn_id": "", "title": "", "visit": ""}
+# How many of the latest messages are shown at first.
+WINDOW = 20
+
+# What a tab shows: a conversation with its title, how many of its latest messages, and the turn to follow.
+# `visit` makes each visit another place, so that coming back to a turn follows it again; `seen` tells whether
+# something was said in another tab.
+Place = dict[str, Any]
+NOWHERE: Place = {"session_id": "", "turn_id": "", "title": "", "visit": "", "seen": "", "window": WINDOW}
+
+# As browsers name them.
+LANGUAGES: dict[Language, str] = {"zh": "zh-CN", "en": "en"}
 
 # Shown by the browser's language, without asking the server.
 I18N = gr.I18n(
@@ -41,6 +49,32 @@ class Widgets:
     chatbot: gr.Chatbot
     box: gr.Textbox
     activity: gr.HTML
+    earlier: gr.Button
+    look: gr.Button
+    temperature: gr.Number
+    length: gr.Number
+    prompt: gr.Textbox
+    language: gr.Dropdown
+
+    # What a change of place renders anew; page.Page gives the values.
+    SHOWN: ClassVar = (
+        "identity",
+        "place",
+        "chatbot",
+        "search",
+        "sessions",
+        "role",
+        "model",
+        "temperature",
+        "length",
+        "activity",
+        "notice",
+        "earlier",
+    )
+
+    @property
+    def shown(self) -> list[Any]:
+        return [getattr(self, name) for name in self.SHOWN]
 
 
 def build(service: ChatService) -> Widgets:
@@ -66,7 +100,7 @@ def build(service: ChatService) -> Widgets:
     with gr.Row(elem_id="header"):
         gr.HTML(f"<h1>{TITLE}</h1>", elem_id="title")
         role = gr.Dropdown(
-            view.role_choices(service.roles, "en"),
+            [(name, key) for key, name in view.role_names(service.choosable_roles, "en").items()],
             value=service.roles.default,
             label=I18N("role"),
             show_label=False,
@@ -83,8 +117,8 @@ def build(service: ChatService) -> Widgets:
             visible=len(service.models) > 1,
             elem_id="model",
         )
-        clear = gr.Button(I18N("clear"), variant="secondary", size="sm", elem_id="clear")
     notice = gr.Markdown(elem_id="notice")
+    earlier = gr.Button(visible=False, variant="secondary", size="sm", elem_id="earlier")
     chatbot = gr.Chatbot(
         label=I18N("conversation"),
         show_label=False,
@@ -100,6 +134,7 @@ def build(service: ChatService) -> Widgets:
             {"left": "\\(", "right": "\\)", "display": False},
         ],
         layout="bubble",
+        avatar_images=(HERE / "user.svg", HERE / "assistant.svg"),
         elem_id="chatbot",
     )
     box = gr.Textbox(
@@ -114,7 +149,63 @@ def build(service: ChatService) -> Widgets:
         stop_btn=True,
         elem_id="box",
     )
-    activity = gr.HTML(view.activity(False), elem_id="activity")
+    activity = gr.HTML(view.activity(False, "en"), elem_id="activity")
+    look = gr.Button(visible="hidden", elem_id="look")
+    with gr.Sidebar(width=300, open=False, position="right", elem_id="drawer"):
+        gr.Markdown(I18N("settings_of_chat"))
+        temperature = gr.Number(
+            label=I18N("temperature"),
+            placeholder=I18N("providers_default"),
+            info=I18N("temperature_info"),
+            value=None,
+            minimum=0,
+            maximum=2,
+            step=0.1,
+            elem_id="temperature",
+        )
+        length = gr.Number(
+            label=I18N("length"),
+            placeholder=I18N("providers_default"),
+            info=I18N("length_info"),
+            value=None,
+            minimum=1,
+            precision=0,
+            step=50,
+            elem_id="length",
+        )
+        clear = gr.Button(I18N("clear"), variant="secondary", size="sm", elem_id="clear")
+        gr.Markdown(I18N("settings_of_user"))
+        prompt = gr.Textbox(
+            label=I18N("prompt"),
+            info=I18N("prompt_info"),
+            lines=4,
+            max_lines=12,
+            elem_id="prompt",
+        )
+        language = gr.Dropdown(
+            [("中文", "zh-CN"), ("English", "en")],
+            value="en",
+            label=I18N("language"),
+            filterable=False,
+            elem_id="language",
+        )
     return Widgets(
-        identity, place, new_chat, search, sessions, role, model, clear, notice, chatbot, box, activity
+        identity=identity,
+        place=place,
+        new_chat=new_chat,
+        search=search,
+        sessions=sessions,
+        role=role,
+        model=model,
+        clear=clear,
+        notice=notice,
+        chatbot=chatbot,
+        box=box,
+        activity=activity,
+        earlier=earlier,
+        look=look,
+        temperature=temperature,
+        length=length,
+        prompt=prompt,
+        language=language,
     )

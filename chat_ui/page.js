@@ -9,20 +9,31 @@
     ...identity,
     session_id: new URLSearchParams(location.search).get("c") ?? identity.session_id,
     minutes_west: new Date().getTimezoneOffset(),
+    language: localStorage.getItem("language") ?? "",
   });
+  window.speak = (language) => {
+    localStorage.setItem("language", language);
+    location.reload();
+  };
   window.showPlace = (place) => {
     const address = new URL(location.href);
     if (place.session_id) address.searchParams.set("c", place.session_id);
     else address.searchParams.delete("c");
     history.replaceState(history.state, "", address);
     document.title = place.title ? `${place.title} · ${name}` : name;
+    // Who sends a message wants to see what becomes of it, wherever they were reading.
+    const shown = find("#chatbot .bubble-wrap");
+    if (place.turn_id) setTimeout(() => (shown.scrollTop = shown.scrollHeight), 100);
   };
 
-  // A message is copied as it was said: without the quiet line under it, and without what keeps its tabs
-  // from becoming spaces on the page.
+  // A message is copied as it was said: without the quiet lines above and under it, without what shows a
+  // person's text to the character, and without what keeps a reply's tabs from becoming spaces on the page.
   const write = navigator.clipboard?.writeText.bind(navigator.clipboard);
   const withTabs = (text) => (text.includes("\ufeff") ? text.replace(/^ (?=```|~~~)|\ufeff/gm, "") : text);
-  const asSaid = (text) => withTabs(text.replace(/\n*<span class="note">[^<]*<\/span>$/, ""));
+  const plain = (html) => new DOMParser().parseFromString(html, "text/html").body.textContent;
+  const asTyped = (text) => text.replace(/<pre class="said">.*?<\/pre>/g, plain);
+  const asSaid = (text) =>
+    withTabs(asTyped(text.replace(/^<span class="note">[^<]*<\/span>\n*|\n*<span class="note">[^<]*<\/span>$/g, "")));
   if (write) navigator.clipboard.writeText = (text) => write(asSaid(text));
 
   // An open sidebar covers a phone's whole screen, so it starts closed and opens where there is room.
@@ -34,22 +45,74 @@
     if (!wide() && event.target.closest("[data-action=open], #new-chat")) toggleSidebar();
   });
 
-  // For screen readers: Gradio calls the example questions a list without giving it items, and puts a
-  // nameless button into the button that unfolds the thoughts.
+  const type = (field, text) => {
+    field.value = text;
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+  };
+  const all = (selector) => document.querySelectorAll(selector);
+
+  // For screen readers: Gradio calls the example questions a list without giving it items, puts a nameless
+  // button into the button that unfolds the thoughts, and reads out the HTML of what a person wrote. A
+  // message is edited as it was written, too.
   const tidy = () => {
     find("#chatbot .examples[role=list]")?.setAttribute("role", "group");
-    for (const arrow of document.querySelectorAll("#chatbot .thought-group .arrow:not([inert])")) arrow.inert = true;
+    for (const arrow of all("#chatbot .thought-group .arrow:not([inert])")) arrow.inert = true;
+    for (const bubble of all('#chatbot [data-testid=user][aria-label*="<"]')) bubble.removeAttribute("aria-label");
+    for (const field of all("#chatbot textarea"))
+      if (field.value.startsWith('<pre class="said">')) type(field, asTyped(field.value));
   };
   new MutationObserver(tidy).observe(find("#chatbot"), { childList: true, subtree: true });
   tidy();
 
   // What was typed survives a reload.
   const draft = sessionStorage.getItem("draft");
-  if (draft && box()) {
-    box().value = draft;
-    box().dispatchEvent(new Event("input", { bubbles: true }));
-  }
+  if (draft && box()) type(box(), draft);
   addEventListener("pagehide", () => sessionStorage.setItem("draft", box()?.value ?? ""));
+
+  // What happened in another tab is asked for when this one is looked at.
+  const look = () => document.visibilityState === "visible" && find("#look")?.click();
+  document.addEventListener("visibilitychange", look);
+  addEventListener("focus", look);
+
+  // Seconds to wait, wherever they stand.
+  setInterval(() => {
+    for (const wait of all(".countdown"))
+      wait.textContent = Math.max(0, Math.ceil((Date.parse(wait.dateTime) - Date.now()) / 1000));
+  }, 1000);
+
+  // What is read stays where it is when earlier messages come in above it, though Gradio would scroll to the
+  // end; until the reader moves.
+  window.keepPlace = () => {
+    const shown = find("#chatbot .bubble-wrap");
+    const below = shown.scrollHeight - shown.scrollTop;
+    const hold = () => (shown.scrollTop = shown.scrollHeight - below);
+    const came = new MutationObserver(hold);
+    came.observe(shown, { childList: true, subtree: true });
+    shown.addEventListener("scroll", hold);
+    const release = () => {
+      came.disconnect();
+      shown.removeEventListener("scroll", hold);
+    };
+    for (const moved of ["wheel", "touchmove", "pointerdown", "keydown"]) addEventListener(moved, release, { once: true });
+    setTimeout(release, 2000);
+  };
+
+  // Who chooses the role of their own is shown where its prompt is written.
+  window.choseRole = (role) => {
+    if (role !== "custom") return;
+    if (!find("#drawer").classList.contains("open")) find("#drawer .toggle-button").click();
+    find("#prompt textarea").focus();
+  };
+
+  // An edit replaces what follows. Asked before Gradio hears of it, for it shows an edit at once.
+  const replacesMore = (panel) =>
+    [...all("#chatbot .user-row")].some((row) => panel.compareDocumentPosition(row) & Node.DOCUMENT_POSITION_FOLLOWING);
+  const unwanted = (event) => {
+    const panel = event.target.closest("#chatbot .message-buttons-right");
+    const submits = panel?.previousElementSibling.querySelector("textarea") && panel.querySelector("button").contains(event.target);
+    return submits && replacesMore(panel) && !confirm(find("[data-ask-edit]").dataset.askEdit);
+  };
+  addEventListener("click", (event) => unwanted(event) && event.stopImmediatePropagation(), true);
 
   // The Enter that ends a composition (Chinese, Japanese …) chooses a word and sends nothing. Safari
   // reports it after the composition, with the key code 229.

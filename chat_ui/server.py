@@ -61,6 +61,36 @@ class SecurityHeaders:
         await self._app(scope, receive, send_with_headers)
 
 
+class EarlyScript:
+    """ASGI middleware that puts early.js at the beginning of the page. What Gradio is given as js or head
+    comes to life too late to choose the language."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        script = (HERE / "early.js").read_text(encoding="utf-8")
+        self._head = f"<head><script>{script}</script>".encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        start: Message = {}
+
+        async def send_page(message: Message) -> None:
+            nonlocal start
+            if message["type"] == "http.response.start":
+                start = message
+                return
+            if start:
+                headers = MutableHeaders(scope=start)
+                if headers.get("content-type", "").startswith("text/html"):
+                    message["body"] = message["body"].replace(b"<head>", self._head, 1)
+                    headers["content-length"] = str(len(message["body"]))
+                await send(start)
+                start = {}
+            await send(message)
+
+        is_page = scope["type"] == "http" and scope["path"] == "/"
+        await self._app(scope, receive, send_page if is_page else send)
+
+
 class Server(uvicorn.Server):
     """Ends running replies before it closes connections, so that pages see how they ended."""
 
@@ -96,6 +126,7 @@ def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
             yield
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(EarlyScript)
     app.add_middleware(SecurityHeaders)
     # Without this one Gradio adds its own, which lets every origin in with credentials.
     app.add_middleware(
@@ -124,6 +155,8 @@ def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
         show_error=False,
         enable_monitoring=False,
         ssr_mode=False,
+        pwa=True,
+        favicon_path=HERE / "icon.svg",
         footer_links=["api"],
         i18n=I18N,
         theme=build_theme(),

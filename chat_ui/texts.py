@@ -28,6 +28,29 @@ TEXTS: dict[str, dict[Language, str]] = {
         "en": "| | |\n|---|---|\n| Stop the reply | `Esc` |\n| Go to the box | `Shift+Esc` |\n"
         "| New chat | `Ctrl+Shift+O` |\n| Sidebar | `Ctrl+Shift+S` |\n| New line | `Shift+Enter` |",
     },
+    "show_earlier": {"zh": "显示更早的 {count} 条消息", "en": "{count} earlier messages: show more"},
+    "retry": {"zh": "重试", "en": "Try again"},
+    "settings": {"zh": "设置", "en": "Settings"},
+    "settings_of_chat": {"zh": "### 这个对话", "en": "### This conversation"},
+    "settings_of_user": {"zh": "### 你", "en": "### You"},
+    "providers_default": {"zh": "默认", "en": "default"},
+    "temperature": {"zh": "温度", "en": "Temperature"},
+    "temperature_info": {
+        "zh": "0 到 2：越低越稳，越高越活。",
+        "en": "0 to 2: lower is steadier, higher is livelier.",
+    },
+    "length": {"zh": "最大长度", "en": "Maximum length"},
+    "length_info": {"zh": "一条回复最多的词元数。", "en": "The most tokens a reply may have."},
+    "prompt": {"zh": "“自定义”角色的提示词", "en": "Prompt of the role “Custom”"},
+    "prompt_info": {
+        "zh": "只为你保存，从下一条消息起生效。",
+        "en": "Kept for you alone; it counts from the next message on.",
+    },
+    "language": {"zh": "语言 / Language", "en": "Language / 语言"},
+    "edit_confirm": {
+        "zh": "后面的消息会被替换掉。继续吗？",
+        "en": "The messages that follow will be replaced. Go on?",
+    },
     "pinned": {"zh": "已置顶", "en": "Pinned"},
     "today": {"zh": "今天", "en": "Today"},
     "yesterday": {"zh": "昨天", "en": "Yesterday"},
@@ -81,6 +104,10 @@ TEXTS: dict[str, dict[Language, str]] = {
     "notice.nothing_kept": {
         "zh": "对话只保存在内存中，应用停止后会丢失。设置 `REDIS_URL` 即可保存。",
         "en": "Conversations are lost when the app stops: there is no Redis. Set `REDIS_URL` to keep them.",
+    },
+    "notice.temporary": {
+        "zh": "临时对话：什么都不会保存，离开后就消失。",
+        "en": "Temporary chat: nothing is stored, and it is gone when you leave.",
     },
     "notice.store_away": {
         "zh": "暂时连接不上对话存储，请稍后刷新页面。",

@@ -19,4 +19,8 @@ def build_theme() -> gr.themes.Base:
         body_background_fill="*background_fill_primary",
         block_border_width="0px",
         block_shadow="none",
+        block_title_background_fill="none",
+        block_title_text_color="*body_text_color",
+        block_title_text_weight="500",
+        block_title_padding="0",
     )

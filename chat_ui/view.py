@@ -1,11 +1,12 @@
 """From core objects to what components show. Pure functions: no I/O, no Gradio."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from html import escape
 from typing import Any
 
-from chat_core import ChatMessage, Language, Notice, Role, Roles, Session, TurnEnd
+from chat_core import ChatError, ChatMessage, Language, Messages, Notice, Role, Session, TurnEnd, TurnError
 
 from .texts import explain, say
 
@@ -19,41 +20,57 @@ def bubble(role: str, text: str, **metadata: Any) -> Bubble:
     return {"role": role, "metadata": metadata or None, "options": None, "content": content}
 
 
-def conversation(messages: Sequence[ChatMessage], language: Language, unreadable: int = 0) -> list[Bubble]:
-    """Stored messages, oldest first, as bubbles."""
-    bubbles = [_note(say(language, "unreadable", count=unreadable))] if unreadable else []
-    for asked, message in zip((None, *messages), messages, strict=False):
-        bubbles += _bubbles(message, language)
-        if asked and asked.earlier and message.role == "assistant":
-            bubbles[-1] |= {"options": _versions(asked, message)}
-    return bubbles
+def conversation(history: Messages, language: Language, names: Mapping[str, str]) -> list[Bubble]:
+    """Stored messages, oldest first, as bubbles. `names` are the roles' names by key."""
+    return [shown for _, bubbles in _told(history, language, names) for shown in bubbles]
 
 
 def message_at(
-    messages: Sequence[ChatMessage], index: int, language: Language, unreadable: int = 0
+    history: Messages, index: int, language: Language, names: Mapping[str, str]
 ) -> ChatMessage | None:
     """Whose bubble is the one of that index in `conversation` of the same."""
-    position = 1 if unreadable else 0
-    if index < position:
-        return None  # the note about what cannot be read
-    for message in messages:
-        position += len(_bubbles(message, language))
-        if index < position:
-            return message
-    return None
+    owners = [message for message, bubbles in _told(history, language, names) for _ in bubbles]
+    return owners[index] if 0 <= index < len(owners) else None
 
 
-def feedback(messages: Sequence[ChatMessage], unreadable: int = 0) -> list[str | None]:
+def feedback(history: Messages) -> list[str | None]:
     """What was thought of each reply, as the Chatbot wants it: an entry for each run of replying bubbles."""
-    said: list[str | None] = [None] if unreadable else []
-    return said + [message.feedback.title() or None for message in messages if message.role == "assistant"]
+    said: list[str | None] = [None] if history.unreadable else []
+    return said + [m.feedback.title() or None for m in history.items if m.role == "assistant"]
 
 
-def _bubbles(message: ChatMessage, language: Language) -> list[Bubble]:
-    if message.role == "user":
-        return [bubble("user", markdown(message.content, formulas=False))]
-    ended = ending(TurnEnd.of_message(message), language)
-    return reply(language, message.content, message.reasoning) + ended
+def _told(
+    history: Messages, language: Language, names: Mapping[str, str]
+) -> Iterator[tuple[ChatMessage | None, list[Bubble]]]:
+    """Each message with its bubbles; None with what is nobody's."""
+    if history.unreadable:
+        yield None, [_note(say(language, "unreadable", count=history.unreadable))]
+    role, asked = "", None
+    for message in history.items:
+        if message.role == "user":
+            asked = message
+            yield message, [bubble("user", said(message.content))]
+            continue
+        last = message is history.items[-1]
+        bubbles = [
+            *role_change(role, message.as_role, names),
+            *reply(language, message.content, message.reasoning, seconds=message.seconds_of_thought),
+            *ending(TurnEnd.of_message(message), language, at=message.timestamp, last=last),
+        ]
+        if asked and asked.earlier:
+            bubbles[-1]["options"] = [*(bubbles[-1]["options"] or ()), *_versions(asked, message)]
+        role, asked = message.as_role or role, None
+        yield message, bubbles
+
+
+def role_change(before: str, after: str, names: Mapping[str, str]) -> list[Bubble]:
+    """Above a reply that is given in another role than the one before: who speaks."""
+    return [_note(names.get(after, after))] if before and after and before != after else []
+
+
+def last_role(messages: Iterable[ChatMessage]) -> str:
+    """The key of the role that spoke last, as far as it is known."""
+    return next((m.as_role for m in reversed([*messages]) if m.as_role), "")
 
 
 def _versions(asked: ChatMessage, shown: ChatMessage) -> list[dict[str, str]]:
@@ -66,14 +83,20 @@ def _versions(asked: ChatMessage, shown: ChatMessage) -> list[dict[str, str]]:
     ]
 
 
-def reply(language: Language, text: str, reasoning: str, *, running: bool = False) -> list[Bubble]:
-    """A reply, whole or as far as it has come: its reasoning in a block that folds, then its text."""
+def reply(
+    language: Language, text: str, reasoning: str, *, running: bool = False, seconds: float | None = None
+) -> list[Bubble]:
+    """A reply, whole or as far as it has come: its reasoning in a block that is open while it goes on and
+    then folds, with the `seconds` it took, then its text."""
     thinks = running and not text
     bubbles = []
     text, reasoning = markdown(text), markdown(reasoning)
     if reasoning:
         title = say(language, "thinking" if thinks else "thought")
-        bubbles.append(bubble("assistant", reasoning, title=title, status="pending" if thinks else "done"))
+        took = {} if thinks or seconds is None else {"duration": seconds}
+        bubbles.append(
+            bubble("assistant", reasoning, title=title, status="pending" if thinks else "done", **took)
+        )
     if text:
         bubbles.append(bubble("assistant", text))
     elif running and not reasoning:
@@ -81,15 +104,33 @@ def reply(language: Language, text: str, reasoning: str, *, running: bool = Fals
     return bubbles
 
 
-def ending(end: TurnEnd, language: Language) -> list[Bubble]:
-    """What is said under a reply: why it failed, and in one quiet line how it ended and what it took."""
+def ending(end: TurnEnd, language: Language, *, at: float = 0.0, last: bool = True) -> list[Bubble]:
+    """What is said under a reply: why it failed, with a button to try again if it is the `last` one, and in
+    one quiet line how it ended and what it took. `at` is when it ended."""
     bubbles = []
     if end.error:
-        bubbles.append(bubble("assistant", explain(language, end.error), title=f"⚠️ {say(language, 'error')}"))
+        told = f"**⚠️ {say(language, 'error')}**\n\n{explained(language, end.error, at)}"
+        failure = bubble("assistant", f'<div class="failure">\n\n{told}\n\n</div>')
+        retry = {"label": f"↻ {say(language, 'retry')}", "value": RETRY}
+        bubbles.append(failure | {"options": [retry] if last else None})
     facts = [say(language, end.status)] if end.status in ("stopped", "interrupted") else []
     if end.message:
         facts += _facts(end.message, language)
     return [*bubbles, _note(" · ".join(facts))] if facts else bubbles
+
+
+RETRY = "retry"
+
+
+def explained(language: Language, error: ChatError | TurnError, at: float) -> str:
+    """What went wrong, with the seconds to wait as a `<time>` that the page counts down. `at` is when."""
+    sentence = explain(language, error)
+    wait = error.facts.get("retry_after")
+    if not isinstance(wait, int | float):
+        return sentence
+    until = datetime.fromtimestamp(at + wait, UTC).isoformat(timespec="seconds")
+    seconds = f"{wait:.0f}"
+    return sentence.replace(seconds, f'<time class="countdown" datetime="{until}">{seconds}</time>', 1)
 
 
 def _facts(reply: ChatMessage, language: Language) -> list[str]:
@@ -165,9 +206,9 @@ def _expiry(session: Session, language: Language, now: float) -> str:
     return say(language, key, days=days)
 
 
-def role_choices(roles: Roles, language: Language) -> list[tuple[str, str]]:
-    """The role dropdown's choices: (label, key)."""
-    return [(f"{role.icon} {role.name[language]}", role.key) for role in roles.values()]
+def role_names(roles: Iterable[Role], language: Language) -> dict[str, str]:
+    """Each role's name with its icon, by key."""
+    return {role.key: f"{role.icon} {role.name[language]}" for role in roles}
 
 
 def greeting(role: Role, language: Language) -> dict[str, Any]:
@@ -177,38 +218,44 @@ def greeting(role: Role, language: Language) -> dict[str, Any]:
     return {"placeholder": welcome, "examples": questions}
 
 
-def notice(notices: Sequence[Notice], model: str, store: bool, language: Language) -> str:
+def notice(
+    notices: Sequence[Notice], model: str, language: Language, *, store: bool = True, temporary: bool = False
+) -> str:
     """What a person should know about where this chat runs, as Markdown; empty if nothing."""
-    keys = [f"notice.{key}" for key in notices] + ([] if store else ["notice.store_away"])
+    keys = [f"notice.{key}" for key in notices]
+    keys += [] if store else ["notice.store_away"]
+    keys += ["notice.temporary"] if temporary else []
     return " ".join(say(language, key, model=model) for key in keys)
 
 
-def activity(running: bool) -> str:
-    """A mark that the style sheet reads: whether Send or Stop is shown."""
-    return f'<i data-running="{str(running).lower()}"></i>'
+def activity(running: bool, language: Language) -> str:
+    """Marks for the style sheet, whether Send or Stop is shown, and for page.js, what to ask before an edit
+    that replaces more than one turn."""
+    ask = escape(say(language, "edit_confirm"))
+    return f'<i data-running="{str(running).lower()}" data-ask-edit="{ask}"></i>'
 
 
-def markdown(text: str, *, formulas: bool = True) -> str:
+def said(text: str) -> str:
+    """What a person wrote, as HTML that shows it to the character: nothing in it is Markdown. page.js takes
+    it back where it is copied or edited."""
+    return f'<pre class="said">&#10;{text.translate(_ENTITIES)}</pre>'
+
+
+_ENTITIES = {code: f"&#{code};" for code in range(128) if not chr(code).isalnum() and chr(code) != " "}
+
+
+def markdown(text: str) -> str:
     """`text` so that the Chatbot shows what it says. `$formulas$` become `\\(formulas\\)`, which is how the
     Chatbot takes them; prices are left alone by Pandoc's rule (extension tex_math_dollars): no space just
     inside the dollars, no digit after. What stands in code, also in a block not closed yet, is code."""
     pieces = _CODE.split(text)
-    if formulas:
-        pieces[::2] = [_FORMULA.sub(r"\\(\1\\)", piece) for piece in pieces[::2]]
+    pieces[::2] = [_FORMULA.sub(r"\\(\1\\)", piece) for piece in pieces[::2]]
     pieces[1::2] = [_with_tabs(piece) for piece in pieces[1::2]]
     return "".join(pieces)
 
 
 _CODE = re.compile(r"(```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|`[^`\n]+`)", re.DOTALL)
 _FORMULA = re.compile(r"(?<![\\$\w])\$(?=[^\s$])([^$\n]*?[^\s$\\])\$(?![\d$])")
-
-
-def as_said(text: str) -> str:
-    """`markdown` without formulas taken back: what a person wrote, from what they edited on the page."""
-    return _MARK.sub("", text) if "\ufeff" in text else text
-
-
-_MARK = re.compile(r"^ (?=```|~~~)|\ufeff", re.MULTILINE)
 
 
 def _with_tabs(code: str) -> str:

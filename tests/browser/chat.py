@@ -1,6 +1,10 @@
 """The page as a person uses it: what they do, and where they look."""
 
+import re
+
 from playwright.sync_api import Locator, Page, expect
+
+_ADDRESS = re.compile(r"[?&]c=(\w+)")
 
 
 class ChatPage:
@@ -72,6 +76,18 @@ class ChatPage:
 
     def wait_until_idle(self) -> None:
         expect(self.send_button).to_be_visible()
+
+    def open_drawer(self) -> None:
+        """The settings, on the right."""
+        self.page.locator("#drawer .toggle-button").click()
+        expect(self.page.locator("#clear")).to_be_in_viewport()
+
+    def session_id(self) -> str:
+        """The id of the open conversation, which the address shows."""
+        expect(self.page).to_have_url(_ADDRESS)
+        found = _ADDRESS.search(self.page.url)
+        assert found
+        return found[1]
 
     def choose_role(self, name: str) -> None:
         self.page.locator("#role input").click()

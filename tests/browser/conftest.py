@@ -1,9 +1,11 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ViewportSize, expect, sync_playwright
+from redis import Redis
 
 from tests.browser.chat import ChatPage
 from tests.running import RunningApp
@@ -14,6 +16,8 @@ CHROMIUM = os.environ.get("CHROMIUM") or next(
 WAIT_SECONDS = 15
 # Without these Chromium looks for its maker's servers at every start.
 QUIET = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+
+DESK = ViewportSize(width=1280, height=800)
 
 OpenPage = Callable[..., ChatPage]
 
@@ -31,6 +35,36 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
+def stored(app: RunningApp, app_directory: Path) -> Iterator[Redis]:
+    """What the app keeps its conversations in."""
+    with Redis(unix_socket_path=str(app_directory / "data" / "valkey.sock"), decode_responses=True) as redis:
+        yield redis
+
+
+def owner(stored: Redis, session_id: str) -> str:
+    """The id of the visitor whose conversation that is."""
+    (index,) = [key for key in stored.scan_iter("chat:*:sessions") if stored.zscore(key, session_id)]
+    return str(index).split("{")[1].split("}")[0]
+
+
+@pytest.fixture(scope="package")
+def desk(browser: Browser) -> Iterator[BrowserContext]:
+    """A desktop browser that keeps the page's scripts, so that it opens in half the time."""
+    context = browser.new_context(viewport=DESK, locale="en-US")
+    yield context
+    context.close()
+
+
+def forget(context: BrowserContext, url: str) -> None:
+    """Closes every tab and forgets who the visitor was."""
+    tab = context.new_page()
+    tools = context.new_cdp_session(tab)
+    tools.send("Storage.clearDataForOrigin", {"origin": url.rstrip("/"), "storageTypes": "all"})
+    for page in context.pages:
+        page.close()
+
+
+@pytest.fixture
 def open_page(browser: Browser, app: RunningApp) -> Iterator[OpenPage]:
     """Opens the app's page as a new visitor: `open_page(width=390, locale="zh-CN")`. Whatever goes wrong
     inside the page fails the test."""
@@ -40,7 +74,8 @@ def open_page(browser: Browser, app: RunningApp) -> Iterator[OpenPage]:
     def open_as(
         url: str = app.url, *, width: int = 1280, height: int = 800, locale: str = "en-US", **options: object
     ) -> ChatPage:
-        context = browser.new_context(viewport={"width": width, "height": height}, locale=locale, **options)
+        size = ViewportSize(width=width, height=height)
+        context = browser.new_context(viewport=size, locale=locale, **options)
         contexts.append(context)
         context.on("weberror", lambda error: wrong.append(str(error.error)))
         chat = ChatPage(context.new_page(), url)
@@ -54,6 +89,13 @@ def open_page(browser: Browser, app: RunningApp) -> Iterator[OpenPage]:
 
 
 @pytest.fixture
-def chat(open_page: OpenPage) -> ChatPage:
-    """The page at a desktop's width."""
-    return open_page()
+def chat(desk: BrowserContext, app: RunningApp) -> Iterator[ChatPage]:
+    """The page at a desktop's width, for a new visitor. Whatever goes wrong inside it fails the test."""
+    wrong: list[str] = []
+    desk.on("weberror", note := lambda error: wrong.append(str(error.error)))
+    chat = ChatPage(desk.new_page(), app.url)
+    chat.goto()
+    yield chat
+    forget(desk, app.url)
+    desk.remove_listener("weberror", note)
+    assert not wrong

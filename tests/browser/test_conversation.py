@@ -122,6 +122,7 @@ def test_opening_another_conversation_leaves_a_running_reply_alone(chat: ChatPag
 
 def test_clear_asks_first(chat: ChatPage) -> None:
     chat.say("keep me")
+    chat.open_drawer()
     chat.page.once("dialog", lambda dialog: dialog.dismiss())
     chat.page.locator("#clear").click()
     expect(chat.questions).to_have_text("keep me")

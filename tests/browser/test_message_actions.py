@@ -2,9 +2,20 @@
 
 import re
 
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Dialog, Locator, expect
 
 from tests.browser.chat import ChatPage
+from tests.fake_openai import FakeOpenAI, error
+
+
+def edit(chat: ChatPage, before: str, after: str) -> None:
+    """Corrects the first message, or the last one."""
+    buttons = chat.page.locator("#chatbot").get_by_role("button", name="Edit")
+    (buttons.first if before == "first" else buttons.last).click()
+    field = chat.page.locator("#chatbot textarea")
+    expect(field).to_have_value(before)
+    field.fill(after)
+    chat.page.locator("#chatbot").get_by_role("button", name="Submit").click()
 
 
 def last(chat: ChatPage, name: str) -> Locator:
@@ -37,15 +48,43 @@ def test_undo_takes_the_last_turn_back_into_the_box(chat: ChatPage) -> None:
 
 def test_an_edited_message_is_sent_again_in_its_place(chat: ChatPage) -> None:
     chat.say("first")
+    chat.say("\tsecond")
+    edit(chat, "\tsecond", "better second")
+    expect(chat.questions).to_have_text(["first", "better second"])
+    expect(chat.replies).to_contain_text(["You said: first", "You said: better second"])
+    chat.reload()
+    expect(chat.questions).to_have_text(["first", "better second"])
+
+
+def test_an_edit_that_would_replace_later_turns_asks_first(chat: ChatPage) -> None:
+    chat.say("first")
     chat.say("second")
-    chat.page.locator("#chatbot").get_by_role("button", name="Edit").first.click()
-    field = chat.page.locator("#chatbot textarea")
-    field.fill("better first")
+    asked: list[str] = []
+
+    def answer(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        dialog.accept() if len(asked) > 1 else dialog.dismiss()
+
+    chat.page.on("dialog", answer)
+    edit(chat, "first", "better first")
+    expect(chat.page.locator("#chatbot textarea")).to_have_value("better first")
     chat.page.locator("#chatbot").get_by_role("button", name="Submit").click()
     expect(chat.questions).to_have_text(["better first"])
     expect(chat.replies).to_contain_text(["You said: better first"])
-    chat.reload()
-    expect(chat.questions).to_have_text(["better first"])
+    assert asked == ["The messages that follow will be replaced. Go on?"] * 2
+
+
+def test_a_second_try_that_fails_leaves_the_reply_and_offers_another(
+    chat: ChatPage, provider: FakeOpenAI
+) -> None:
+    chat.say("question")
+    provider.answers.append(error(401, "Unauthorized"))
+    last(chat, "Retry").click()
+    expect(chat.replies.last).to_contain_text("did not accept the API key")
+    expect(chat.replies.first).to_contain_text("You said: question")
+    chat.page.get_by_role("button", name="Try again").click()
+    expect(chat.page.get_by_role("button", name="2/2")).to_be_visible()
+    expect(chat.replies).to_have_text([re.compile("You said: question")])
 
 
 def test_a_quiet_line_says_what_a_reply_took(chat: ChatPage) -> None:

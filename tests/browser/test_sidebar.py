@@ -2,15 +2,13 @@
 
 import re
 import time
-from pathlib import Path
 
 from playwright.sync_api import Dialog, expect
 from redis import Redis
 
 from chat_core import keys
 from tests.browser.chat import ChatPage
-from tests.browser.conftest import OpenPage
-from tests.running import RunningApp
+from tests.browser.conftest import OpenPage, owner
 
 DAY_SECONDS = 24 * 3600
 
@@ -99,7 +97,7 @@ def test_a_pinned_conversation_comes_first_and_does_not_expire(chat: ChatPage) -
     expect(chat.page.locator("#sessions h2")).to_have_text(["Today"])
 
 
-def test_conversations_are_grouped_by_day(open_page: OpenPage, app: RunningApp, app_directory: Path) -> None:
+def test_conversations_are_grouped_by_day(open_page: OpenPage, stored: Redis) -> None:
     chat = open_page(timezone_id="Pacific/Auckland")
     for message in ("older", "this week", "yesterday", "today"):
         new_chat(chat, message)
@@ -107,14 +105,12 @@ def test_conversations_are_grouped_by_day(open_page: OpenPage, app: RunningApp, 
         entry.get_attribute("data-title"): entry.get_attribute("data-session")
         for entry in chat.page.locator("#sessions .session").all()
     }
-    with Redis(unix_socket_path=str(app_directory / "data" / "valkey.sock"), decode_responses=True) as redis:
-        (index,) = [key for key in redis.scan_iter("chat:*:sessions") if redis.zscore(key, str(ids["today"]))]
-        user_id = index.split("{")[1].split("}")[0]
-        for title, days in (("yesterday", 1), ("this week", 4), ("older", 30)):
-            then = time.time() - days * DAY_SECONDS
-            session_id = str(ids[title])
-            redis.hset(keys.session(user_id, session_id), "updated_at", str(then))
-            redis.zadd(index, {session_id: then})
+    user_id = owner(stored, str(ids["today"]))
+    for title, days in (("yesterday", 1), ("this week", 4), ("older", 30)):
+        then = time.time() - days * DAY_SECONDS
+        session_id = str(ids[title])
+        stored.hset(keys.session(user_id, session_id), "updated_at", str(then))
+        stored.zadd(keys.sessions(user_id), {session_id: then})
     chat.reload()
     expect(chat.page.locator("#sessions h2")).to_have_text(["Today", "Yesterday", "Last 7 days", "Older"])
     expect(chat.sessions).to_have_text(["today", "yesterday", "this week", "older"])

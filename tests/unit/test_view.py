@@ -1,11 +1,12 @@
 """What the page shows of core objects."""
 
 import re
+from html import unescape
 
 import pytest
 
-from chat_core import ChatMessage, Session, TurnEnd, TurnError
-from chat_core.errors import ModelStalled
+from chat_core import ChatMessage, Language, Messages, Session, TurnEnd, TurnError
+from chat_core.errors import ModelRateLimited, ModelStalled
 from chat_core.roles import load_roles
 from chat_ui import view
 
@@ -18,31 +19,71 @@ def message(role: str, content: str, **fields: object) -> ChatMessage:
     )
 
 
+def conversation(*messages: ChatMessage, language: Language = "en", unreadable: int = 0) -> list[view.Bubble]:
+    return view.conversation(Messages([*messages], unreadable), language, NAMES)
+
+
+NAMES = {"assistant": "✨ Assistant", "teacher": "📚 Teacher"}
+
+
 def texts(bubbles: list[view.Bubble]) -> list[tuple[str, str]]:
     return [(b["role"], b["content"][0]["text"]) for b in bubbles]
 
 
 def test_messages_keep_every_character() -> None:
-    shown = view.conversation([message("user", MAKEFILE), message("assistant", MAKEFILE)], "en")
-    assert texts(shown) == [("user", MAKEFILE), ("assistant", MAKEFILE)]
+    shown = conversation(message("user", MAKEFILE), message("assistant", MAKEFILE))
+    assert texts(shown)[1] == ("assistant", MAKEFILE)
     assert {key for b in shown for key in b} == {"role", "metadata", "options", "content"}
 
 
 def test_a_cut_reply_says_how_it_ended() -> None:
-    shown = view.conversation([message("assistant", "half", status="interrupted")], "en")
+    shown = conversation(message("assistant", "half", status="interrupted"))
     assert len(shown) == 2
     assert "restarted" in shown[1]["content"][0]["text"]
 
 
 def test_a_failed_reply_keeps_its_text_and_explains_the_failure() -> None:
     error = TurnError.of(ModelStalled())
-    shown = view.conversation([message("assistant", "half", status="failed", error=error)], "zh")
+    failed = message("assistant", "half", status="failed", error=error)
+    shown = conversation(failed, language="zh")
     assert texts(shown)[0] == ("assistant", "half")
     assert "模型中途停住了" in shown[1]["content"][0]["text"]
+    assert shown[1]["options"] == [{"label": "↻ 重试", "value": view.RETRY}]
+    assert conversation(failed, message("user", "so?"), language="zh")[1]["options"] is None
+
+
+def test_the_seconds_to_wait_stand_where_the_page_can_count_them_down() -> None:
+    error = ModelRateLimited("Only 30 a day", retry_after=30)
+    assert view.explained("en", error, at=1.0) == (
+        "The model's provider asks to slow down. Please try again later. (It asks for "
+        '<time class="countdown" datetime="1970-01-01T00:00:31+00:00">30</time> seconds.) '
+        "Reason: Only 30 a day"
+    )
+    assert "<time" not in view.explained("en", ModelStalled(), at=1.0)
+
+
+def test_a_reply_in_another_role_says_so_above_it() -> None:
+    shown = conversation(
+        message("assistant", "one", as_role="assistant"),
+        message("user", "?"),
+        message("assistant", "two", as_role="teacher"),
+        message("assistant", "three", as_role="teacher"),
+    )
+    assert [text for _, text in texts(shown) if "note" in text] == ['<span class="note">📚 Teacher</span>']
+    assert [text for _, text in texts(shown)].index('<span class="note">📚 Teacher</span>') == 2
+
+
+def test_what_a_person_wrote_is_not_markdown_but_itself() -> None:
+    text = "\n\t<b>**x**</b> & $y$ \\(z\\)  \r\n```\n</pre>你好 🎈\n"
+    ((_, shown),) = texts(conversation(message("user", text)))
+    inner = re.fullmatch(r'<pre class="said">&#10;(.*)</pre>', shown)
+    assert inner
+    assert not set(inner[1]) & set("<>*`$\\\n\t")
+    assert unescape(inner[1].replace("&#13;", "\r")) == text
 
 
 def test_unreadable_rows_are_mentioned() -> None:
-    assert "3 stored messages" in view.conversation([], "en", unreadable=3)[0]["content"][0]["text"]
+    assert "3 stored messages" in conversation(unreadable=3)[0]["content"][0]["text"]
 
 
 def test_a_reply_types_then_thinks_then_speaks() -> None:
@@ -50,8 +91,8 @@ def test_a_reply_types_then_thinks_then_speaks() -> None:
     assert typing["content"][0]["text"] == view.TYPING
     (thinking,) = view.reply("en", "", "hm", running=True)
     assert thinking["metadata"] == {"title": "Thinking…", "status": "pending"}
-    thought, spoken = view.reply("en", "well", "hm", running=True)
-    assert thought["metadata"]["status"] == "done"
+    thought, spoken = view.reply("en", "well", "hm", running=True, seconds=2.5)
+    assert thought["metadata"] == {"title": "Thoughts", "status": "done", "duration": 2.5}
     assert texts([spoken]) == [("assistant", "well")]
     assert view.reply("en", "", "") == []
 
@@ -82,26 +123,29 @@ def test_the_greeting_and_the_choices_are_in_the_readers_language() -> None:
     greeting = view.greeting(roles["teacher"], "zh")
     assert "老师" in greeting["placeholder"]
     assert {"text": "为什么天空是蓝色的？"} in greeting["examples"]
-    assert ("📚 Teacher", "teacher") in view.role_choices(roles, "en")
+    assert view.role_names(roles.values(), "en")["teacher"] == "📚 Teacher"
 
 
 def test_the_notice_tells_the_embedded_model_and_how_to_get_a_real_one() -> None:
-    notice = view.notice(("embedded_model",), "Small-1", True, "en")
+    notice = view.notice(("embedded_model",), "Small-1", "en")
     assert "Small-1" in notice
     assert "OPENAI_API_KEY" in notice
-    assert view.notice((), "gpt-4o", True, "en") == ""
-    assert "does not answer" in view.notice((), "gpt-4o", False, "en")
+    assert view.notice((), "gpt-4o", "en") == ""
+    assert "does not answer" in view.notice((), "gpt-4o", "en", store=False)
+    assert "nothing is stored" in view.notice((), "gpt-4o", "en", temporary=True)
 
 
 def test_a_bubble_leads_back_to_its_message_whatever_stands_between() -> None:
     said = [
         message("user", "one"),
-        message("assistant", "half", reasoning="hm", status="stopped"),
+        message("assistant", "half", reasoning="hm", status="stopped", as_role="assistant"),
         message("user", "two").model_copy(update={"id": "second"}),
+        message("assistant", "whole", as_role="teacher"),
     ]
-    bubbles = view.conversation(said, "en", unreadable=1)
-    owners = [view.message_at(said, index, "en", unreadable=1) for index in range(len(bubbles) + 1)]
-    assert owners == [None, said[0], *[said[1]] * 3, said[2], None]
+    history = Messages(said, unreadable=1)
+    bubbles = view.conversation(history, "en", NAMES)
+    owners = [view.message_at(history, index, "en", NAMES) for index in range(-1, len(bubbles) + 1)]
+    assert owners == [None, None, said[0], *[said[1]] * 3, said[2], *[said[3]] * 2, None]
 
 
 def test_a_reply_that_was_tried_again_offers_its_versions() -> None:
@@ -109,7 +153,7 @@ def test_a_reply_that_was_tried_again_offers_its_versions() -> None:
     third = message("assistant", "third").model_copy(update={"id": "r3", "timestamp": 3.0})
     second = message("assistant", "second").model_copy(update={"id": "r2", "timestamp": 2.0})
     asked = message("user", "?").model_copy(update={"id": "q", "earlier": (third, first)})
-    (_, reply) = view.conversation([asked, second], "en")
+    (_, reply) = conversation(asked, second)
     assert [(o["label"], o["value"]) for o in reply["options"]] == [
         ("‹", "q 1"),
         ("2/3", "q 2"),
@@ -119,9 +163,8 @@ def test_a_reply_that_was_tried_again_offers_its_versions() -> None:
 
 def test_feedback_stands_at_the_reply_it_is_about() -> None:
     liked = message("assistant", "a", feedback="like")
-    assert view.feedback([message("user", "q"), liked, message("assistant", "b")], unreadable=2) == [
-        *(None, "Like", None)
-    ]
+    history = Messages([message("user", "q"), liked, message("assistant", "b")], unreadable=2)
+    assert view.feedback(history) == [None, "Like", None]
 
 
 NOON = 1_000_000_000 // 86_400 * 86_400 + 43_200  # in Greenwich
@@ -211,17 +254,7 @@ def test_one_quiet_line_says_how_a_reply_ended_and_what_it_took() -> None:
         usage={"completion_tokens": 12},
         context={"sent": 8, "dropped": 6, "estimated_tokens": 99},
     )
-    note = view.conversation([reply], "en")[1]["content"][0]["text"]
+    note = conversation(reply)[1]["content"][0]["text"]
     assert "Stopped · gpt-4o · began after 0.3 s · 12 tokens · 8 of 14 messages sent" in note
     whole = reply.model_copy(update={"status": "done", "context": None})
-    assert "gpt-4o · 0.3 秒后开始 · 12 个词元<" in view.conversation([whole], "zh")[1]["content"][0]["text"]
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["```make\na:\n\tb\n   c\n```\n$x$", "plain $x$", " ```\nx\n```"],
-    ids=["tabs", "plain", "no tabs"],
-)
-def test_an_edited_message_is_what_was_said(text: str) -> None:
-    (shown,) = view.conversation([message("user", text)], "en")
-    assert view.as_said(shown["content"][0]["text"]) == text
+    assert "gpt-4o · 0.3 秒后开始 · 12 个词元<" in conversation(whole, language="zh")[1]["content"][0]["text"]

@@ -1,0 +1,114 @@
+"""What the page shows: the one rendering for every listener that changes the place."""
+
+import time
+from typing import Any, cast
+from uuid import uuid4
+
+import gradio as gr
+
+from chat_core import ChatService, Messages, Session
+
+from . import view
+from .layout import NOWHERE, WINDOW, Place
+from .texts import say
+from .visitor import Visitor
+
+
+class Page:
+    """What visitors see of the service."""
+
+    def __init__(self, service: ChatService) -> None:
+        self._service = service
+
+    def names(self, visitor: Visitor) -> dict[str, str]:
+        """The roles' names by key."""
+        return view.role_names(self._service.choosable_roles, visitor.language)
+
+    async def history(self, visitor: Visitor, place: Place) -> Messages:
+        """What the page shows of the conversation at that place: the latest messages, for a frame costs the
+        browser more the more of them there are."""
+        return await self._service.history(visitor.user_id, place["session_id"], place["window"])
+
+    async def show(
+        self, visitor: Visitor, session_id: str, *, role: str = "", window: int = WINDOW, store: bool = True
+    ) -> list[Any]:
+        """The values of `Widgets.shown`: this conversation, or an empty one when there is no id."""
+        place = NOWHERE | {"session_id": session_id, "window": window, "visit": uuid4().hex}
+        if not session_id:
+            sessions = await self._service.sessions(visitor.user_id)
+            return self.shown(visitor, place, sessions, role=role, store=store)
+        session = await self._service.session(visitor.user_id, session_id)
+        history = await self.history(visitor, place)
+        # A turn that has no reply yet runs, or failed: following it shows which.
+        unanswered = bool(history.items) and history.items[-1].role == "user"
+        place["turn_id"] = session.last_turn if session.running or unanswered else ""
+        place |= {"title": session.title, "seen": seen(session)}
+        # Asked last: a reply that ends just now is not marked as running, with nobody to take the mark off.
+        sessions = await self._service.sessions(visitor.user_id)
+        return self.shown(visitor, place, sessions, history, session, store=store)
+
+    def shown(
+        self,
+        visitor: Visitor,
+        place: Place,
+        sessions: list[Session] | None = None,
+        history: Messages | None = None,
+        session: Session | None = None,
+        *,
+        role: str = "",
+        store: bool = True,
+    ) -> list[Any]:
+        """The values of `Widgets.shown`, from what is known."""
+        language, service = visitor.language, self._service
+        history = history or Messages([])
+        answering = service.role_or_default(session.role if session else role)
+        bubbles = view.conversation(history, language, self.names(visitor))
+        model = session.model if session and session.model in service.models else service.models[0]
+        more = session.messages - len(history.items) - history.unreadable if session else 0
+        return [
+            {
+                "user_id": visitor.user_id,
+                "session_id": place["session_id"],
+                "minutes_west": visitor.minutes_west,
+                "language": visitor.language,
+            },
+            place,
+            gr.Chatbot(
+                value=cast(Any, bubbles),
+                feedback_value=cast(Any, view.feedback(history)),
+                **view.greeting(answering, language),
+            ),
+            "",
+            self.listed(visitor, sessions or [], place["session_id"]),
+            gr.Dropdown(
+                choices=[(name, key) for key, name in self.names(visitor).items()], value=answering.key
+            ),
+            gr.Dropdown(choices=list(service.models), value=model, visible=len(service.models) > 1),
+            session.sampling.temperature if session else None,
+            session.sampling.max_tokens if session else None,
+            view.activity(bool(place["turn_id"]), language),
+            view.notice(service.notices, service.models[0], language, store=store),
+            gr.Button(say(language, "show_earlier", count=more), visible=more > 0),
+        ]
+
+    async def whole_list(self, visitor: Visitor, open_id: str) -> str:
+        """The sidebar's list of everything."""
+        return self.listed(visitor, await self._service.sessions(visitor.user_id), open_id)
+
+    def listed(
+        self, visitor: Visitor, sessions: list[Session], open_id: str, *, searched: bool = False
+    ) -> str:
+        """The sidebar's list of these."""
+        return view.session_list(
+            sessions,
+            open_id,
+            visitor.language,
+            now=time.time(),
+            minutes_west=visitor.minutes_west,
+            searched=searched,
+        )
+
+
+def seen(session: Session) -> str:
+    """What changes when something is said in the session."""
+    return f"{session.last_turn} {session.messages}"

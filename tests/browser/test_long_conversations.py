@@ -1,0 +1,92 @@
+"""A conversation grows long; the page does not grow slow."""
+
+from playwright.sync_api import expect
+from redis import Redis
+
+from chat_core import ChatMessage, keys
+from tests.browser.chat import ChatPage
+from tests.browser.conftest import owner
+from tests.fake_openai import DONE, FakeOpenAI, finish, paced, stream, text
+
+SHOWN = 20
+REPLY = "Some **words**, `code` and a [link](https://example.org).\n\n| a | b |\n|---|---|\n| 1 | 2 |\n"
+
+
+def fill(chat: ChatPage, stored: Redis, count: int) -> None:
+    """A conversation of that many messages, opened."""
+    chat.page.locator("#new-chat").click()
+    expect(chat.questions).to_have_count(0)
+    chat.say(f"one of {count}")
+    session_id = chat.session_id()
+    said = [
+        ChatMessage(
+            id=f"m{number}",
+            role="assistant" if number % 2 else "user",
+            content=REPLY if number % 2 else f"question {number}",
+            timestamp=float(number),
+            turn_id=f"t{number // 2}",
+        ).to_json()
+        for number in range(count - 2)
+    ]
+    stored.lpush(keys.messages(owner(stored, session_id), session_id), *reversed(said))
+    chat.reload()
+    expect(chat.questions.last).to_have_text(f"one of {count}")
+    expect(chat.questions.last).to_be_in_viewport()
+
+
+def test_the_latest_messages_are_shown_and_the_earlier_ones_on_demand(chat: ChatPage, stored: Redis) -> None:
+    fill(chat, stored, 50)
+    expect(chat.questions).to_have_count(SHOWN // 2)
+    earlier = chat.page.locator("#earlier")
+    expect(earlier).to_have_text("30 earlier messages: show more")
+    chat.questions.first.scroll_into_view_if_needed()
+    expect(chat.questions.first).to_be_in_viewport(ratio=1)
+    earlier.click()
+    expect(chat.questions).to_have_count(SHOWN)
+    expect(earlier).to_have_text("10 earlier messages: show more")
+    read = chat.questions.nth(SHOWN // 2)
+    expect(read).to_be_in_viewport()  # what was read is still where it was
+    earlier.click()
+    expect(chat.questions).to_have_count(25)
+    expect(earlier).to_be_hidden()
+    expect(chat.questions.first).to_have_text("question 0")
+
+
+def milliseconds_a_frame(chat: ChatPage, provider: FakeOpenAI) -> float:
+    """How long the page's main thread works for a frame of a running reply."""
+    words = [text(f"word{number} ") for number in range(120)]
+    provider.answers.append(stream(*paced(words, 40), finish(), DONE))
+    tools = chat.page.context.new_cdp_session(chat.page)
+    tools.send("Performance.enable", {"timeDomain": "threadTicks"})  # other processes do not count
+
+    def busy_seconds() -> float:
+        metrics = tools.send("Performance.getMetrics")["metrics"]
+        return float(next(metric["value"] for metric in metrics if metric["name"] == "TaskDuration"))
+
+    chat.send("go on")
+    expect(chat.replies.last).to_contain_text("word1 ")
+    chat.page.evaluate(
+        """() => {
+            window.frames_shown = 0;
+            const watched = document.querySelector("#chatbot .bubble-wrap");
+            new MutationObserver(() => window.frames_shown++).observe(
+                watched, { childList: true, characterData: true, subtree: true });
+        }"""
+    )
+    began = busy_seconds()
+    expect(chat.replies.last).to_contain_text("word110 ")
+    spent, frames = busy_seconds() - began, chat.page.evaluate("window.frames_shown")
+    chat.wait_until_idle()
+    tools.detach()
+    assert frames > 10
+    return 1000 * spent / frames
+
+
+def test_a_frame_costs_the_same_at_20_and_at_200_stored_messages(
+    chat: ChatPage, stored: Redis, provider: FakeOpenAI
+) -> None:
+    cost: dict[int, list[float]] = {20: [], 200: []}
+    for count in (20, 200, 200, 20):
+        fill(chat, stored, count)
+        cost[count].append(milliseconds_a_frame(chat, provider))
+    assert min(cost[200]) / min(cost[20]) <= 1.3, cost
