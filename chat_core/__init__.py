@@ -14,6 +14,7 @@ from .messages import (
     TurnEvent,
     Usage,
 )
+from .portable import Headings, Portable
 from .roles import Language, Role, Roles
 from .service import ChatService, Health, Stopped, new_user_id
 from .settings import Settings
@@ -27,11 +28,13 @@ __all__ = [
     "ContextReceipt",
     "Delta",
     "Feedback",
+    "Headings",
     "Health",
     "Language",
     "Messages",
     "ModelError",
     "Notice",
+    "Portable",
     "Role",
     "Roles",
     "Sampling",

@@ -6,7 +6,8 @@
     │   ├── MessageEmpty
     │   ├── MessageTooLong
     │   ├── UnknownRole
-    │   └── UnknownModel
+    │   ├── UnknownModel
+    │   └── ImportRejected     the file is no conversation, or one that cannot be kept
     ├── SessionNotFound        no such session, or somebody else's
     ├── TurnNotFound           the session has no turn yet
     ├── MessageNotFound        the session holds no such message (any more)
@@ -106,6 +107,13 @@ class UnknownModel(InvalidInput):
     def __init__(self, model: str, known: list[str]) -> None:
         super().__init__("model", "one of " + ", ".join(known))
         self.facts |= {"model": model[:64], "known": ", ".join(known)}
+
+
+class ImportRejected(InvalidInput):
+    """The file to import cannot be used; `field` names the place in it where something else is
+    expected, like "messages.3.content" in the third message, or is "file"."""
+
+    code = "import_rejected"
 
 
 class SessionNotFound(ChatError):

@@ -33,6 +33,7 @@ from .errors import (
 from .limits import RateLimiter
 from .llm import ChatModel, NoModel
 from .messages import ChatMessage, Feedback, Sampling, Session, TurnEnd, TurnEvent
+from .portable import Portable, read_portable
 from .reply import Choice, Reply
 from .roles import CUSTOM, PROMPT_CHARS, Role, Roles, load_roles
 from .settings import Settings
@@ -219,6 +220,40 @@ class ChatService:
         """Stops what runs and removes the session with everything in it."""
         await self.stop(user_id, session_id)
         await self._store.delete(user_id, session_id)
+
+    @_store_border()
+    async def export(self, user_id: str, session_id: str) -> Portable:
+        """What was said, to be kept elsewhere. A running reply is not part of it."""
+        session = await self.session(user_id, session_id)
+        stored = await self._store.messages(user_id, session_id)
+        return Portable(
+            format="role-chat",
+            version=1,
+            title=session.title,
+            role=session.role,
+            model=session.model,
+            exported_at=time.time(),
+            messages=tuple(stored.items),
+        )
+
+    @_store_border()
+    async def import_session(self, user_id: str, data: bytes | str) -> Session:
+        """A new session of what was exported, by whomever; a role or model that is not there gives way to
+        the default. Counts as a message, whether it is refused or not, because reading it is the work.
+
+        Raises ImportRejected or RateLimited; then nothing is stored.
+        """
+        check_ids(user_id)
+        await self._limiter.check(user_id)
+        limit = self.settings.max_message_chars
+        # In a thread: the largest file takes a moment, in which others' replies go on.
+        found = await asyncio.to_thread(read_portable, data, max_message_chars=limit, now=time.time())
+        head = {
+            "title": found.title,
+            "role": self.role_or_default(found.role).key,
+            "model": found.model and self._choose_model("", found.model),
+        }
+        return await self._store.add(user_id, uuid.uuid4().hex, head, found.messages)
 
     # The user's own role
 

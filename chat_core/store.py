@@ -69,9 +69,24 @@ class SessionStore:
 
     async def create(self, user_id: str, session_id: str, role: str, model: str = "") -> Session:
         """A new, empty session."""
-        head = {"role": role, "model": model, "created_at": self._clock()}
+        return await self.add(user_id, session_id, {"role": role, "model": model})
+
+    async def add(
+        self,
+        user_id: str,
+        session_id: str,
+        head: Mapping[str, str],
+        messages: Sequence[ChatMessage] = (),
+    ) -> Session:
+        """A new session with these fields, in which this was said; of the messages the latest are kept."""
+        last_turn = messages[-1].turn_id if messages else ""
+        began = {"created_at": self._clock(), "last_turn": last_turn}
         async with self._redis.pipeline() as pipe:
-            pipe.hset(keys.session(user_id, session_id), mapping=head)
+            pipe.hset(keys.session(user_id, session_id), mapping={**head, **began})
+            # Done again because the answer got lost, it must not say everything twice.
+            pipe.delete(keys.messages(user_id, session_id))
+            for message in messages[-self._max_messages :]:
+                self.queue_append(pipe, user_id, session_id, message)
             self.queue_touch(pipe, user_id, session_id)
             await pipe.execute()
         return await self.get(user_id, session_id)

@@ -165,7 +165,7 @@ class TurnLog:
                 if instead_of:
                     self._store.queue_truncate(pipe, user_id, session_id, place)
                 pipe.set(keys.lease(user_id, session_id), message.turn_id, px=self._lease_ms)
-                pipe.hset(session, mapping=({} if title else _titled(message)) | head | turn)
+                pipe.hset(session, mapping=({} if title else {"title": title_of(message)}) | head | turn)
                 self._store.queue_append(pipe, user_id, session_id, message)
                 self._store.queue_touch(pipe, user_id, session_id)
                 if last_turn:
@@ -404,10 +404,11 @@ def _interrupted(
     return TurnEnd(status="interrupted", message=message if message.content else None)
 
 
-def _titled(message: ChatMessage) -> dict[str, str]:
+def title_of(message: ChatMessage) -> str:
+    """The first line of the first message as a title."""
     first_line = next((line for line in message.content.splitlines() if line.strip()), "")
     words = " ".join(first_line.split())
-    return {"title": words if len(words) <= TITLE_CHARS else f"{words[: TITLE_CHARS - 1]}…"}
+    return words if len(words) <= TITLE_CHARS else f"{words[: TITLE_CHARS - 1]}…"
 
 
 TITLE_CHARS = 60

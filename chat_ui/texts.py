@@ -222,6 +222,10 @@ TEXTS: dict[str, dict[Language, str]] = {
         "zh": "对话太长，超出了模型的容量。请开始新对话，或调小 CONTEXT_MESSAGES。",
         "en": "The conversation is too long for this model. Start a new one, or lower CONTEXT_MESSAGES.",
     },
+    "error.import_rejected": {
+        "zh": "这个文件无法导入：{field} 应为 {expected}。",
+        "en": "This file cannot be imported: {field} must be {expected}.",
+    },
 }
 
 

@@ -23,6 +23,39 @@ async def test_a_new_session_is_empty_and_can_be_read_again(store: SessionStore)
     assert created.created_at <= created.updated_at
 
 
+SAID = [question("t1"), answer("t1"), question("t2", "And then?"), answer("t2", "Then.")]
+
+
+@pytest.mark.parametrize(("max_messages", "kept"), [(0, 4), (3, 3), (9, 4)], ids=["all", "three", "nine"])
+async def test_a_session_is_added_with_the_latest_of_what_was_said(
+    redis: Redis, clock: Clock, max_messages: int, kept: int
+) -> None:
+    store = SessionStore(redis, max_messages=max_messages, ttl_seconds=TTL_SECONDS, clock=clock)
+    added = await store.add(USER, "s1", {"role": "teacher", "title": "Why"}, SAID)
+    assert added == await store.get(USER, "s1") == (await store.sessions(USER))[0]
+    assert (added.role, added.title, added.messages) == ("teacher", "Why", kept)
+    assert (added.last_turn, added.running, added.revision) == ("t2", False, 1)
+    assert await store.messages(USER, "s1") == (SAID[-kept:], 0)
+
+
+@pytest.mark.parametrize(("ttl_seconds", "left"), [(TTL_SECONDS, TTL_SECONDS), (0, -1)], ids=["some", "no"])
+async def test_all_of_an_added_session_expires_together(redis: Redis, ttl_seconds: int, left: int) -> None:
+    store = SessionStore(redis, max_messages=0, ttl_seconds=ttl_seconds)
+    await store.add(USER, "s1", {"role": "teacher"}, SAID)
+    stored = {keys.sessions(USER), keys.session(USER, "s1"), keys.messages(USER, "s1")}
+    assert set(await redis.keys("*")) == stored
+    assert {await redis.ttl(key) for key in stored} == {left}
+
+
+async def test_a_session_that_is_added_again_because_the_answer_got_lost_says_nothing_twice(
+    store: SessionStore,
+) -> None:
+    for _ in range(2):
+        await store.add(USER, "s1", {"role": "teacher"}, SAID)
+    assert await store.messages(USER, "s1") == (SAID, 0)
+    assert len(await store.sessions(USER)) == 1
+
+
 async def test_an_unknown_session_is_not_found(store: SessionStore) -> None:
     with pytest.raises(SessionNotFound):
         await store.get(USER, "nowhere")

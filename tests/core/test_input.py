@@ -40,6 +40,7 @@ USES: dict[str, Use] = {
     "clear": lambda service, user, session: service.clear(user, session),
     "rename": lambda service, user, session: service.rename(user, session, "Title"),
     "delete": lambda service, user, session: service.delete(user, session),
+    "export": lambda service, user, session: service.export(user, session),
     "start_turn": lambda service, user, session: service.start_turn(user, session, "Why?"),
     "stop": lambda service, user, session: service.stop(user, session),
     "follow": lambda service, user, session: first(service.follow(user, session)),
@@ -126,9 +127,10 @@ async def test_a_malformed_user_id_is_refused_everywhere(
 async def test_a_malformed_user_id_gets_no_session_and_no_list(
     connect: Connect, service: ChatService, user: Any
 ) -> None:
-    for use in (service.start_session, service.sessions):
-        with pytest.raises(InvalidInput):
+    for use in (service.start_session, service.sessions, lambda user: service.import_session(user, b"{}")):
+        with pytest.raises(InvalidInput) as caught:
             await use(user)
+        assert caught.value.facts["field"] == "user_id"
     assert await connect().keys("*") == []
 
 

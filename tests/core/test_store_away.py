@@ -10,13 +10,17 @@ from typing import NamedTuple
 import pytest
 from redis.asyncio import Redis
 
-from chat_core import ChatService, Settings
+from chat_core import ChatService, Portable, Settings
 from chat_core.embedded.valkey import EmbeddedValkey
 from chat_core.errors import StoreUnavailable
 from tests.conftest import eventually, process_of, running_valkey
 from tests.scripted_model import ScriptedModel
 
 from .conftest import Chat
+
+EXPORTED = Portable(
+    format="role-chat", version=1, title="", role="", model="", exported_at=0, messages=()
+).to_json()
 
 # Everything a caller can await, but for `health` and `drain`, which never raise.
 CALLS: dict[str, Callable[[ChatService], Awaitable[object]]] = {
@@ -30,6 +34,8 @@ CALLS: dict[str, Callable[[ChatService], Awaitable[object]]] = {
     "custom_prompt": lambda service: service.custom_prompt("u_ada"),
     "write_custom_prompt": lambda service: service.write_custom_prompt("u_ada", "Rhyme."),
     "delete": lambda service: service.delete("u_ada", "s1"),
+    "export": lambda service: service.export("u_ada", "s1"),
+    "import_session": lambda service: service.import_session("u_ada", EXPORTED),
     "start_turn": lambda service: service.start_turn("u_ada", "s1", "Why?"),
     "follow": lambda service: anext(service.follow("u_ada", "s1", "t1")),
     "try_again": lambda service: service.try_again("u_ada", "s1"),

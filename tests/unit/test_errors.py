@@ -17,6 +17,7 @@ ARGUMENTS = {
     errors.MessageTooLong: [11, 10],
     errors.UnknownRole: ["x" * 100, ["assistant", "teacher"]],
     errors.UnknownModel: ["x" * 100, ["gpt-4o"]],
+    errors.ImportRejected: ["messages.3.content", "text"],
     errors.SessionBusy: ["turn"],
     errors.RateLimited: [12.4],
     errors.TooManyReplies: [200],

@@ -16,7 +16,18 @@ LAYERS = [
     {"messages"},
     {"keys", "settings", "roles"},
     {"context", "checks"},
-    {"llm", "store", "turns", "limits", "embedded", "embedded.llama", "embedded.valkey", "writer", "reply"},
+    {
+        "llm",
+        "store",
+        "turns",
+        "limits",
+        "embedded",
+        "embedded.llama",
+        "embedded.valkey",
+        "writer",
+        "reply",
+        "portable",
+    },
     {"backends"},
     {"service"},
     {""},  # the package itself
@@ -27,6 +38,7 @@ NEIGHBOURS = {
     ("writer", "turns"),
     ("reply", "llm"),
     ("reply", "turns"),
+    ("portable", "turns"),
 }
 RANK = {module: rank for rank, layer in enumerate(LAYERS) for module in layer}
 
