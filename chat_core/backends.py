@@ -4,6 +4,7 @@ import asyncio
 import logging
 import sys
 from contextlib import AsyncExitStack
+from copy import copy
 from typing import Any, Literal
 
 from redis.asyncio import Redis
@@ -11,7 +12,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ConstantBackoff
 
 from .embedded import llama
-from .errors import ConfigError, ModelNotConfigured, StoreUnavailable
+from .errors import ModelNotConfigured, StoreUnavailable
 from .llm import ChatModel, NoModel, OpenAIChatModel
 from .settings import Settings
 
@@ -32,6 +33,14 @@ class Backends:
         self.redis: Redis = redis if redis is not None else _connect(settings)
         self.model: ChatModel = model or NoModel()
         self.notices: tuple[Notice, ...] = ()
+        self._is_open = False
+
+    def in_memory(self) -> "Backends":
+        """The same model, once it is open, over a store in this process's memory."""
+        twin = copy(self)
+        twin.redis = _memory()
+        twin.notices = ()
+        return twin
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -50,6 +59,10 @@ class Backends:
 
     async def open(self, stack: AsyncExitStack) -> None:
         """Starts what is missing. What cannot start is logged and noticed, and the app goes on."""
+        if self._is_open:  # the twin of what was opened before
+            stack.push_async_callback(self.redis.aclose)
+            return
+        self._is_open = True
         if self._own_redis:
             await self._start_store(stack)
             stack.push_async_callback(self.redis.aclose)
@@ -104,15 +117,17 @@ def _embedded_valkey(settings: Settings) -> Any:
     return EmbeddedValkey(settings.data_dir)
 
 
+def _memory() -> Redis:
+    from fakeredis import FakeAsyncRedis, FakeServer  # nobody needs it before
+
+    return FakeAsyncRedis(server=FakeServer(), decode_responses=True)
+
+
 def _connect(settings: Settings) -> Redis:
     """A client that connects when it is first used."""
     address = _store_address(settings)
     if address == "memory://":
-        try:
-            from fakeredis import FakeAsyncRedis
-        except ImportError:
-            raise ConfigError(["REDIS_URL: memory:// needs the package fakeredis"]) from None
-        return FakeAsyncRedis(decode_responses=True)
+        return _memory()
     if not address:
         address = f"unix://{_embedded_valkey(settings).socket}"
     return Redis.from_url(

@@ -60,6 +60,7 @@ class Health(NamedTuple):
 
 
 _PATIENCE_SECONDS = 8.0
+_TEMPORARY_SECONDS = 3600
 _STOP_SECONDS = 5.0
 
 
@@ -77,6 +78,7 @@ async def _store_border(seconds: float | None = _PATIENCE_SECONDS) -> AsyncItera
 class ChatService:
     """Chats of users with models. Use it as an async context manager: building it opens nothing,
     entering it starts what the settings call for, leaving it saves what runs and closes what it opened.
+    `main` is for the `temporary` twin of a service alone.
 
     Every method that takes a `user_id` raises InvalidInput for malformed ids and StoreUnavailable when
     Redis does not answer; those that take a `session_id` raise SessionNotFound for one that is not this
@@ -90,18 +92,23 @@ class ChatService:
         redis: Redis | None = None,
         model: ChatModel | None = None,
         lease_seconds: float = 5.0,
+        main: "ChatService | None" = None,
     ) -> None:
         self.settings = settings
         self.roles: Roles = load_roles(settings.roles_file)
-        self._backends = Backends(settings, redis, model)
+        self._main = main or self
+        self._temporary: ChatService | None = None
+        self._backends: Backends = main._backends.in_memory() if main else Backends(settings, redis, model)
         self._store = SessionStore(
             self._backends.redis,
             max_messages=settings.max_stored_messages,
-            ttl_seconds=math.ceil(settings.session_ttl_days * 24 * 3600),
+            ttl_seconds=_TEMPORARY_SECONDS if main else math.ceil(settings.session_ttl_days * 24 * 3600),
         )
         self._log = TurnLog(self._backends.redis, self._store, lease_seconds=lease_seconds)
         self._writer = TurnWriter(self._log)
-        self._limiter = RateLimiter(self._backends.redis, settings.rate_limit)
+        self._limiter: RateLimiter = (
+            main._limiter if main else RateLimiter(self._backends.redis, settings.rate_limit)
+        )
         self._starting: set[asyncio.Task[str]] = set()
         self._closing = False
         self._open = AsyncExitStack()
@@ -129,12 +136,23 @@ class ChatService:
         """The role of that key, or the default one when no role has it (any more)."""
         return CUSTOM if key == CUSTOM.key else self.roles[self.roles.known_or_default(key)]
 
+    @property
+    def temporary(self) -> "ChatService":
+        """The same service, with the same users, over this process's memory: what is said there is never
+        stored, and forgotten an hour after its last change."""
+        if self._temporary is None:
+            raise RuntimeError("the service is not open")
+        return self._temporary
+
     # Life
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             await self._backends.open(stack)
             stack.push_async_callback(_cancelled, asyncio.create_task(self._writer.run()))
+            if self._main is self:
+                self._temporary = ChatService(self.settings, main=self)
+                await stack.enter_async_context(self._temporary)
             stack.push_async_callback(self.drain)
             self._open = stack.pop_all()
         return self
@@ -146,6 +164,8 @@ class ChatService:
         """Takes no new turns and saves the running ones as interrupted. Leaving the service does that too;
         a server does it before, while its followers can still be told."""
         self._closing = True
+        if self._temporary:
+            await self._temporary.drain()
         for turn in self._writer.turns.values():
             turn.cut("interrupted")
         try:
@@ -166,6 +186,8 @@ class ChatService:
         user_id = new_user_id() if user_id == "" else user_id
         check_ids(user_id)
         check_text(role=role)
+        if self._main is not self:
+            await self._store.forget_expired()
         session = await self._store.create(user_id, uuid.uuid4().hex, self.role(role).key)
         return user_id, session
 
@@ -499,7 +521,7 @@ class ChatService:
             raise MessageTooLong(len(message), self.settings.max_message_chars)
 
     async def _prompt(self, user_id: str, role: Role) -> str:
-        written = await self._store.custom_prompt(user_id) if role is CUSTOM else ""
+        written = await self._main._store.custom_prompt(user_id) if role is CUSTOM else ""
         return written or role.prompt
 
     def _choose_model(self, wanted: str, before: str) -> str:
