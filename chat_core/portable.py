@@ -2,6 +2,7 @@
 may have written."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, NamedTuple
 from uuid import uuid4
@@ -22,10 +23,12 @@ MAX_NUMBER = 2**53
 
 
 class Headings(NamedTuple):
-    """The words of a document: who speaks, what stands over the reasoning, and in the place of a title."""
+    """The words of a document: who speaks (`roles` by their keys, `assistant` for one that is not known),
+    what stands over the reasoning, and in the place of a title."""
 
     user: str
     assistant: str
+    roles: Mapping[str, str]
     reasoning: str
     untitled: str
 
@@ -52,7 +55,8 @@ class Portable(BaseModel):
         """A document of what was said, to the character; of several replies the one that is shown."""
         parts = [f"# {self.title or headings.untitled}"]
         for message in self.messages:
-            speaker = headings.user if message.role == "user" else headings.assistant
+            name = headings.roles.get(message.as_role, headings.assistant)
+            speaker = headings.user if message.role == "user" else name
             time = datetime.fromtimestamp(message.timestamp, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
             parts.append(f"## {speaker} · {time}")
             if message.reasoning:

@@ -5,10 +5,21 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, aclosing
 from typing import Any
+from uuid import uuid4
 
 import gradio as gr
 
-from chat_core import ChatError, ChatMessage, ChatService, Delta, Messages, Sampling, TurnEnd, new_user_id
+from chat_core import (
+    ChatError,
+    ChatMessage,
+    ChatService,
+    Delta,
+    Messages,
+    Portable,
+    Sampling,
+    TurnEnd,
+    new_user_id,
+)
 from chat_core.errors import MessageNotFound
 
 from . import view
@@ -21,6 +32,7 @@ from .visitor import Visitor
 # What the browser keeps: user_id, session_id (of the conversation opened last), minutes_west (time zone),
 # language (chosen on the page, or empty).
 Identity = dict[str, Any]
+Json = dict[str, Any]
 
 
 class Handlers:
@@ -37,16 +49,16 @@ class Handlers:
         store = (await self._service.health()).store
         prompt = ""
         try:
-            shown = await self._page.show(visitor, identity["session_id"], store=store)
+            shown = await self._page.show(visitor, _session(identity["session_id"]), store=store)
             prompt = await self._service.custom_prompt(visitor.user_id)
         except ChatError as error:
             if error.code == "store_unavailable":  # the id is kept for better times
-                place = NOWHERE | {"session_id": identity["session_id"]}
+                place = _session(identity["session_id"])
                 shown = self._page.shown(visitor, place, store=False)
             else:
                 if error.facts.get("field") == "user_id":  # not a malformed ?c=: that costs nobody their id
                     visitor = _visitor(request, {**identity, "user_id": new_user_id()})
-                shown = await self._page.show(visitor, "", store=store)
+                shown = await self._page.show(visitor, NOWHERE, store=store)
         return [*shown, prompt, LANGUAGES[visitor.language]]
 
     async def look(self, identity: Identity, place: Place, request: gr.Request) -> list[Any]:
@@ -56,32 +68,38 @@ class Handlers:
         if not place["session_id"]:
             return unchanged
         try:
-            session = await self._service.session(visitor.user_id, place["session_id"])
+            session = await self._page.at(place).session(visitor.user_id, place["session_id"])
             if seen(session) == place["seen"]:
                 return unchanged
-            return await self._page.show(visitor, session.id)
+            return await self._page.show(visitor, place)
         except ChatError as error:
             if error.code == "session_not_found":
-                return await self._page.show(visitor, "")
+                return await self._page.show(visitor, NOWHERE)
             return unchanged  # nobody asked for anything
 
     async def open(self, identity: Identity, request: gr.Request, event: gr.EventData) -> list[Any]:
         """A conversation was chosen in the sidebar."""
         visitor = _visitor(request, identity)
         with _told(visitor):
-            return await self._page.show(visitor, event.session_id)
+            return await self._page.show(visitor, _session(event.session_id))
 
     async def new(self, identity: Identity, role: str, request: gr.Request) -> list[Any]:
         """An empty conversation. It is stored with its first message."""
         visitor = _visitor(request, identity)
         with _told(visitor):
-            return await self._page.show(visitor, "", role=role)
+            return await self._page.show(visitor, NOWHERE, role=role)
+
+    async def new_temporary(self, identity: Identity, role: str, request: gr.Request) -> list[Any]:
+        """An empty conversation that is never stored."""
+        visitor = _visitor(request, identity)
+        with _told(visitor):
+            return await self._page.show(visitor, NOWHERE | {"temporary": True}, role=role)
 
     async def show_earlier(self, identity: Identity, place: Place, request: gr.Request) -> list[Any]:
         """More of the conversation is wanted than its latest messages."""
         visitor = _visitor(request, identity)
         with _told(visitor):
-            return await self._page.show(visitor, place["session_id"], window=place["window"] + WINDOW)
+            return await self._page.show(visitor, place, window=place["window"] + WINDOW)
 
     async def search(self, query: str, identity: Identity, place: Place, request: gr.Request) -> str:
         """The list shows what contains the query."""
@@ -117,8 +135,9 @@ class Handlers:
         visitor = _visitor(request, identity)
         with _told(visitor):
             await self._service.delete(visitor.user_id, event.session_id)
-            left = place["session_id"]
-            return await self._page.show(visitor, "" if left == event.session_id else left)
+            return await self._page.show(
+                visitor, NOWHERE if place["session_id"] == event.session_id else place
+            )
 
     def choose_role(self, role: str, identity: Identity, request: gr.Request) -> gr.Chatbot:
         """The role answers from the next message on; an empty conversation greets in its name now."""
@@ -147,8 +166,8 @@ class Handlers:
         visitor = _visitor(request, identity)
         with _told(visitor):
             sampling = Sampling.of(temperature, length)
-            session_id = await self._start_turn(visitor, place["session_id"], text, role, model, sampling)
-            return ["", *await self._page.show(visitor, session_id)]
+            place = await self._start_turn(visitor, place, text, role, model, sampling)
+            return ["", *await self._page.show(visitor, place)]
 
     async def send_example(
         self,
@@ -179,10 +198,10 @@ class Handlers:
         visitor = _visitor(request, identity)
         with _told(visitor):
             sampling = Sampling.of(temperature, length)
-            await self._service.try_again(
+            await self._page.at(place).try_again(
                 visitor.user_id, place["session_id"], role, model, sampling=sampling
             )
-            return await self._page.show(visitor, place["session_id"])
+            return await self._page.show(visitor, place)
 
     async def choose_option(
         self,
@@ -201,15 +220,16 @@ class Handlers:
         visitor = _visitor(request, identity)
         message_id, _, number = str(event.value).partition(" ")
         with _told(visitor):
-            await self._service.show_version(visitor.user_id, place["session_id"], message_id, int(number))
-            return await self._page.show(visitor, place["session_id"], window=place["window"])
+            service, session_id = self._page.at(place), place["session_id"]
+            await service.show_version(visitor.user_id, session_id, message_id, int(number))
+            return await self._page.show(visitor, place, window=place["window"])
 
     async def undo(self, identity: Identity, place: Place, request: gr.Request) -> list[Any]:
         """The latest message and its reply are taken back; its text returns to the box."""
         visitor = _visitor(request, identity)
         with _told(visitor):
-            text = await self._service.undo(visitor.user_id, place["session_id"])
-            return [text, *await self._page.show(visitor, place["session_id"])]
+            text = await self._page.at(place).undo(visitor.user_id, place["session_id"])
+            return [text, *await self._page.show(visitor, place)]
 
     async def edit(
         self,
@@ -224,19 +244,18 @@ class Handlers:
     ) -> list[Any]:
         """An earlier message was changed: it is sent again in its place, and what followed is gone."""
         visitor = _visitor(request, identity)
-        session_id = place["session_id"]
         with _told(visitor):
             asked = await self._message_at(visitor, place, event.index)
-            await self._service.start_turn(
+            await self._page.at(place).start_turn(
                 visitor.user_id,
-                session_id,
+                place["session_id"],
                 _text_of(event.value),
                 role,
                 model,
                 sampling=Sampling.of(temperature, length),
                 instead_of=asked.id,
             )
-            return await self._page.show(visitor, session_id)
+            return await self._page.show(visitor, place)
 
     async def like(self, identity: Identity, place: Place, request: gr.Request, event: gr.LikeData) -> None:
         """A thumb under a reply was clicked; a second click takes it back."""
@@ -244,7 +263,7 @@ class Handlers:
         feedback = {"True": "like", "False": "dislike"}.get(str(event.liked), "")
         with _told(visitor):
             message = await self._message_at(visitor, place, event.index)
-            await self._service.rate(visitor.user_id, place["session_id"], message.id, feedback)
+            await self._page.at(place).rate(visitor.user_id, place["session_id"], message.id, feedback)
 
     async def _message_at(self, visitor: Visitor, place: Place, index: object) -> ChatMessage:
         history = await self._page.history(visitor, place)
@@ -263,11 +282,12 @@ class Handlers:
         visitor = _visitor(request, identity)
         user_id, session_id, turn_id = visitor.user_id, place["session_id"], place["turn_id"]
         with _told(visitor), self._pace.viewer():
-            session = await self._service.session(user_id, session_id)
+            service = self._page.at(place)
+            session = await service.session(user_id, session_id)
             before = await self._before(visitor, place, session.role)
             reply = Unfolding(visitor)
             yield [before + reply.bubbles(), view.activity(True, visitor.language), gr.skip(), gr.skip()]
-            async with aclosing(self._service.follow(user_id, session_id, turn_id)) as events:
+            async with aclosing(service.follow(user_id, session_id, turn_id)) as events:
                 async for event in events:
                     if isinstance(event, TurnEnd):
                         yield await self._last_frame(visitor, place, event, before, reply)
@@ -298,7 +318,7 @@ class Handlers:
         reply: "Unfolding",
     ) -> list[Any]:
         ended = await self._ended(visitor, place, end, before, reply)
-        session = await self._service.session(visitor.user_id, place["session_id"])
+        session = await self._page.at(place).session(visitor.user_id, place["session_id"])
         left = place | {"turn_id": "", "seen": seen(session), "title": session.title}
         return [
             ended,
@@ -329,7 +349,7 @@ class Handlers:
         """Ends the running reply and says what that did; the follower sees the end."""
         visitor = _visitor(request, identity)
         with _told(visitor):
-            result = await self._service.stop(visitor.user_id, place["session_id"])
+            result = await self._page.at(place).stop(visitor.user_id, place["session_id"])
         key = "stopped_after" if result.stopped else "nothing_to_stop"
         gr.Info(say(visitor.language, key, characters=result.characters), duration=3, title=" ")
 
@@ -338,22 +358,50 @@ class Handlers:
         visitor = _visitor(request, identity)
         with _told(visitor):
             if place["session_id"]:
-                await self._service.clear(visitor.user_id, place["session_id"])
-            return await self._page.show(visitor, place["session_id"])
+                await self._page.at(place).clear(visitor.user_id, place["session_id"])
+            return await self._page.show(visitor, place)
+
+    async def export_markdown(self, identity: Identity, place: Place, request: gr.Request) -> Json:
+        """The conversation is wanted as a document."""
+        visitor = _visitor(request, identity)
+        found = await self._exported(visitor, place)
+        return _file(
+            found, "md", found.to_markdown(view.headings(visitor.language, self._page.names(visitor)))
+        )
+
+    async def export_json(self, identity: Identity, place: Place, request: gr.Request) -> Json:
+        """The conversation is wanted as a file that can be imported."""
+        found = await self._exported(_visitor(request, identity), place)
+        return _file(found, "json", found.to_json())
+
+    async def _exported(self, visitor: Visitor, place: Place) -> Portable:
+        if not place["session_id"]:
+            raise gr.Error(say(visitor.language, "nothing_to_export"), title=" ", print_exception=False)
+        with _told(visitor):
+            return await self._page.at(place).export(visitor.user_id, place["session_id"])
+
+    async def bring(self, file: bytes, identity: Identity, request: gr.Request) -> list[Any]:
+        """A file that was exported, here or elsewhere, becomes a conversation."""
+        visitor = _visitor(request, identity)
+        with _told(visitor):
+            session = await self._service.import_session(visitor.user_id, file)
+            return await self._page.show(visitor, _session(session.id))
 
     async def _start_turn(
-        self, visitor: Visitor, session_id: str, text: str, role: str, model: str, sampling: Sampling
-    ) -> str:
+        self, visitor: Visitor, place: Place, text: str, role: str, model: str, sampling: Sampling
+    ) -> Place:
+        """Where the turn was started: a conversation that is not stored yet begins with it."""
+        service, session_id = self._page.at(place), place["session_id"]
         if session_id:
-            await self._service.start_turn(visitor.user_id, session_id, text, role, model, sampling=sampling)
-            return session_id
-        _, session = await self._service.start_session(visitor.user_id, role)
+            await service.start_turn(visitor.user_id, session_id, text, role, model, sampling=sampling)
+            return place
+        _, session = await service.start_session(visitor.user_id, role)
         try:
-            await self._service.start_turn(visitor.user_id, session.id, text, role, model, sampling=sampling)
+            await service.start_turn(visitor.user_id, session.id, text, role, model, sampling=sampling)
         except ChatError:
-            await self._service.delete(visitor.user_id, session.id)  # nobody asked for an empty one
+            await service.delete(visitor.user_id, session.id)  # nobody asked for an empty one
             raise
-        return session.id
+        return place | {"session_id": session.id}
 
 
 class Unfolding:
@@ -385,6 +433,15 @@ _GLANCE_SECONDS = 0.1
 
 def _visitor(request: gr.Request, identity: Identity) -> Visitor:
     return Visitor.of(request, identity["user_id"], identity.get("minutes_west"), identity.get("language"))
+
+
+def _file(found: Portable, kind: str, text: str) -> Json:
+    """What page.js saves; each time another value, so that the page hears of it."""
+    return {"name": f"{found.title or 'chat'}.{kind}", "text": text, "visit": uuid4().hex}
+
+
+def _session(session_id: str) -> Place:
+    return NOWHERE | {"session_id": session_id}
 
 
 def _told(visitor: Visitor) -> AbstractContextManager[None]:
@@ -432,6 +489,11 @@ def wire(demo: gr.Blocks, w: Widgets, handlers: Handlers) -> None:
     # Not `.input`, which hears keys only: text is pasted and dictated too.
     w.search.change(handlers.search, [w.search, *here], [w.sessions], trigger_mode="always_last", **quiet)
     w.new_chat.click(handlers.new, [w.identity, w.role], shown, cancels=[follow], **quiet)
+    w.temporary.click(handlers.new_temporary, [w.identity, w.role], shown, cancels=[follow], **quiet)
+    w.as_markdown.click(handlers.export_markdown, here, [w.download], **quiet)
+    w.as_json.click(handlers.export_json, here, [w.download], **quiet)
+    w.download.change(None, [w.download], None, js="(file) => window.save(file)", **quiet)
+    w.bring.upload(handlers.bring, [w.bring, w.identity], shown, cancels=[follow], **quiet)
     w.earlier.click(handlers.show_earlier, here, shown, cancels=[follow], js=_KEEP_PLACE, **quiet)
     w.role.input(handlers.choose_role, [w.role, w.identity], [w.chatbot], **quiet)
     w.role.input(None, [w.role], None, js="(role) => window.choseRole(role)", **quiet)

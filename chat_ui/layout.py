@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import gradio as gr
 
@@ -19,9 +19,17 @@ WINDOW = 20
 
 # What a tab shows: a conversation with its title, how many of its latest messages, and the turn to follow.
 # `visit` makes each visit another place, so that coming back to a turn follows it again; `seen` tells whether
-# something was said in another tab.
+# something was said in another tab, `temporary` whether the conversation is never stored.
 Place = dict[str, Any]
-NOWHERE: Place = {"session_id": "", "turn_id": "", "title": "", "visit": "", "seen": "", "window": WINDOW}
+NOWHERE: Place = {
+    "session_id": "",
+    "turn_id": "",
+    "title": "",
+    "visit": "",
+    "seen": "",
+    "window": WINDOW,
+    "temporary": False,
+}
 
 # As browsers name them.
 LANGUAGES: dict[Language, str] = {"zh": "zh-CN", "en": "en"}
@@ -55,6 +63,11 @@ class Widgets:
     length: gr.Number
     prompt: gr.Textbox
     language: gr.Dropdown
+    temporary: gr.Button
+    as_markdown: gr.Button
+    as_json: gr.Button
+    bring: gr.UploadButton
+    download: gr.JSON
 
     # What a change of place renders anew; page.Page gives the values.
     SHOWN: ClassVar = (
@@ -79,50 +92,52 @@ class Widgets:
 
 def build(service: ChatService) -> Widgets:
     """Lays the page out inside the current Blocks."""
-    # The id in the browser is what opens a visitor's conversations. Gradio's encryption of it is no
-    # protection, for its key is public; it only has to stay the same over restarts.
-    identity = gr.BrowserState({"user_id": "", "session_id": ""}, storage_key="role-chat", secret="role-chat")
-    # Held by the page, not by a gr.State: that is lost when the app restarts under an open page.
-    place = gr.JSON(NOWHERE, visible="hidden", elem_id="place")
+    return Widgets(**_sidebar(), **_header(service), **_conversation(), **_drawer(), **_memory())
+
+
+_SMALL: dict[str, Any] = {"variant": "secondary", "size": "sm"}
+_BARE: dict[str, Any] = {"show_label": False, "container": False}  # the label is for screen readers
+
+
+def _sidebar() -> dict[str, Any]:
     with gr.Sidebar(width=280, open=False, elem_id="sidebar"):
         new_chat = gr.Button(I18N("new_chat"), variant="secondary", size="md", elem_id="new-chat")
+        temporary = gr.Button(I18N("temporary"), elem_id="temporary", **_SMALL)
         search = gr.Textbox(
-            label=I18N("search"),
-            placeholder=I18N("search"),
-            show_label=False,
-            container=False,
-            max_lines=1,
-            elem_id="search",
+            label=I18N("search"), placeholder=I18N("search"), max_lines=1, elem_id="search", **_BARE
         )
         sessions = gr.HTML(js_on_load=(HERE / "sessions.js").read_text(encoding="utf-8"), elem_id="sessions")
         with gr.Accordion(I18N("keyboard"), open=False, elem_id="help"):
             gr.Markdown(I18N("shortcuts"))
+    return {"new_chat": new_chat, "temporary": temporary, "search": search, "sessions": sessions}
+
+
+def _header(service: ChatService) -> dict[str, Any]:
     with gr.Row(elem_id="header"):
         gr.HTML(f"<h1>{TITLE}</h1>", elem_id="title")
         role = gr.Dropdown(
             [(name, key) for key, name in view.role_names(service.choosable_roles, "en").items()],
             value=service.roles.default,
             label=I18N("role"),
-            show_label=False,
-            container=False,
             filterable=False,
             elem_id="role",
+            **_BARE,
         )
         model = gr.Dropdown(
             list(service.settings.models),
             value=service.settings.models[0],
             label=I18N("model"),
-            show_label=False,
-            container=False,
             visible=len(service.models) > 1,
             elem_id="model",
+            **_BARE,
         )
-    notice = gr.Markdown(elem_id="notice")
-    earlier = gr.Button(visible=False, variant="secondary", size="sm", elem_id="earlier")
+    return {"role": role, "model": model, "notice": gr.Markdown(elem_id="notice")}
+
+
+def _conversation() -> dict[str, Any]:
+    earlier = gr.Button(visible=False, elem_id="earlier", **_SMALL)
     chatbot = gr.Chatbot(
         label=I18N("conversation"),
-        show_label=False,
-        container=False,
         scale=1,
         height="100%",
         buttons=["copy"],
@@ -136,21 +151,25 @@ def build(service: ChatService) -> Widgets:
         layout="bubble",
         avatar_images=(HERE / "user.svg", HERE / "assistant.svg"),
         elem_id="chatbot",
+        **_BARE,
     )
     box = gr.Textbox(
         label=I18N("message"),
         placeholder=I18N("message_placeholder"),
-        show_label=False,
-        container=False,
         autofocus=True,
         lines=1,
         max_lines=8,
         submit_btn=True,
         stop_btn=True,
         elem_id="box",
+        **_BARE,
     )
     activity = gr.HTML(view.activity(False, "en"), elem_id="activity")
-    look = gr.Button(visible="hidden", elem_id="look")
+    return {"earlier": earlier, "chatbot": chatbot, "box": box, "activity": activity}
+
+
+def _drawer() -> dict[str, Any]:
+    """The settings, of the conversation and of the visitor."""
     with gr.Sidebar(width=300, open=False, position="right", elem_id="drawer"):
         gr.Markdown(I18N("settings_of_chat"))
         temperature = gr.Number(
@@ -173,39 +192,43 @@ def build(service: ChatService) -> Widgets:
             step=50,
             elem_id="length",
         )
-        clear = gr.Button(I18N("clear"), variant="secondary", size="sm", elem_id="clear")
+        with gr.Row(elem_id="export"):
+            as_markdown = gr.Button(I18N("export_markdown"), elem_id="as-markdown", **_SMALL)
+            as_json = gr.Button(I18N("export_json"), elem_id="as-json", **_SMALL)
+        clear = gr.Button(I18N("clear"), elem_id="clear", **_SMALL)
         gr.Markdown(I18N("settings_of_user"))
         prompt = gr.Textbox(
-            label=I18N("prompt"),
-            info=I18N("prompt_info"),
-            lines=4,
-            max_lines=12,
-            elem_id="prompt",
+            label=I18N("prompt"), info=I18N("prompt_info"), lines=4, max_lines=12, elem_id="prompt"
         )
+        # Annotated without the words of other languages, which it can show all the same.
+        words = cast(str, I18N("import"))
+        bring = gr.UploadButton(words, file_types=[".json"], type="binary", elem_id="import", **_SMALL)
         language = gr.Dropdown(
-            [("中文", "zh-CN"), ("English", "en")],
-            value="en",
+            [("中文", LANGUAGES["zh"]), ("English", LANGUAGES["en"])],
+            value=LANGUAGES["en"],
             label=I18N("language"),
             filterable=False,
             elem_id="language",
         )
-    return Widgets(
-        identity=identity,
-        place=place,
-        new_chat=new_chat,
-        search=search,
-        sessions=sessions,
-        role=role,
-        model=model,
-        clear=clear,
-        notice=notice,
-        chatbot=chatbot,
-        box=box,
-        activity=activity,
-        earlier=earlier,
-        look=look,
-        temperature=temperature,
-        length=length,
-        prompt=prompt,
-        language=language,
-    )
+    return {
+        "temperature": temperature,
+        "length": length,
+        "as_markdown": as_markdown,
+        "as_json": as_json,
+        "clear": clear,
+        "prompt": prompt,
+        "bring": bring,
+        "language": language,
+    }
+
+
+def _memory() -> dict[str, Any]:
+    """What the page remembers, and where its script and its listeners meet."""
+    # The id in the browser is what opens a visitor's conversations. Gradio's encryption of it is no
+    # protection, for its key is public; it only has to stay the same over restarts.
+    identity = gr.BrowserState({"user_id": "", "session_id": ""}, storage_key="role-chat", secret="role-chat")
+    # Held by the page, not by a gr.State: that is lost when the app restarts under an open page.
+    place = gr.JSON(NOWHERE, visible="hidden", elem_id="place")
+    look = gr.Button(visible="hidden", elem_id="look")
+    download = gr.JSON(visible="hidden", elem_id="download")
+    return {"identity": identity, "place": place, "look": look, "download": download}

@@ -17,7 +17,7 @@
   };
   window.showPlace = (place) => {
     const address = new URL(location.href);
-    if (place.session_id) address.searchParams.set("c", place.session_id);
+    if (place.session_id && !place.temporary) address.searchParams.set("c", place.session_id);
     else address.searchParams.delete("c");
     history.replaceState(history.state, "", address);
     document.title = place.title ? `${place.title} · ${name}` : name;
@@ -73,6 +73,14 @@
   const look = () => document.visibilityState === "visible" && find("#look")?.click();
   document.addEventListener("visibilitychange", look);
   addEventListener("focus", look);
+
+  window.save = (file) => {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([file.text]));
+    link.download = file.name.replace(/[\\/:*?"<>|]/g, "_");
+    link.click();
+    URL.revokeObjectURL(link.href);
+  };
 
   // Seconds to wait, wherever they stand.
   setInterval(() => {

@@ -24,20 +24,30 @@ class Page:
         """The roles' names by key."""
         return view.role_names(self._service.choosable_roles, visitor.language)
 
+    def at(self, place: Place) -> ChatService:
+        """The service that has the conversation at that place."""
+        return self._service.temporary if place["temporary"] else self._service
+
     async def history(self, visitor: Visitor, place: Place) -> Messages:
         """What the page shows of the conversation at that place: the latest messages, for a frame costs the
         browser more the more of them there are."""
-        return await self._service.history(visitor.user_id, place["session_id"], place["window"])
+        return await self.at(place).history(visitor.user_id, place["session_id"], place["window"])
 
     async def show(
-        self, visitor: Visitor, session_id: str, *, role: str = "", window: int = WINDOW, store: bool = True
+        self, visitor: Visitor, place: Place, *, role: str = "", window: int = WINDOW, store: bool = True
     ) -> list[Any]:
-        """The values of `Widgets.shown`: this conversation, or an empty one when there is no id."""
-        place = NOWHERE | {"session_id": session_id, "window": window, "visit": uuid4().hex}
+        """The values of `Widgets.shown`: the conversation at that place, an empty one if it has no id."""
+        session_id = place["session_id"]
+        place = NOWHERE | {
+            "session_id": session_id,
+            "temporary": place["temporary"],
+            "window": window,
+            "visit": uuid4().hex,
+        }
         if not session_id:
             sessions = await self._service.sessions(visitor.user_id)
             return self.shown(visitor, place, sessions, role=role, store=store)
-        session = await self._service.session(visitor.user_id, session_id)
+        session = await self.at(place).session(visitor.user_id, session_id)
         history = await self.history(visitor, place)
         # A turn that has no reply yet runs, or failed: following it shows which.
         unanswered = bool(history.items) and history.items[-1].role == "user"
@@ -68,7 +78,7 @@ class Page:
         return [
             {
                 "user_id": visitor.user_id,
-                "session_id": place["session_id"],
+                "session_id": "" if place["temporary"] else place["session_id"],
                 "minutes_west": visitor.minutes_west,
                 "language": visitor.language,
             },
@@ -87,7 +97,13 @@ class Page:
             session.sampling.temperature if session else None,
             session.sampling.max_tokens if session else None,
             view.activity(bool(place["turn_id"]), language),
-            view.notice(service.notices, service.models[0], language, store=store),
+            view.notice(
+                service.notices,
+                service.models[0],
+                language,
+                store=store,
+                temporary=place["temporary"],
+            ),
             gr.Button(say(language, "show_earlier", count=more), visible=more > 0),
         ]
 

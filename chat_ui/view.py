@@ -6,7 +6,18 @@ from datetime import UTC, datetime
 from html import escape
 from typing import Any
 
-from chat_core import ChatError, ChatMessage, Language, Messages, Notice, Role, Session, TurnEnd, TurnError
+from chat_core import (
+    ChatError,
+    ChatMessage,
+    Headings,
+    Language,
+    Messages,
+    Notice,
+    Role,
+    Session,
+    TurnEnd,
+    TurnError,
+)
 
 from .texts import explain, say
 
@@ -209,6 +220,14 @@ def _expiry(session: Session, language: Language, now: float) -> str:
 def role_names(roles: Iterable[Role], language: Language) -> dict[str, str]:
     """Each role's name with its icon, by key."""
     return {role.key: f"{role.icon} {role.name[language]}" for role in roles}
+
+
+def headings(language: Language, names: Mapping[str, str]) -> Headings:
+    """The words of an exported document. `names` are the roles' names by key."""
+    user, assistant, thought, untitled = (
+        say(language, key) for key in ("you", "assistant", "thought", "untitled")
+    )
+    return Headings(user=user, assistant=assistant, roles=names, reasoning=thought, untitled=untitled)
 
 
 def greeting(role: Role, language: Language) -> dict[str, Any]:

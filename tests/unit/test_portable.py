@@ -12,7 +12,9 @@ from chat_core.portable import MAX_FILE_BYTES, MAX_NUMBER, MAX_REPLY_CHARS, MAX_
 from chat_ui.texts import explain
 
 NOW = 2_000_000_000.0
-ENGLISH = Headings(user="You", assistant="Teacher", reasoning="Thoughts", untitled="New chat")
+ENGLISH = Headings(
+    user="You", assistant="Assistant", roles={"teacher": "Teacher"}, reasoning="Thoughts", untitled="New chat"
+)
 
 
 def read(data: Any) -> Portable:
@@ -47,6 +49,7 @@ PORTABLE = Portable(
             2,
             content="```\n<b>",
             turn_id="t1",
+            as_role="teacher",
             reasoning="Hm.\n\nWell.",
             model="big",
             usage=Usage(prompt_tokens=1, completion_tokens=2, total_tokens=3),
@@ -152,7 +155,7 @@ Well.
 
 Two?
 
-## Teacher · 2023-11-14T22:13:20Z
+## Assistant · 2023-11-14T22:13:20Z
 
 4.
 """
