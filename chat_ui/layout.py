@@ -135,6 +135,7 @@ def _header(service: ChatService) -> dict[str, Any]:
 
 
 def _conversation() -> dict[str, Any]:
+    gr.Markdown(I18N("lost"), elem_id="lost")
     earlier = gr.Button(visible=False, elem_id="earlier", **_SMALL)
     chatbot = gr.Chatbot(
         label=I18N("conversation"),

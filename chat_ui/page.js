@@ -69,6 +69,23 @@
   if (draft && box()) type(box(), draft);
   addEventListener("pagehide", () => sessionStorage.setItem("draft", box()?.value ?? ""));
 
+  // A lost connection is told in the reader's language; Gradio notices it too, in English, and loads the page
+  // again when the server answers.
+  const lost = (is) => document.body.classList.toggle("lost", is);
+  const ask = window.fetch;
+  window.fetch = async (...request) => {
+    try {
+      const answer = await ask(...request);
+      lost(false);
+      return answer;
+    } catch (error) {
+      if (error.name !== "AbortError") lost(true);
+      throw error;
+    }
+  };
+  addEventListener("offline", () => lost(true));
+  addEventListener("online", () => find("#look").click());
+
   // What happened in another tab is asked for when this one is looked at.
   const look = () => document.visibilityState === "visible" && find("#look")?.click();
   document.addEventListener("visibilitychange", look);

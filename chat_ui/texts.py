@@ -28,6 +28,10 @@ TEXTS: dict[str, dict[Language, str]] = {
         "en": "| | |\n|---|---|\n| Stop the reply | `Esc` |\n| Go to the box | `Shift+Esc` |\n"
         "| New chat | `Ctrl+Shift+O` |\n| Sidebar | `Ctrl+Shift+S` |\n| New line | `Shift+Enter` |",
     },
+    "lost": {
+        "zh": "连接断开了。你输入的内容还在，恢复后会自动继续。",
+        "en": "The connection is lost. Your text is kept, and the page goes on by itself as soon as it can.",
+    },
     "show_earlier": {"zh": "显示更早的 {count} 条消息", "en": "{count} earlier messages: show more"},
     "retry": {"zh": "重试", "en": "Try again"},
     "settings": {"zh": "设置", "en": "Settings"},

@@ -1,0 +1,99 @@
+"""What a person sees when something is in the way, and what is not lost."""
+
+import re
+from pathlib import Path
+
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.chat import ChatPage
+from tests.browser.conftest import OpenPage
+from tests.conftest import process_of, running_valkey
+from tests.relay import relay_to
+from tests.running import RunningApp, running_app
+
+
+def banner(page: Page) -> Locator:
+    return page.get_by_text("The connection is lost")
+
+
+def test_a_lost_connection_is_told_and_the_page_goes_on_by_itself(
+    open_page: OpenPage, app: RunningApp
+) -> None:
+    port = int(app.url.rstrip("/").rpartition(":")[2])
+    with relay_to(port) as relay:
+        chat = open_page(f"http://127.0.0.1:{relay.port}/")
+        chat.send("a b c d e f g h i j k l [[slow]]")
+        expect(chat.replies).to_contain_text("You said: a")
+        chat.box.fill("half a thought")
+        relay.cut()
+        expect(banner(chat.page)).to_be_visible()
+        expect(chat.toast).to_be_hidden()
+        relay.mend()
+        expect(banner(chat.page)).to_be_hidden()
+        expect(chat.replies).to_contain_text("k l [[slow]]")
+        expect(chat.box).to_have_value("half a thought")
+
+
+def test_a_message_sent_without_a_connection_stays_in_the_box(open_page: OpenPage, app: RunningApp) -> None:
+    port = int(app.url.rstrip("/").rpartition(":")[2])
+    with relay_to(port) as relay:
+        chat = open_page(f"http://127.0.0.1:{relay.port}/")
+        chat.say("one")
+        relay.cut()
+        chat.send("two")
+        expect(banner(chat.page)).to_be_visible()
+        expect(chat.box).to_have_value("two")
+        relay.mend()
+        expect(banner(chat.page)).to_be_hidden()
+        expect(chat.questions).to_have_text(["one"])
+        expect(chat.box).to_have_value("two")
+        chat.box.press("Enter")
+        expect(chat.replies.last).to_contain_text("You said: two")
+
+
+def test_a_provider_that_asks_to_wait_is_counted_down_and_can_be_tried_again(chat: ChatPage) -> None:
+    chat.send("[[429]]")
+    failure = chat.page.locator("#chatbot .failure")
+    expect(failure).to_contain_text("The model's provider asks to slow down.")
+    expect(failure).to_contain_text("Reason: Too Many Requests")
+    seconds = failure.locator(".countdown")
+    expect(seconds).to_have_text(re.compile("^(29|30)$"))
+    expect(seconds).to_have_text(re.compile("^2[678]$"))
+    chat.wait_until_idle()
+    chat.reload()
+    expect(seconds).to_have_text(re.compile("^2.$"))  # not from the beginning
+    chat.page.get_by_role("button", name="Try again").click()
+    expect(seconds).to_have_text(re.compile("^(29|30)$"))
+    expect(chat.questions).to_have_count(1)
+
+
+def test_too_many_messages_are_counted_down_and_the_text_is_kept(
+    open_page: OpenPage, tmp_path: Path, model: dict[str, str]
+) -> None:
+    with running_app(tmp_path, RATE_LIMIT="1/minute", REDIS_URL="memory://", **model) as app:
+        chat = open_page(app.url)
+        chat.say("one")
+        chat.send("two")
+        expect(chat.toast).to_contain_text("That was too fast. Please try again in")
+        expect(chat.toast.locator(".countdown")).to_have_text(re.compile(r"^\d\d$"))
+        first = int(chat.toast.locator(".countdown").inner_text())
+        expect(chat.toast.locator(".countdown")).to_have_text(str(first - 2))
+        expect(chat.box).to_have_value("two")
+
+
+def test_the_store_being_away_is_told_and_the_text_is_kept(
+    open_page: OpenPage, tmp_path: Path, model: dict[str, str]
+) -> None:
+    with running_valkey(tmp_path) as valkey:
+        with running_app(tmp_path, REDIS_URL=f"unix://{valkey.socket}", **model) as app:
+            chat = open_page(app.url)
+            chat.say("one")
+            process_of(valkey).kill()
+            process_of(valkey).wait()
+            chat.send("two")
+            expect(chat.toast).to_contain_text("The conversation store does not answer.")
+            expect(chat.box).to_have_value("two")
+            expect(chat.questions).to_have_text(["one"])
+            with running_valkey(tmp_path):
+                chat.box.press("Enter")
+                expect(chat.replies.last).to_contain_text("You said: two")
