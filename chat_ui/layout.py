@@ -173,13 +173,12 @@ def _drawer() -> dict[str, Any]:
     """The settings, of the conversation and of the visitor."""
     with gr.Sidebar(width=300, open=False, position="right", elem_id="drawer"):
         gr.Markdown(I18N("settings_of_chat"))
+        # Without bounds, for Gradio tells about them in English alone.
         temperature = gr.Number(
             label=I18N("temperature"),
             placeholder=I18N("providers_default"),
             info=I18N("temperature_info"),
             value=None,
-            minimum=0,
-            maximum=2,
             step=0.1,
             elem_id="temperature",
         )
@@ -188,7 +187,6 @@ def _drawer() -> dict[str, Any]:
             placeholder=I18N("providers_default"),
             info=I18N("length_info"),
             value=None,
-            minimum=1,
             precision=0,
             step=50,
             elem_id="length",

@@ -84,16 +84,18 @@ def test_too_many_messages_are_counted_down_and_the_text_is_kept(
 def test_the_store_being_away_is_told_and_the_text_is_kept(
     open_page: OpenPage, tmp_path: Path, model: dict[str, str]
 ) -> None:
-    with running_valkey(tmp_path) as valkey:
-        with running_app(tmp_path, REDIS_URL=f"unix://{valkey.socket}", **model) as app:
-            chat = open_page(app.url)
-            chat.say("one")
-            process_of(valkey).kill()
-            process_of(valkey).wait()
-            chat.send("two")
-            expect(chat.toast).to_contain_text("The conversation store does not answer.")
-            expect(chat.box).to_have_value("two")
-            expect(chat.questions).to_have_text(["one"])
-            with running_valkey(tmp_path):
-                chat.box.press("Enter")
-                expect(chat.replies.last).to_contain_text("You said: two")
+    with (
+        running_valkey(tmp_path) as valkey,
+        running_app(tmp_path, REDIS_URL=f"unix://{valkey.socket}", **model) as app,
+    ):
+        chat = open_page(app.url)
+        chat.say("one")
+        process_of(valkey).kill()
+        process_of(valkey).wait()
+        chat.send("two")
+        expect(chat.toast).to_contain_text("The conversation store does not answer.")
+        expect(chat.box).to_have_value("two")
+        expect(chat.questions).to_have_text(["one"])
+        with running_valkey(tmp_path):
+            chat.box.press("Enter")
+            expect(chat.replies.last).to_contain_text("You said: two")

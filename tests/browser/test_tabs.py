@@ -1,0 +1,58 @@
+"""One conversation in two tabs."""
+
+from playwright.sync_api import expect
+
+from tests.browser.chat import ChatPage
+
+
+def beside(chat: ChatPage) -> ChatPage:
+    """The same conversation in another tab; only the one in front has the focus, as with a person."""
+    other = chat.another_tab(f"{chat.url}?c={chat.session_id()}")
+    for tab in (chat, other):
+        tools = tab.page.context.new_cdp_session(tab.page)
+        tools.send("Emulation.setFocusEmulationEnabled", {"enabled": False})
+    return other
+
+
+def test_a_message_sent_in_one_tab_appears_in_the_other_when_it_is_looked_at(chat: ChatPage) -> None:
+    chat.say("first")
+    other = beside(chat)
+    expect(other.questions).to_have_text(["first"])
+    chat.page.bring_to_front()
+    chat.say("second")
+    other.page.bring_to_front()
+    expect(other.replies).to_contain_text(["You said: first", "You said: second"])
+    other.box.fill("half a thought")
+    chat.page.bring_to_front()
+    other.page.bring_to_front()
+    expect(other.box).to_have_value("half a thought")
+
+
+def test_a_running_reply_is_shown_in_both_and_another_message_has_to_wait(chat: ChatPage) -> None:
+    chat.say("first")
+    other = beside(chat)
+    chat.page.bring_to_front()
+    chat.send("[[stall]] a")
+    expect(chat.replies.last).to_contain_text("You said: [[stall]]")
+    other.page.bring_to_front()
+    expect(other.replies.last).to_contain_text("You said: [[stall]]")
+    expect(other.stop_button).to_be_visible()
+    other.send("too early")
+    expect(other.toast).to_contain_text("A reply is still being written here")
+    expect(other.box).to_have_value("too early")
+    other.stop_button.click()
+    expect(other.send_button).to_be_visible()
+    expect(chat.send_button).to_be_visible()
+    expect(chat.page.locator("#chatbot .note").last).to_contain_text("Stopped")
+
+
+def test_a_conversation_deleted_in_one_tab_is_gone_from_the_other(chat: ChatPage) -> None:
+    chat.say("first")
+    other = beside(chat)
+    chat.page.bring_to_front()
+    chat.page.once("dialog", lambda dialog: dialog.accept())
+    chat.session("first").hover()
+    chat.session("first").get_by_role("button", name="Delete").click()
+    expect(chat.sessions).to_have_count(0)
+    other.page.bring_to_front()
+    expect(other.questions).to_have_count(0)
