@@ -195,6 +195,22 @@ TEXTS: dict[str, dict[Language, str]] = {
         "zh": "对话太长，超出了模型的容量。请开始新对话，或调小 CONTEXT_MESSAGES。",
         "en": "The conversation is too long for this model. Start a new one, or lower CONTEXT_MESSAGES.",
     },
+    "error.image_unreadable": {
+        "zh": "有一个文件不是能读取的图片。可以发送 PNG、JPEG、WebP 和 GIF 图片。",
+        "en": "A file cannot be read as a picture. PNG, JPEG, WebP and GIF pictures can be sent.",
+    },
+    "error.image_too_large": {
+        "zh": "图片太大：每张最多 {megabytes} MB、{megapixels} 百万像素。",
+        "en": "A picture is too large: at most {megabytes} MB and {megapixels} megapixels each.",
+    },
+    "error.too_many_images": {
+        "zh": "一条消息最多带 {limit} 张图片，现在有 {count} 张。",
+        "en": "A message can have at most {limit} pictures; this one has {count}.",
+    },
+    "error.images_unsupported": {
+        "zh": "模型 {model} 看不了图片。能看图片的模型：{known}。",
+        "en": "The model {model} cannot see pictures. Models that can: {known}.",
+    },
 }
 
 
