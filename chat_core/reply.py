@@ -8,7 +8,7 @@ from contextlib import aclosing
 from .context import Context
 from .errors import ChatError, ModelSilent
 from .llm import ChatModel
-from .messages import ChatMessage, Status, TurnEnd, TurnError, Usage
+from .messages import ChatMessage, ContextReceipt, Status, TurnEnd, TurnError, Usage
 from .turns import LiveTurn
 
 log = logging.getLogger(__name__)
@@ -17,17 +17,18 @@ log = logging.getLogger(__name__)
 class Reply:
     """A reply on its way from the model into its turn: read it in a task, then ask for the `end`."""
 
-    def __init__(self, turn: LiveTurn, context: Context, model_name: str) -> None:
+    def __init__(self, turn: LiveTurn, model_name: str) -> None:
         self._turn = turn
-        self._context = context
         self._model_name = model_name
+        self._receipt: ContextReceipt | None = None
         self._usage: Usage | None = None
         self._started = time.monotonic()
         self._seconds_to_first_token: float | None = None
 
-    async def read(self, model: ChatModel) -> None:
+    async def read(self, model: ChatModel, context: Context) -> None:
         """Reads the model to the end of the reply. Raises ModelError; cancelling it is how a reply is cut."""
-        stream = model.stream(self._context.messages, model=self._model_name)
+        self._receipt = context.receipt
+        stream = model.stream(context.messages, model=self._model_name)
         async with aclosing(stream) as items:
             async for item in items:
                 if isinstance(item, Usage):
@@ -53,7 +54,7 @@ class Reply:
             reasoning=self._turn.text("reasoning"),
             model=self._model_name,
             usage=self._usage,
-            context=self._context.receipt,
+            context=self._receipt,
             error=error,
             seconds_to_first_token=self._seconds_to_first_token,
             seconds=self._elapsed(),
@@ -62,7 +63,7 @@ class Reply:
             status=status,
             message=message if content else None,
             usage=self._usage,
-            context=self._context.receipt,
+            context=self._receipt,
             error=error,
         )
 

@@ -54,12 +54,12 @@ class Chat(NamedTuple):
     def through(self, service: ChatService) -> "Chat":
         return self._replace(service=service)
 
-    async def ask(self, message: str = "Why?", **choice: str) -> tuple[str, Call]:
+    async def ask(self, message: str = "Why?", **choice: Any) -> tuple[str, Call]:
         """Starts a turn and waits for the model's turn: the turn's id, and the call."""
         turn_id = await self.service.start_turn(self.user, self.id, message, **choice)
         return turn_id, await self.model.next_call()
 
-    async def say(self, message: str, reply: str, **choice: str) -> Call:
+    async def say(self, message: str, reply: str, **choice: Any) -> Call:
         """A whole turn."""
         turn_id, call = await self.ask(message, **choice)
         call.say(reply)

@@ -140,6 +140,15 @@ async def test_the_request_asks_for_a_stream_with_usage(server, make_model):
     }
 
 
+async def test_a_message_in_parts_is_sent_in_parts(server, make_model):
+    picture = {"type": "image_url", "image_url": {"url": "data:image/jpeg;base64,AAAA"}}
+    messages = [{"role": "user", "content": [{"type": "text", "text": "Look!"}, picture]}]
+    async with aclosing(make_model().stream(messages, model="gpt-test")) as items:
+        said = [item.text async for item in items if isinstance(item, Piece)]
+    assert "".join(said) == "You said: Look!"
+    assert server.requests[0].body["messages"] == messages
+
+
 async def test_a_server_without_keys_gets_a_placeholder(server, make_model):
     await read(make_model(api_key=""))
     assert server.requests[0].headers["authorization"] == "Bearer none"
