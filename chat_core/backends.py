@@ -43,17 +43,28 @@ class Backends:
         return twin
 
     @property
+    def _embeds_model(self) -> bool:
+        return self._own_model and self._settings.embeds_model
+
+    @property
     def models(self) -> tuple[str, ...]:
         """The models' names, the default first."""
-        if self._own_model and self._settings.embeds_model:
+        if self._embeds_model:
             return (self._llama.model or "none",)
         return self._settings.models
+
+    @property
+    def seeing_models(self) -> tuple[str, ...]:
+        """Those of them that can be sent images."""
+        if self._embeds_model:
+            return ()
+        return tuple(model for model in self.models if model not in self._settings.text_only_models)
 
     @property
     def context_tokens(self) -> int:
         """The budget of one request in tokens, 0 for no limit."""
         wanted = self._settings.context_tokens
-        if not (self._own_model and self._settings.embeds_model):
+        if not self._embeds_model:
             return wanted
         return min(wanted or llama.CONTEXT_TOKENS, llama.CONTEXT_TOKENS)
 

@@ -1,5 +1,7 @@
 """What a caller may send. Endpoints pass on what came, and anything may come."""
 
+from collections.abc import Sequence
+
 from . import keys
 from .errors import InvalidInput
 
@@ -29,6 +31,12 @@ def check_text(**values: object) -> None:
             value.encode()
         except UnicodeEncodeError:  # half of a surrogate pair, which JSON can carry and nothing can store
             raise InvalidInput(field, "valid Unicode text") from None
+
+
+def check_images(images: Sequence[bytes]) -> None:
+    """Raises InvalidInput for what is not a list of files' contents."""
+    if not (isinstance(images, list | tuple) and all(isinstance(image, bytes) for image in images)):
+        raise InvalidInput("images", "a list of files' contents")
 
 
 def check_count(field: str, value: int) -> None:

@@ -7,7 +7,11 @@
     │   ├── MessageTooLong
     │   ├── UnknownRole
     │   ├── UnknownModel
-    │   └── ImportRejected     the file is no conversation, or one that cannot be kept
+    │   ├── ImportRejected     the file is no conversation, or one that cannot be kept
+    │   ├── ImageUnreadable
+    │   ├── ImageTooLarge
+    │   ├── TooManyImages
+    │   └── ImagesUnsupported
     ├── SessionNotFound        no such session, or somebody else's
     ├── TurnNotFound           the session has no turn yet
     ├── MessageNotFound        the session holds no such message (any more)
@@ -114,6 +118,45 @@ class ImportRejected(InvalidInput):
     expected, like "messages.3.content" in the third message, or is "file"."""
 
     code = "import_rejected"
+
+
+class ImageUnreadable(InvalidInput):
+    """A file is no picture of the kinds that can be sent, or a broken one."""
+
+    code = "image_unreadable"
+
+    def __init__(self) -> None:
+        super().__init__("images", "whole PNG, JPEG, WebP or GIF pictures")
+
+
+class ImageTooLarge(InvalidInput):
+    """A picture has more bytes or more pixels than are allowed."""
+
+    code = "image_too_large"
+
+    def __init__(self, megabytes: int, megapixels: int) -> None:
+        super().__init__("images", f"at most {megabytes} MB and {megapixels} megapixels each")
+        self.facts |= {"megabytes": megabytes, "megapixels": megapixels}
+
+
+class TooManyImages(InvalidInput):
+    """The message has `count` pictures where `limit` are allowed."""
+
+    code = "too_many_images"
+
+    def __init__(self, count: int, limit: int) -> None:
+        super().__init__("images", f"at most {limit}, not {count}")
+        self.facts |= {"count": count, "limit": limit}
+
+
+class ImagesUnsupported(InvalidInput):
+    """The model cannot see pictures; `known` are those that can."""
+
+    code = "images_unsupported"
+
+    def __init__(self, model: str, known: list[str]) -> None:
+        super().__init__("images", f"left out for {model}, which cannot see them")
+        self.facts |= {"model": model, "known": ", ".join(known) or "–"}
 
 
 class SessionNotFound(ChatError):

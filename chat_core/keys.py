@@ -37,6 +37,11 @@ def messages(user_id: str, session_id: str) -> str:
     return f"{session(user_id, session_id)}:messages"
 
 
+def images(user_id: str, session_id: str) -> str:
+    """Hash: image id -> the data URL that models are sent."""
+    return f"{session(user_id, session_id)}:images"
+
+
 def lease(user_id: str, session_id: str) -> str:
     """String that expires: the id of the turn that runs now."""
     return f"{session(user_id, session_id)}:turn"

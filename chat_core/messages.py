@@ -69,11 +69,22 @@ class TurnError(_Record):
         return cls(code=error.code, message=str(error), facts=error.facts)
 
 
+class Image(_Record):
+    """A picture in a user's message. What models are sent of it is stored beside the messages, under its
+    `id`; it has this `media_type`, `width` and `height` in pixels. `preview` is a small data URL."""
+
+    id: str
+    media_type: str
+    width: int
+    height: int
+    preview: str
+
+
 class ChatMessage(_Record):
     """One message of a conversation. `timestamp` is in seconds since 1970; `turn_id` is shared by a
-    user's message and the reply to it; the fields below `reasoning` belong to replies. `earlier` belongs to a
-    user's message: the other replies it got, when it was tried again. `as_role` is the key of the role that
-    a reply was given in, `seconds_of_thought` how long it reasoned before its text began."""
+    user's message and the reply to it; the fields from `reasoning` on belong to replies. To a user's message
+    belong its `images` and the `earlier` replies that it got, when it was tried again. `as_role` is the key
+    of the role that a reply was given in, `seconds_of_thought` how long it reasoned before its text."""
 
     id: str
     role: Literal["user", "assistant"]
@@ -81,6 +92,7 @@ class ChatMessage(_Record):
     timestamp: float
     status: Status = "done"
     turn_id: str = ""
+    images: tuple[Image, ...] = ()
     earlier: tuple["ChatMessage", ...] = ()
     reasoning: str = ""
     seconds_of_thought: float | None = None

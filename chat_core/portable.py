@@ -1,6 +1,7 @@
 """Portable: a conversation as a file, to be read elsewhere; and what is made of such a file, which anybody
 may have written."""
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -34,8 +35,8 @@ class Headings(NamedTuple):
 
 
 class Portable(BaseModel):
-    """A conversation, oldest message first. `role` is a role's key and may be unknown elsewhere, as may be
-    the `model`; `exported_at` is in seconds since 1970."""
+    """A conversation, oldest message first. Of pictures it has the previews. `role` is a role's key and may
+    be unknown elsewhere, as may be the `model`; `exported_at` is in seconds since 1970."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -144,6 +145,9 @@ def _check_message(message: ChatMessage, place: Place, max_message_chars: int) -
     for field, limit in limits.items():
         if len(getattr(message, field)) > limit:
             raise _rejected((*place, field), f"at most {limit} characters")
+    for number, image in enumerate(message.images):
+        if not _PREVIEW.fullmatch(image.preview) or len(image.preview) > MAX_REPLY_CHARS:
+            raise _rejected((*place, "images", number, "preview"), "a small picture as a data URL")
     if is_reply and not message.content:
         raise _rejected((*place, "content"), "some text")
     if is_reply and message.earlier:
@@ -155,6 +159,9 @@ def _check_message(message: ChatMessage, place: Place, max_message_chars: int) -
         _check_message(version, here, max_message_chars)
 
 
+_PREVIEW = re.compile(r"data:image/(webp|png|jpeg);base64,[A-Za-z0-9+/]+={0,2}")
+
+
 def _renewed(messages: tuple[ChatMessage, ...], now: float) -> tuple[ChatMessage, ...]:
     """The same messages under ids that nobody has; what shared a turn still does."""
     turns: dict[str, str] = defaultdict(lambda: uuid4().hex, {"": ""})
@@ -163,6 +170,7 @@ def _renewed(messages: tuple[ChatMessage, ...], now: float) -> tuple[ChatMessage
         changes = {
             "id": uuid4().hex,
             "turn_id": turns[message.turn_id],
+            "images": tuple(image.model_copy(update={"id": uuid4().hex}) for image in message.images),
             "timestamp": min(max(message.timestamp, 0.0), now),
             "error": message.error and _known(message.error),
             "earlier": tuple(map(renewed, message.earlier)),

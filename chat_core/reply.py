@@ -9,7 +9,7 @@ from typing import NamedTuple
 from .context import Context
 from .errors import ChatError, ModelSilent
 from .llm import ChatModel
-from .messages import ChatMessage, Sampling, Status, TurnEnd, TurnError, Usage
+from .messages import ChatMessage, ContextReceipt, Sampling, Status, TurnEnd, TurnError, Usage
 from .turns import LiveTurn
 
 log = logging.getLogger(__name__)
@@ -31,19 +31,20 @@ class Choice(NamedTuple):
 class Reply:
     """A reply on its way from the model into its turn: read it in a task, then ask for the `end`."""
 
-    def __init__(self, turn: LiveTurn, context: Context, choice: Choice) -> None:
+    def __init__(self, turn: LiveTurn, choice: Choice) -> None:
         self._turn = turn
-        self._context = context
         self._choice = choice
+        self._receipt: ContextReceipt | None = None
         self._usage: Usage | None = None
         self._started = time.monotonic()
         self._seconds_to_first_token: float | None = None
         self._seconds_of_thought: float | None = None
 
-    async def read(self, model: ChatModel) -> None:
+    async def read(self, model: ChatModel, context: Context) -> None:
         """Reads the model to the end of the reply. Raises ModelError; cancelling it is how a reply is cut."""
-        asked, chosen = self._context.messages, self._choice
-        stream = model.stream(asked, model=chosen.model, sampling=chosen.sampling)
+        self._receipt = context.receipt
+        chosen = self._choice
+        stream = model.stream(context.messages, model=chosen.model, sampling=chosen.sampling)
         async with aclosing(stream) as items:
             async for item in items:
                 if isinstance(item, Usage):
@@ -73,7 +74,7 @@ class Reply:
             as_role=self._choice.role,
             model=self._choice.model,
             usage=self._usage,
-            context=self._context.receipt,
+            context=self._receipt,
             error=error,
             seconds_to_first_token=self._seconds_to_first_token,
             seconds=self._elapsed(),
@@ -82,7 +83,7 @@ class Reply:
             status=status,
             message=message if content else None,
             usage=self._usage,
-            context=self._context.receipt,
+            context=self._receipt,
             error=error,
         )
 

@@ -7,7 +7,7 @@ import re
 import secrets
 import time
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from functools import partial
 from itertools import pairwise
@@ -17,22 +17,25 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from .backends import Backends, Notice
-from .checks import check_count, check_id, check_ids, check_text
-from .context import build_context
+from .checks import check_count, check_id, check_ids, check_images, check_text
+from .context import build_context, images_to_send
 from .errors import (
+    ImagesUnsupported,
     InvalidInput,
     MessageEmpty,
     MessageNotFound,
     MessageTooLong,
     ShuttingDown,
     StoreUnavailable,
+    TooManyImages,
     TooManyReplies,
     TurnNotFound,
     UnknownModel,
 )
+from .images import MAX_IMAGES, read_image
 from .limits import RateLimiter
 from .llm import ChatModel, NoModel
-from .messages import ChatMessage, Feedback, Sampling, Session, TurnEnd, TurnEvent
+from .messages import ChatMessage, Feedback, Image, Sampling, Session, TurnEnd, TurnEvent
 from .portable import Portable, read_portable
 from .reply import Choice, Reply
 from .roles import CUSTOM, PROMPT_CHARS, Role, Roles, load_roles
@@ -110,6 +113,7 @@ class ChatService:
             main._limiter if main else RateLimiter(self._backends.redis, settings.rate_limit)
         )
         self._starting: set[asyncio.Task[str]] = set()
+        self._reading_images = asyncio.Lock()  # the largest takes some 600 MB while it is read
         self._closing = False
         self._open = AsyncExitStack()
 
@@ -117,6 +121,11 @@ class ChatService:
     def models(self) -> tuple[str, ...]:
         """The models a caller may choose from, the default first."""
         return self._backends.models
+
+    @property
+    def seeing_models(self) -> tuple[str, ...]:
+        """The models that can be sent images."""
+        return self._backends.seeing_models
 
     @property
     def notices(self) -> tuple[Notice, ...]:
@@ -299,7 +308,6 @@ class ChatService:
 
     # Turns
 
-    @_store_border()
     async def start_turn(
         self,
         user_id: str,
@@ -311,37 +319,42 @@ class ChatService:
         sampling: Sampling | None = None,
         instead_of: str = "",
         again: bool = False,
+        images: Sequence[bytes] = (),
     ) -> str:
         """Stores the user's message and begins the reply; the turn's id. The reply goes on whoever
         follows it or not. What is given of `role`, `model` and `sampling` stays with the session from this
-        turn on. `instead_of` is the
-        id of an earlier message of the user's whose place this one takes, with all that followed; `again`
-        keeps the reply to it as another version.
+        turn on. `instead_of` is the id of an earlier message of the user's whose place this one takes, with
+        all that followed, and whose images it keeps; `again` keeps the reply to it as another version.
+        `images` are files' contents; with images the message may be empty.
 
-        Raises InvalidInput (MessageEmpty, MessageTooLong, UnknownRole, UnknownModel), RateLimited,
-        MessageNotFound, SessionBusy, TooManyReplies or ShuttingDown; then nothing is stored.
+        Raises InvalidInput (MessageEmpty, MessageTooLong, UnknownRole, UnknownModel, ImageUnreadable,
+        ImageTooLarge, TooManyImages, ImagesUnsupported), RateLimited, MessageNotFound, SessionBusy,
+        TooManyReplies or ShuttingDown; then nothing is stored.
         """
         check_ids(user_id, session_id)
         check_text(message=message, role=role, model=model)
-        self._check_message(message)
-        session = await self._store.get(user_id, session_id)
-        answering = self.role(role) if role else self.role_or_default(session.role)
-        choice = Choice(
-            role=answering.key,
-            prompt=await self._prompt(user_id, answering),
-            model=self._choose_model(model, session.model),
-            sampling=sampling or session.sampling,
-        )
+        check_images(images)
+        async with _store_border():
+            session = await self._store.get(user_id, session_id)
+            kept = await self._images_of(user_id, session_id, instead_of)
+            choice = await self._choose(user_id, session, role, model, sampling)
+        self._check_message(message, len(kept) + len(images))
+        if images and choice.model not in self.seeing_models:
+            raise ImagesUnsupported(choice.model, list(self.seeing_models))
+        new = await self._read_images(images)  # may take its time, which is not the store's
         if self._closing:
             raise ShuttingDown()
         if len(self._writer.turns) + len(self._starting) >= self.settings.max_concurrent_replies:
             raise TooManyReplies(self.settings.max_concurrent_replies)
+        urls = {image.id: url for image, url in new}
+        claim = partial(self._log.claim, user_id, session_id, instead_of=instead_of, again=again, images=urls)
+        pictures = (*kept, *(image for image, _ in new))
         # A task of the service's own: whoever asks may go away between the claim and the reply.
-        claim = partial(self._log.claim, user_id, session_id, instead_of=instead_of, again=again)
-        start = asyncio.create_task(self._start(claim, user_id, session_id, message, choice))
+        start = asyncio.create_task(self._start(claim, user_id, session_id, message, choice, pictures))
         self._starting.add(start)
         start.add_done_callback(self._starting.discard)
-        return await asyncio.shield(start)
+        async with _store_border():
+            return await asyncio.shield(start)
 
     @_store_border()
     async def try_again(
@@ -418,6 +431,7 @@ class ChatService:
         session_id: str,
         message: str,
         choice: Choice,
+        images: tuple[Image, ...],
     ) -> str:
         await self._limiter.check(user_id)
         turn = LiveTurn(uuid.uuid4().hex, user_id, session_id)
@@ -427,22 +441,37 @@ class ChatService:
             content=message,
             timestamp=time.time(),
             turn_id=turn.id,
+            images=images,
         )
         history = await claim(asked, head=choice.head())
-        context = build_context(
-            choice.prompt,
-            history.items,
-            asked,
-            max_messages=self.settings.context_messages,
-            max_tokens=self._backends.context_tokens,
-        )
-        reply = Reply(turn, context, choice)
+        reply = Reply(turn, choice)
         self._writer.add(turn)
-        turn.reader = asyncio.create_task(reply.read(self._backends.model))
+        turn.reader = asyncio.create_task(self._answer(reply, turn, history.items, asked, choice))
         turn.reader.add_done_callback(lambda task: self._writer.end(turn, reply.end(task)))
         if self._closing:
             turn.cut("interrupted")
         return turn.id
+
+    async def _answer(
+        self,
+        reply: Reply,
+        turn: LiveTurn,
+        history: list[ChatMessage],
+        asked: ChatMessage,
+        choice: Choice,
+    ) -> None:
+        """Shows the model what was said and reads its reply. Raises StoreUnavailable or ModelError."""
+        prompt = choice.prompt
+        max_messages, max_tokens = self.settings.context_messages, self._backends.context_tokens
+        images: dict[str, str] = {}
+        if choice.model in self.seeing_models and any(message.images for message in (*history, asked)):
+            ids = images_to_send(prompt, history, asked, max_messages=max_messages, max_tokens=max_tokens)
+            async with _store_border():
+                images = await self._store.images(turn.user_id, turn.session_id, ids)
+        context = build_context(
+            prompt, history, asked, max_messages=max_messages, max_tokens=max_tokens, images=images
+        )
+        await reply.read(self._backends.model, context)
 
     async def follow(
         self, user_id: str, session_id: str, turn_id: str = "", after: int = 0
@@ -514,15 +543,39 @@ class ChatService:
 
     # Checks and choices
 
-    def _check_message(self, message: str) -> None:
-        if not re.search(r"\S", message):
+    def _check_message(self, message: str, images: int) -> None:
+        if not (images or re.search(r"\S", message)):
             raise MessageEmpty()
         if len(message) > self.settings.max_message_chars:
             raise MessageTooLong(len(message), self.settings.max_message_chars)
+        if images > MAX_IMAGES:
+            raise TooManyImages(images, MAX_IMAGES)
 
-    async def _prompt(self, user_id: str, role: Role) -> str:
-        written = await self._main._store.custom_prompt(user_id) if role is CUSTOM else ""
-        return written or role.prompt
+    async def _images_of(self, user_id: str, session_id: str, message_id: str) -> tuple[Image, ...]:
+        if not message_id:
+            return ()
+        stored = await self._store.messages(user_id, session_id)
+        return next((message.images for message in stored.items if message.id == message_id), ())
+
+    async def _read_images(self, images: Sequence[bytes]) -> list[tuple[Image, str]]:
+        read = []
+        for data in images:
+            async with self._reading_images:
+                read.append(await asyncio.to_thread(read_image, data))
+        return read
+
+    async def _choose(
+        self, user_id: str, session: Session, role: str, model: str, sampling: Sampling | None
+    ) -> Choice:
+        """What is wanted, and for the rest what the session had."""
+        answering = self.role(role) if role else self.role_or_default(session.role)
+        written = await self._main._store.custom_prompt(user_id) if answering is CUSTOM else ""
+        return Choice(
+            role=answering.key,
+            prompt=written or answering.prompt,
+            model=self._choose_model(model, session.model),
+            sampling=sampling or session.sampling,
+        )
 
     def _choose_model(self, wanted: str, before: str) -> str:
         if wanted and wanted not in self.models:

@@ -87,6 +87,7 @@ class Settings(BaseModel):
     )
     openai_model: str = Field("gpt-4o", description="a model's name")
     openai_models: Names = Field((), description="models' names, separated by commas")
+    text_only_models: Names = Field((), description="models' names, separated by commas")
 
     redis_url: Annotated[SecretStr, AfterValidator(_redis_address)] = Field(
         SecretStr(""), description="a redis://, rediss:// or unix:// address, or memory://"

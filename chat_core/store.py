@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -137,6 +137,13 @@ class SessionStore:
         rows: list[str] = await self._redis.lrange(keys.messages(user_id, session_id), -limit, -1)
         return read_messages(rows, session_id)
 
+    async def images(self, user_id: str, session_id: str, ids: Sequence[str]) -> dict[str, str]:
+        """The data URLs of the session's images of these ids, as far as they are stored."""
+        if not ids:
+            return {}
+        found = await self._redis.hmget(keys.images(user_id, session_id), ids)
+        return {image_id: url for image_id, url in zip(ids, found, strict=True) if url}
+
     async def clear(self, user_id: str, session_id: str) -> int:
         """Removes what was said, the title and a running turn included; returns how many messages there
         were. Raises SessionNotFound."""
@@ -146,8 +153,8 @@ class SessionStore:
             gone = await self._turn_keys(pipe, user_id, session_id)
             pipe.multi()
             pipe.llen(messages)
-            pipe.delete(messages, *gone)
-            pipe.hset(head, mapping={"title": "", "last_turn": "", "open_turn": ""})
+            pipe.delete(messages, keys.images(user_id, session_id), *gone)
+            pipe.hset(head, mapping={"title": "", "last_turn": "", "open_turn": "", "images": ""})
 
         removed: int = (await self._change(user_id, session_id, queue))[0]
         return removed
@@ -212,7 +219,7 @@ class SessionStore:
             pipe.multi()
             pipe.zrem(keys.sessions(user_id), session_id)
             pipe.srem(keys.pinned(user_id), session_id)
-            pipe.delete(head, keys.messages(user_id, session_id), *gone)
+            pipe.delete(head, keys.messages(user_id, session_id), keys.images(user_id, session_id), *gone)
 
         await self._redis.transaction(queue, head)
 
@@ -270,6 +277,17 @@ class SessionStore:
         if self._max_messages:
             pipe.ltrim(stored, -self._max_messages, -1)
 
+    def queue_images(
+        self, pipe: Pipeline, user_id: str, session_id: str, new: Mapping[str, str], gone: Collection[str]
+    ) -> None:
+        """Adds to the transaction `pipe`: store the data URLs of `new` images, by id, and remove others."""
+        stored = keys.images(user_id, session_id)
+        if new:
+            pipe.hset(stored, mapping=new)
+            pipe.hset(keys.session(user_id, session_id), "images", "1")
+        if gone:
+            pipe.hdel(stored, *gone)
+
     def queue_truncate(self, pipe: Pipeline, user_id: str, session_id: str, index: int) -> None:
         """Adds to the transaction `pipe`: only the first `index` messages stay."""
         stored = keys.messages(user_id, session_id)
@@ -289,7 +307,11 @@ class SessionStore:
     ) -> None:
         """Adds to the transaction `pipe`: the session has changed, and all its keys expire together, or
         never while it is pinned. `talked` says whether that makes it the latest one."""
-        lasting = [keys.session(user_id, session_id), keys.messages(user_id, session_id)]
+        lasting = [
+            keys.session(user_id, session_id),
+            keys.messages(user_id, session_id),
+            keys.images(user_id, session_id),
+        ]
         if last_turn:
             lasting.append(keys.log(user_id, last_turn))
         pipe.eval(

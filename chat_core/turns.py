@@ -8,7 +8,7 @@ piece written twice, after a lost answer, is recognised.
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
@@ -127,9 +127,11 @@ class TurnLog:
         head: dict[str, str],
         instead_of: str = "",
         again: bool = False,
+        images: Mapping[str, str] = {},
     ) -> Messages:
-        """Begins the turn `message.turn_id`: takes the session's lease, stores the user's message and
-        sets the fields of `head`. Returns the messages that stand before it.
+        """Begins the turn `message.turn_id`: takes the session's lease, stores the user's message and the
+        data URLs of its new `images`, by id, and sets the fields of `head`. Returns the messages that stand
+        before it; the images of all others are removed.
 
         With `instead_of` the message takes the place of the stored one of that id and of all that followed;
         `again` then keeps the reply that followed among its `earlier` ones.
@@ -140,8 +142,8 @@ class TurnLog:
         while True:
             async with self._redis.pipeline() as pipe:
                 await pipe.watch(session)
-                created, title, open_turn, last_turn = await pipe.hmget(
-                    session, ["created_at", "title", "open_turn", "last_turn"]
+                created, title, open_turn, last_turn, has_images = await pipe.hmget(
+                    session, ["created_at", "title", "open_turn", "last_turn", "images"]
                 )
                 if not created:
                     raise SessionNotFound()
@@ -160,6 +162,10 @@ class TurnLog:
                 if again:
                     asked, *replies = read_messages(rows[place:], session_id).items
                     message = message.model_copy(update={"earlier": (*asked.earlier, *replies)})
+                before = read_messages(rows[:place], session_id)
+                # Asked only where there can be any: most conversations have none.
+                gone = set(await pipe.hkeys(keys.images(user_id, session_id)) if has_images else ())
+                gone -= _image_ids([*before.items, message])
                 turn = {"open_turn": message.turn_id, "last_turn": message.turn_id}
                 pipe.multi()
                 if instead_of:
@@ -167,6 +173,7 @@ class TurnLog:
                 pipe.set(keys.lease(user_id, session_id), message.turn_id, px=self._lease_ms)
                 pipe.hset(session, mapping=({} if title else {"title": title_of(message)}) | head | turn)
                 self._store.queue_append(pipe, user_id, session_id, message)
+                self._store.queue_images(pipe, user_id, session_id, images, gone)
                 self._store.queue_touch(pipe, user_id, session_id)
                 if last_turn:
                     pipe.expire(keys.log(user_id, last_turn), _LAST_LOOK_SECONDS)
@@ -174,7 +181,7 @@ class TurnLog:
                     await pipe.execute()
                 except WatchError:
                     continue
-                return read_messages(rows[:place], session_id)
+                return before
 
     async def flush(self, turns: Sequence[LiveTurn]) -> list[Pulse]:
         """Writes what is new of each turn, renews its lease and asks how it stands, in one round trip."""
@@ -402,6 +409,11 @@ def _interrupted(
         model=model,
     )
     return TurnEnd(status="interrupted", message=message if message.content else None)
+
+
+def _image_ids(messages: Iterable[ChatMessage]) -> set[str]:
+    versions = (version for message in messages for version in (message, *message.earlier))
+    return {image.id for version in versions for image in version.images}
 
 
 def title_of(message: ChatMessage) -> str:

@@ -12,7 +12,12 @@ from .pace import Pace
 def build_ui(service: ChatService) -> gr.Blocks:
     """The page over `service`, with its named endpoints. Opens nothing."""
     demo: gr.Blocks
-    with gr.Blocks(title=layout.TITLE, fill_height=True, analytics_enabled=False) as demo:
+    with gr.Blocks(
+        title=layout.TITLE,
+        fill_height=True,
+        analytics_enabled=False,
+        delete_cache=(3600, 3600),  # uploaded pictures; what is kept of them is kept with the conversation
+    ) as demo:
         pace = Pace()
         api.register(api.Endpoints(service, pace))  # first: a listener of the same name gets another one
         wire(demo, layout.build(service), Handlers(service, pace))

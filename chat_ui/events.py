@@ -1,10 +1,13 @@
 """What the page does: one handler per intention, and every listener in one place."""
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, aclosing
-from typing import Any
+from functools import partial
+from pathlib import Path
+from typing import Any, TypedDict
 from uuid import uuid4
 
 import gradio as gr
@@ -33,6 +36,16 @@ from .visitor import Visitor
 # language (chosen on the page, or empty).
 Identity = dict[str, Any]
 Json = dict[str, Any]
+
+
+class Written(TypedDict):
+    """What the box holds: a text, and the paths of files that were uploaded."""
+
+    text: str
+    files: list[str]
+
+
+EMPTY: Written = {"text": "", "files": []}
 
 
 class Handlers:
@@ -152,7 +165,7 @@ class Handlers:
 
     async def send(
         self,
-        text: str,
+        message: Written,
         identity: Identity,
         place: Place,
         role: str,
@@ -166,8 +179,8 @@ class Handlers:
         visitor = _visitor(request, identity)
         with _told(visitor):
             sampling = Sampling.of(temperature, length)
-            place = await self._start_turn(visitor, place, text, role, model, sampling)
-            return ["", *await self._page.show(visitor, place)]
+            place = await self._start_turn(visitor, place, message, role, model, sampling)
+            return [EMPTY, *await self._page.show(visitor, place)]
 
     async def send_example(
         self,
@@ -181,8 +194,8 @@ class Handlers:
         event: gr.SelectData,
     ) -> list[Any]:
         """An example question was clicked."""
-        text = event.value["text"]
-        return (await self.send(text, identity, place, role, model, temperature, length, request))[1:]
+        message: Written = {"text": event.value["text"], "files": []}
+        return (await self.send(message, identity, place, role, model, temperature, length, request))[1:]
 
     async def try_again(
         self,
@@ -229,7 +242,7 @@ class Handlers:
         visitor = _visitor(request, identity)
         with _told(visitor):
             text = await self._page.at(place).undo(visitor.user_id, place["session_id"])
-            return [text, *await self._page.show(visitor, place)]
+            return [{"text": text, "files": []}, *await self._page.show(visitor, place)]
 
     async def edit(
         self,
@@ -388,16 +401,18 @@ class Handlers:
             return await self._page.show(visitor, _session(session.id))
 
     async def _start_turn(
-        self, visitor: Visitor, place: Place, text: str, role: str, model: str, sampling: Sampling
+        self, visitor: Visitor, place: Place, message: Written, role: str, model: str, sampling: Sampling
     ) -> Place:
         """Where the turn was started: a conversation that is not stored yet begins with it."""
-        service, session_id = self._page.at(place), place["session_id"]
+        service, session_id, text = self._page.at(place), place["session_id"], message["text"]
+        images = [await asyncio.to_thread(Path(file).read_bytes) for file in message["files"]]
+        start = partial(service.start_turn, visitor.user_id, sampling=sampling, images=images)
         if session_id:
-            await service.start_turn(visitor.user_id, session_id, text, role, model, sampling=sampling)
+            await start(session_id, text, role, model)
             return place
         _, session = await service.start_session(visitor.user_id, role)
         try:
-            await service.start_turn(visitor.user_id, session.id, text, role, model, sampling=sampling)
+            await start(session.id, text, role, model)
         except ChatError:
             await service.delete(visitor.user_id, session.id)  # nobody asked for an empty one
             raise

@@ -55,7 +55,7 @@ class Widgets:
     clear: gr.Button
     notice: gr.Markdown
     chatbot: gr.Chatbot
-    box: gr.Textbox
+    box: gr.MultimodalTextbox
     activity: gr.HTML
     earlier: gr.Button
     look: gr.Button
@@ -95,6 +95,7 @@ def build(service: ChatService) -> Widgets:
     return Widgets(**_sidebar(), **_header(service), **_conversation(), **_drawer(), **_memory())
 
 
+# Some components are annotated without the words of several languages, but show them: hence the casts.
 _SMALL: dict[str, Any] = {"variant": "secondary", "size": "sm"}
 _BARE: dict[str, Any] = {"show_label": False, "container": False}  # the label is for screen readers
 
@@ -154,12 +155,16 @@ def _conversation() -> dict[str, Any]:
         elem_id="chatbot",
         **_BARE,
     )
-    box = gr.Textbox(
+    box = gr.MultimodalTextbox(
         label=I18N("message"),
-        placeholder=I18N("message_placeholder"),
+        placeholder=cast(str, I18N("message_placeholder")),
+        sources=["upload"],
+        file_types=["image"],
+        file_count="multiple",
         autofocus=True,
         lines=1,
         max_lines=8,
+        max_plain_text_length=10_000_000,  # a long text that is pasted stays a text
         submit_btn=True,
         stop_btn=True,
         elem_id="box",
@@ -199,7 +204,6 @@ def _drawer() -> dict[str, Any]:
         prompt = gr.Textbox(
             label=I18N("prompt"), info=I18N("prompt_info"), lines=4, max_lines=12, elem_id="prompt"
         )
-        # Annotated without the words of other languages, which it can show all the same.
         words = cast(str, I18N("import"))
         bring = gr.UploadButton(words, file_types=[".json"], type="binary", elem_id="import", **_SMALL)
         language = gr.Dropdown(

@@ -31,7 +31,7 @@
   const write = navigator.clipboard?.writeText.bind(navigator.clipboard);
   const withTabs = (text) => (text.includes("\ufeff") ? text.replace(/^ (?=```|~~~)|\ufeff/gm, "") : text);
   const plain = (html) => new DOMParser().parseFromString(html, "text/html").body.textContent;
-  const asTyped = (text) => text.replace(/<pre class="said">.*?<\/pre>/g, plain);
+  const asTyped = (text) => text.replace(/<pre class="said">.*?<\/pre>|<img class="picture"[^>]*>/g, plain);
   const asSaid = (text) =>
     withTabs(asTyped(text.replace(/^<span class="note">[^<]*<\/span>\n*|\n*<span class="note">[^<]*<\/span>$/g, "")));
   if (write) navigator.clipboard.writeText = (text) => write(asSaid(text));
@@ -59,7 +59,7 @@
     for (const arrow of all("#chatbot .thought-group .arrow:not([inert])")) arrow.inert = true;
     for (const bubble of all('#chatbot [data-testid=user][aria-label*="<"]')) bubble.removeAttribute("aria-label");
     for (const field of all("#chatbot textarea"))
-      if (field.value.startsWith('<pre class="said">')) type(field, asTyped(field.value));
+      if (/^<(pre class="said"|img class="picture")/.test(field.value)) type(field, asTyped(field.value));
   };
   new MutationObserver(tidy).observe(find("#chatbot"), { childList: true, subtree: true });
   tidy();

@@ -155,6 +155,7 @@ def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
         show_error=False,
         enable_monitoring=False,
         ssr_mode=False,
+        max_file_size="10mb",
         pwa=True,
         favicon_path=HERE / "icon.svg",
         footer_links=["api"],

@@ -33,6 +33,7 @@ TEXTS: dict[str, dict[Language, str]] = {
         "en": "The connection is lost. Your text is kept, and the page goes on by itself as soon as it can.",
     },
     "show_earlier": {"zh": "显示更早的 {count} 条消息", "en": "{count} earlier messages: show more"},
+    "picture": {"zh": "图片", "en": "Picture"},
     "retry": {"zh": "重试", "en": "Try again"},
     "settings": {"zh": "设置", "en": "Settings"},
     "settings_of_chat": {"zh": "### 这个对话", "en": "### This conversation"},
@@ -236,6 +237,22 @@ TEXTS: dict[str, dict[Language, str]] = {
     "error.import_rejected": {
         "zh": "这个文件无法导入：{field} 应为 {expected}。",
         "en": "This file cannot be imported: {field} must be {expected}.",
+    },
+    "error.image_unreadable": {
+        "zh": "有一个文件不是能读取的图片。可以发送 PNG、JPEG、WebP 和 GIF 图片。",
+        "en": "A file cannot be read as a picture. PNG, JPEG, WebP and GIF pictures can be sent.",
+    },
+    "error.image_too_large": {
+        "zh": "图片太大：每张最多 {megabytes} MB、{megapixels} 百万像素。",
+        "en": "A picture is too large: at most {megabytes} MB and {megapixels} megapixels each.",
+    },
+    "error.too_many_images": {
+        "zh": "一条消息最多带 {limit} 张图片，现在有 {count} 张。",
+        "en": "A message can have at most {limit} pictures; this one has {count}.",
+    },
+    "error.images_unsupported": {
+        "zh": "模型 {model} 看不了图片。能看图片的模型：{known}。",
+        "en": "The model {model} cannot see pictures. Models that can: {known}.",
     },
 }
 

@@ -60,7 +60,7 @@ def _told(
     for message in history.items:
         if message.role == "user":
             asked = message
-            yield message, [bubble("user", said(message.content))]
+            yield message, _asked(message, language)
             continue
         last = message is history.items[-1]
         bubbles = [
@@ -72,6 +72,16 @@ def _told(
             bubbles[-1]["options"] = [*(bubbles[-1]["options"] or ()), *_versions(asked, message)]
         role, asked = message.as_role or role, None
         yield message, bubbles
+
+
+def _asked(message: ChatMessage, language: Language) -> list[Bubble]:
+    """A person's message: its pictures, then its text if there is one."""
+    name = escape(say(language, "picture"))
+    pictures = "".join(
+        f'<img class="picture" src="{escape(image.preview)}" alt="{name}">' for image in message.images
+    )
+    shown = [bubble("user", pictures)] if pictures else []
+    return [*shown, bubble("user", said(message.content))] if message.content or not shown else shown
 
 
 def role_change(before: str, after: str, names: Mapping[str, str]) -> list[Bubble]:

@@ -109,6 +109,7 @@ def model(provider: FakeOpenAI) -> dict[str, str]:
         "OPENAI_API_KEY": "sk-secret-of-the-owner",
         "OPENAI_MODEL": "fake",
         "OPENAI_MODELS": "fake,other",
+        "TEXT_ONLY_MODELS": "other",
     }
 
 

@@ -149,9 +149,16 @@ class Request:
 
     @property
     def said(self) -> str:
-        """The user's latest message."""
+        """The text of the user's latest message."""
         asked = [message["content"] for message in self.body["messages"] if message["role"] == "user"]
-        return str(asked[-1]) if asked else ""
+        return text_of(asked[-1]) if asked else ""
+
+
+def text_of(content: str | list[dict[str, Any]]) -> str:
+    """A message's text: its content, or the text parts of that."""
+    if isinstance(content, str):
+        return content
+    return "".join(part["text"] for part in content if part["type"] == "text")
 
 
 class FakeOpenAI:

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from chat_core.context import PromptMessage
 from chat_core.llm import Piece
 from chat_core.messages import Sampling, Usage
+from tests.fake_openai import text_of
 
 
 class Call:
@@ -20,7 +21,18 @@ class Call:
 
     @property
     def shown(self) -> list[tuple[str, str]]:
-        return [(message["role"], message["content"]) for message in self.messages]
+        """Who said what: the roles and the texts."""
+        return [(message["role"], text_of(message["content"])) for message in self.messages]
+
+    @property
+    def images(self) -> list[list[str]]:
+        """The data URLs in each message that has any."""
+        contents = [
+            message["content"] for message in self.messages if not isinstance(message["content"], str)
+        ]
+        return [
+            [part["image_url"]["url"] for part in parts if part["type"] == "image_url"] for parts in contents
+        ]
 
     def say(self, *texts: str) -> None:
         for text in texts:

@@ -7,7 +7,7 @@ import pytest
 from redis.asyncio import Redis
 
 from chat_core import keys
-from chat_core.messages import ChatMessage, Delta, TurnEnd, TurnEvent
+from chat_core.messages import ChatMessage, Delta, Image, TurnEnd, TurnEvent
 from chat_core.store import SessionStore
 from chat_core.turns import TurnLog
 
@@ -42,6 +42,16 @@ def log(redis: Redis, store: SessionStore, monkeypatch: pytest.MonkeyPatch) -> T
 
 def question(turn_id: str = "t1", text: str = "Why?") -> ChatMessage:
     return ChatMessage(id=f"{turn_id}-message", role="user", content=text, timestamp=1.0, turn_id=turn_id)
+
+
+def look(turn_id: str, *image_ids: str) -> ChatMessage:
+    """A question with images of these ids."""
+    images = [Image(id=i, media_type="image/jpeg", width=8, height=6, preview="data:,") for i in image_ids]
+    return question(turn_id).model_copy(update={"images": tuple(images)})
+
+
+def urls(*image_ids: str) -> dict[str, str]:
+    return {image_id: f"data:image/jpeg;base64,{image_id}" for image_id in image_ids}
 
 
 def answer(turn_id: str = "t1", text: str = "Because.", reasoning: str = "") -> ChatMessage:

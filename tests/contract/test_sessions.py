@@ -12,7 +12,7 @@ from chat_core.messages import Session
 from chat_core.store import SessionStore
 from chat_core.turns import LiveTurn, TurnLog
 
-from .conftest import SESSION, TTL_SECONDS, USER, Clock, answer, append, done, dump, question
+from .conftest import SESSION, TTL_SECONDS, USER, Clock, answer, append, done, dump, look, question, urls
 
 
 async def test_a_new_session_is_empty_and_can_be_read_again(store: SessionStore) -> None:
@@ -110,11 +110,11 @@ async def test_a_pinned_session_and_the_list_it_stands_in_never_expire(
     redis: Redis, store: SessionStore, log: TurnLog, session: str
 ) -> None:
     await store.pin(USER, session, True)
-    await log.claim(USER, session, question("t1"), head={})
+    await log.claim(USER, session, look("t1", "i1"), head={}, images=urls("i1"))
     await store.create(USER, "another", "assistant")
-    kept = [keys.session(USER, session), keys.messages(USER, session)]
+    kept = [keys.session(USER, session), keys.messages(USER, session), keys.images(USER, session)]
     listed = [keys.sessions(USER), keys.pinned(USER)]
-    assert [await redis.ttl(key) for key in kept + listed] == [-1, -1, -1, -1]
+    assert [await redis.ttl(key) for key in kept + listed] == [-1, -1, -1, -1, -1]
     assert await redis.ttl(keys.session(USER, "another")) > 0
     found = await store.get(USER, session)
     assert (found.pinned, found.expires_at) == (True, None)
@@ -206,7 +206,7 @@ async def test_clearing_removes_what_was_said_and_keeps_the_session(
     redis: Redis, store: SessionStore, log: TurnLog, session: str
 ) -> None:
     await store.update(USER, session, title="Old", role="teacher")
-    await log.claim(USER, session, question(), head={})
+    await log.claim(USER, session, look("t1", "i1"), head={}, images=urls("i1"))
     await log.finish(USER, session, "t1", done())
     assert await store.clear(USER, session) == 2
     cleared = await store.get(USER, session)
@@ -228,7 +228,7 @@ async def test_deleting_leaves_nothing_of_the_session_behind(
     redis: Redis, store: SessionStore, log: TurnLog, session: str
 ) -> None:
     for turn_id in ("t1", "t2", "t3"):
-        await log.claim(USER, session, question(turn_id), head={})
+        await log.claim(USER, session, look(turn_id, turn_id), head={}, images=urls(turn_id))
         live = _written(turn_id)
         await log.flush([live])
         await log.request_stop(USER, turn_id)
@@ -299,7 +299,7 @@ async def test_all_of_a_session_is_kept_for_the_same_time_after_every_write(
     writes = {
         "create": lambda: store.create(USER, SESSION, "assistant"),
         "rename": lambda: store.update(USER, SESSION, title="x"),
-        "claim": lambda: log.claim(USER, SESSION, question(), head={}),
+        "claim": lambda: log.claim(USER, SESSION, look("t1", "i1"), head={}, images=urls("i1")),
         "flush": lambda: log.flush([live]),
         "rename while it runs": lambda: store.update(USER, SESSION, title="y"),
         "finish": lambda: log.finish(USER, SESSION, "t1", done(), live.read(live.logged), live.position),
@@ -314,6 +314,7 @@ async def test_all_of_a_session_is_kept_for_the_same_time_after_every_write(
                 await redis.expire(key, 60)  # as if all this were a while ago
         await write()
         lasting = set(await redis.keys("*")) - passing
+        assert (keys.images(USER, SESSION) in lasting) is (keys.messages(USER, SESSION) in lasting)
         if name == "flush":  # comes several times a second and touches nothing but its log
             lasting = {keys.log(USER, "t1")}
         left = {key: await redis.ttl(key) for key in lasting}

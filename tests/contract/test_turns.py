@@ -15,7 +15,7 @@ from chat_core.messages import TurnEnd, TurnError
 from chat_core.store import SessionStore
 from chat_core.turns import LiveTurn, Pulse, TurnLog
 
-from .conftest import SESSION, USER, answer, append, die, done, dump, question, read
+from .conftest import SESSION, USER, answer, append, die, done, dump, look, question, read, urls
 
 LEASE, LOG = keys.lease(USER, SESSION), keys.log(USER, "t1")
 
@@ -101,7 +101,7 @@ async def test_a_running_turn_keeps_others_out_and_they_change_nothing(
 ) -> None:
     before = await dump(redis)
     with pytest.raises(SessionBusy) as caught:
-        await log.claim(USER, session, question("t2"), head={"role": "teacher"})
+        await log.claim(USER, session, look("t2", "i"), head={"role": "teacher"}, images=urls("i"))
     assert caught.value.turn_id == "t1"
     assert await dump(redis) == before
 
@@ -137,8 +137,9 @@ async def test_a_claim_whose_answer_got_lost_is_not_done_twice(
     store: SessionStore, log: TurnLog, session: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _lose_an_answer(monkeypatch)
-    assert await log.claim(USER, session, question(), head={}) == ([], 0)
+    assert await log.claim(USER, session, look("t1", "i"), head={}, images=urls("i")) == ([], 0)
     assert await contents(store) == ["Why?"]
+    assert await store.images(USER, session, ["i"]) == urls("i")
 
 
 async def test_a_claim_ends_the_life_of_the_log_before_soon(
@@ -147,6 +148,94 @@ async def test_a_claim_ends_the_life_of_the_log_before_soon(
     await finish(log, turn)
     await log.claim(USER, SESSION, question("t2"), head={})
     assert 0 < await redis.ttl(LOG) <= 60
+
+
+# Images
+
+
+async def talk(log: TurnLog, turn_id: str, *image_ids: str, **place: Any) -> None:
+    """A whole turn, whose message has new images of these ids."""
+    new = urls(*image_ids)
+    await log.claim(USER, SESSION, look(turn_id, *image_ids), head={}, images=new, **place)
+    await log.finish(USER, SESSION, turn_id, done(turn_id))
+
+
+async def test_images_are_stored_with_their_message_and_read_by_their_ids(
+    store: SessionStore, log: TurnLog, session: str
+) -> None:
+    await talk(log, "t1", "a", "b")
+    await talk(log, "t2", "c")
+    assert await store.images(USER, session, ["c", "a"]) == urls("a", "c")
+    assert await store.images(USER, session, ["gone", "b"]) == urls("b")
+    assert await store.images("u_eve", session, ["a"]) == {}
+    assert (await store.messages(USER, session)).items[0] == look("t1", "a", "b")
+
+
+async def test_for_no_images_the_store_is_not_asked(
+    store: SessionStore, session: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Redis, "execute_command", None)
+    assert await store.images(USER, session, []) == {}
+
+
+async def undo(log: TurnLog, store: SessionStore) -> None:
+    await store.truncate(USER, SESSION, "t2-message")
+    await talk(log, "t3")
+
+
+async def correct(log: TurnLog, store: SessionStore) -> None:
+    await talk(log, "t3", instead_of="t2-message")
+
+
+async def correct_with_another(log: TurnLog, store: SessionStore) -> None:
+    await talk(log, "t3", "c", instead_of="t2-message")
+
+
+async def go_on(log: TurnLog, store: SessionStore) -> None:
+    await talk(log, "t3")
+
+
+async def fill(log: TurnLog, store: SessionStore) -> None:
+    for turn_id in ("t3", "t4", "t5", "t6"):
+        await talk(log, turn_id)
+
+
+@pytest.mark.parametrize(
+    ("change", "left"),
+    [(undo, "a"), (correct, "a"), (correct_with_another, "ac"), (go_on, "ab"), (fill, "")],
+    ids=lambda value: value.__name__.replace("_", " ") if callable(value) else value or "none",
+)
+async def test_images_go_with_the_messages_they_belong_to(
+    redis: Redis, change: Callable[[TurnLog, SessionStore], Awaitable[None]], left: str
+) -> None:
+    store = SessionStore(redis, max_messages=6, ttl_seconds=0)
+    log = TurnLog(redis, store)
+    await store.create(USER, SESSION, "assistant")
+    await talk(log, "t1", "a")
+    await talk(log, "t2", "b")
+    await change(log, store)
+    assert await redis.hgetall(keys.images(USER, SESSION)) == urls(*left)
+
+
+async def test_a_message_that_is_tried_again_keeps_its_images_and_those_of_earlier_versions(
+    redis: Redis, log: TurnLog, session: str
+) -> None:
+    await talk(log, "t1", "a")
+    reply = answer("t1").model_copy(update={"images": look("t1", "b").images})
+    message = look("t2", "a").model_copy(update={"earlier": (reply,)})
+    await redis.hset(keys.images(USER, session), mapping=urls("b", "c"))
+    await log.claim(USER, session, message, head={}, instead_of="t1-message")
+    assert await redis.hgetall(keys.images(USER, session)) == urls("a", "b")
+
+
+async def test_the_images_of_a_message_that_is_just_pushed_out_can_still_be_sent(redis: Redis) -> None:
+    store = SessionStore(redis, max_messages=2, ttl_seconds=0)
+    log = TurnLog(redis, store)
+    await store.create(USER, SESSION, "assistant")
+    await talk(log, "t1", "a")
+    history = await log.claim(USER, SESSION, question("t2"), head={})
+    assert history.items[0].images == look("t1", "a").images
+    assert await store.images(USER, SESSION, ["a"]) == urls("a")
 
 
 # Flush

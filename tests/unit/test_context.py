@@ -2,8 +2,14 @@
 
 import pytest
 
-from chat_core.context import TOKENS_PER_MESSAGE, build_context, estimate_tokens
-from chat_core.messages import ChatMessage, ContextReceipt
+from chat_core.context import (
+    TOKENS_PER_IMAGE,
+    TOKENS_PER_MESSAGE,
+    build_context,
+    estimate_tokens,
+    images_to_send,
+)
+from chat_core.messages import ChatMessage, ContextReceipt, Image
 
 PROMPT = "Be brief."  # 9 Latin characters: 3 tokens
 
@@ -95,3 +101,95 @@ def test_a_chinese_conversation_fills_the_budget_sooner():
     limits = {"max_messages": 0, "max_tokens": 500}
     assert build_context(PROMPT, latin, NEW, **limits).receipt.dropped == 0
     assert build_context(PROMPT, chinese, NEW, **limits).receipt.dropped == 6
+
+
+# Images
+
+
+def looking(number: int, *image_ids: str, content: str = "") -> ChatMessage:
+    """A message with images of these ids."""
+    images = [Image(id=i, media_type="image/jpeg", width=8, height=6, preview="data:,") for i in image_ids]
+    return said(number).model_copy(update={"images": tuple(images), "content": content})
+
+
+def url(image_id: str) -> dict[str, object]:
+    return {"type": "image_url", "image_url": {"url": f"data:{image_id}"}}
+
+
+URLS = {image_id: f"data:{image_id}" for image_id in "abc"}
+NO_LIMITS = {"max_messages": 0, "max_tokens": 0}
+
+
+def test_a_message_with_images_is_sent_in_parts_and_all_others_as_text():
+    before = [looking(0, "a", "b", content="Look!"), said(1)]
+    messages, receipt = build_context(PROMPT, before, looking(2, "c"), **NO_LIMITS, images=URLS)
+    assert [message["content"] for message in messages] == [
+        PROMPT,
+        [{"type": "text", "text": "Look!"}, url("a"), url("b")],
+        "message 1",
+        [url("c")],
+    ]
+    text = sum(map(estimate_tokens, [PROMPT, "Look!", "message 1", ""]))
+    assert receipt.estimated_tokens == text + 3 * TOKENS_PER_IMAGE
+
+
+def test_a_model_that_cannot_see_is_sent_the_text_and_a_word_where_there_is_none():
+    before = [looking(0, "a", content="Look!"), said(1), looking(2, "b"), said(3)]
+    messages, receipt = build_context(PROMPT, before, NEW, **NO_LIMITS)
+    assert [message["content"] for message in messages] == [
+        PROMPT,
+        "Look!",
+        "message 1",
+        "[image]",
+        "message 3",
+        "new one!",
+    ]
+    assert receipt.estimated_tokens < TOKENS_PER_IMAGE
+
+
+def test_an_image_that_is_not_there_is_left_out_and_counts_nothing():
+    message = looking(0, "a", "gone", content="Look!")
+    messages, receipt = build_context(PROMPT, [], message, **NO_LIMITS, images=URLS)
+    assert messages[1]["content"] == [{"type": "text", "text": "Look!"}, url("a")]
+    text = estimate_tokens(PROMPT) + estimate_tokens("Look!")
+    assert receipt.estimated_tokens == text + TOKENS_PER_IMAGE
+
+
+LOOKING = [looking(0, "a", content="m 0"), said(1, "m 1"), looking(2, "b", content="m 2"), said(3, "m 3")]
+SHORT = 1 + TOKENS_PER_MESSAGE  # each of them, without its image
+
+
+@pytest.mark.parametrize(
+    ("max_messages", "max_tokens", "sent", "with_images"),
+    [
+        pytest.param(0, 0, 4, ["a", "b"], id="no limits"),
+        pytest.param(2, 0, 2, ["b"], id="only the latest messages"),
+        pytest.param(1, 0, 1, [], id="only the one without an image"),
+        pytest.param(0, FRAME + 4 * SHORT + 2 * TOKENS_PER_IMAGE, 4, ["a", "b"], id="just enough for all"),
+        pytest.param(0, FRAME + 4 * SHORT + 2 * TOKENS_PER_IMAGE - 1, 4, ["b"], id="room for one image"),
+        pytest.param(0, FRAME + 4 * SHORT, 4, [], id="room for the text alone"),
+        pytest.param(0, FRAME + SHORT, 1, [], id="room for one message"),
+    ],
+)
+def test_images_that_do_not_fit_are_left_out_before_any_text(max_messages, max_tokens, sent, with_images):
+    budget = {"max_messages": max_messages, "max_tokens": max_tokens}
+    assert images_to_send(PROMPT, LOOKING, NEW, **budget) == with_images
+    everything = build_context(PROMPT, LOOKING, NEW, **budget, images=URLS)
+    assert everything.receipt == ContextReceipt(
+        sent=sent + 1,
+        dropped=4 - sent,
+        estimated_tokens=FRAME + sent * SHORT + len(with_images) * TOKENS_PER_IMAGE,
+    )
+    in_parts = [message["content"] for message in everything.messages if isinstance(message["content"], list)]
+    assert [parts[1:] for parts in in_parts] == [[url(image_id)] for image_id in with_images]
+    only_those = {image_id: URLS[image_id] for image_id in with_images}
+    assert build_context(PROMPT, LOOKING, NEW, **budget, images=only_those) == everything
+
+
+def test_the_images_of_the_new_message_always_go_in():
+    message = looking(8, "a", "b", content="new one!")
+    budget = {"max_messages": 0, "max_tokens": 1}
+    assert images_to_send(PROMPT, LOOKING, message, **budget) == ["a", "b"]
+    _, receipt = build_context(PROMPT, LOOKING, message, **budget, images=URLS)
+    expected = {"sent": 1, "dropped": 4, "estimated_tokens": FRAME + 2 * TOKENS_PER_IMAGE}
+    assert receipt == ContextReceipt(**expected)

@@ -25,7 +25,7 @@ def in_process(*arguments: str) -> Iterator[str]:
     assert process.returncode == 0
 
 
-def say(base_url: str, message: str) -> httpx2.Response:
+def say(base_url: str, message: str | list[dict[str, object]]) -> httpx2.Response:
     body = {"messages": [{"role": "user", "content": message}], "stream": True}
     return httpx2.post(f"{base_url}/chat/completions", json=body)
 
@@ -52,3 +52,12 @@ def test_a_thread_serves_tests_that_are_not_asynchronous():
         server.answers.append(reply("Hi"))
         assert '"content": "Hi"' in say(server.base_url, "hello").text
         assert [request.said for request in server.requests] == ["hello"]
+
+
+def test_of_a_message_in_parts_the_text_is_what_was_said():
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,"}}
+    with in_thread() as server:
+        parts = [{"type": "text", "text": "Look: "}, picture, {"type": "text", "text": "[[500]]"}]
+        assert say(server.base_url, parts).status_code == 500
+        assert say(server.base_url, [picture]).status_code == 200
+        assert [request.said for request in server.requests] == ["Look: [[500]]", ""]

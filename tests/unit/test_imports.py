@@ -15,7 +15,7 @@ LAYERS = [
     {"errors"},
     {"messages"},
     {"keys", "settings", "roles"},
-    {"context", "checks"},
+    {"context", "checks", "images"},
     {
         "llm",
         "store",
@@ -55,6 +55,7 @@ BORDERS = {
         "chat_core/service.py",
         "chat_core/embedded/valkey.py",
     },
+    "PIL": {"chat_core/images.py"},
     "dotenv": {"chat_core/settings.py"},
     "gradio": {"chat_ui"},
     "fastapi": {"chat_ui"},

@@ -167,6 +167,15 @@ async def test_openai_itself_is_told_the_length_by_its_new_name(make_model, monk
     assert b'"max_tokens"' not in bodies[0]
 
 
+async def test_a_message_in_parts_is_sent_in_parts(server, make_model):
+    picture = {"type": "image_url", "image_url": {"url": "data:image/jpeg;base64,AAAA"}}
+    messages = [{"role": "user", "content": [{"type": "text", "text": "Look!"}, picture]}]
+    async with aclosing(make_model().stream(messages, model="gpt-test", sampling=SAMPLING)) as items:
+        said = [item.text async for item in items if isinstance(item, Piece)]
+    assert "".join(said) == "You said: Look!"
+    assert server.requests[0].body["messages"] == messages
+
+
 async def test_a_server_without_keys_gets_a_placeholder(server, make_model):
     await read(make_model(api_key=""))
     assert server.requests[0].headers["authorization"] == "Bearer none"

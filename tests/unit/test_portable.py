@@ -69,6 +69,13 @@ PORTABLE = Portable(
 )
 FILE: dict[str, Any] = json.loads(PORTABLE.to_json())
 GONE = object()
+PICTURE = {
+    "id": "i1",
+    "media_type": "image/jpeg",
+    "width": 2,
+    "height": 1,
+    "preview": "https://example.org/x",
+}
 
 
 def changed(place: str, value: object) -> dict[str, Any]:
@@ -339,6 +346,7 @@ PLACES = {
         FILE["messages"][0]["earlier"],
         "messages.1.earlier.1.earlier",
     ),
+    "picture from elsewhere": ("messages.1.images", [PICTURE], "messages.1.images.1.preview"),
     "error without a code": ("messages.4.error.code", GONE, "messages.4.error.code"),
 }
 

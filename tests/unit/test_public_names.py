@@ -14,6 +14,7 @@ def test_the_public_names_are_these():
         "Feedback",
         "Headings",
         "Health",
+        "Image",
         "Language",
         "Messages",
         "ModelError",

@@ -49,6 +49,7 @@ def test_every_variable_has_a_type():
         OPENAI_API_KEY="k",
         OPENAI_BASE_URL="https://api.example.org/v1/",
         OPENAI_MODELS=" one, two ,,three ",
+        TEXT_ONLY_MODELS="two, three",
         CONTEXT_TOKENS="0",
         SESSION_TTL_DAYS="0.5",
         ROLES_FILE="roles.toml",
@@ -58,6 +59,7 @@ def test_every_variable_has_a_type():
     assert settings.openai_api_key == SecretStr("k")
     assert settings.openai_base_url == "https://api.example.org/v1"
     assert settings.openai_models == ("one", "two", "three")
+    assert settings.text_only_models == ("two", "three")
     assert settings.context_tokens == 0
     assert settings.session_ttl_days == 0.5
     assert settings.roles_file == Path("roles.toml")

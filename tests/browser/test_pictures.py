@@ -1,0 +1,100 @@
+"""A person shows pictures."""
+
+import base64
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from tests.browser.chat import ChatPage
+from tests.fake_openai import FakeOpenAI
+from tests.pictures import picture, seen
+
+# How a browser tells the page of a file on the clipboard, or one that is let go over the box.
+GIVE = """(box, [how, name, kind, data]) => {
+    const bytes = Uint8Array.from(atob(data), (character) => character.charCodeAt(0));
+    const files = new DataTransfer();
+    files.items.add(new File([bytes], name, { type: kind }));
+    box.dispatchEvent(how === "paste"
+        ? new ClipboardEvent("paste", { clipboardData: files, bubbles: true, cancelable: true })
+        : new DragEvent("drop", { dataTransfer: files, bubbles: true, cancelable: true }));
+}"""
+
+
+def give(chat: ChatPage, how: str, data: bytes, name: str = "sea.png", kind: str = "image/png") -> None:
+    chat.box.evaluate(GIVE, [how, name, kind, base64.b64encode(data).decode()])
+
+
+def choose(chat: ChatPage, file: Path) -> None:
+    with chat.page.expect_file_chooser() as chooser:
+        chat.page.locator("#box .upload-button").click()
+    chooser.value.set_files(file)
+
+
+def waiting(chat: ChatPage) -> Locator:
+    """The pictures in the box that are not sent yet."""
+    return chat.page.locator("#box .thumbnail-item img")
+
+
+@pytest.mark.parametrize("how", ["button", "paste", "drop"])
+def test_a_picture_is_shown_small_sent_to_the_model_and_kept(
+    chat: ChatPage, provider: FakeOpenAI, tmp_path: Path, how: str
+) -> None:
+    large = picture("PNG", (2000, 1000))
+    if how == "button":
+        (file := tmp_path / "sea.png").write_bytes(large)
+        choose(chat, file)
+    else:
+        give(chat, how, large)
+    expect(waiting(chat)).to_have_count(1)
+    chat.say("What is this?")
+    text, image = provider.requests[-1].body["messages"][-1]["content"]
+    assert text == {"type": "text", "text": "What is this?"}
+    assert seen(image["image_url"]["url"]).size == (1280, 640)
+    expect(waiting(chat)).to_have_count(0)
+    shown = chat.questions.get_by_role("img", name="Picture")
+    expect(shown).to_be_visible()
+    chat.say("And what else?")
+    assert len(provider.requests[-1].body["messages"][1]["content"]) == 2  # the model goes on seeing it
+    chat.reload()
+    expect(shown).to_be_visible()
+    assert shown.evaluate("image => image.complete && image.naturalWidth === 480")
+
+
+def test_what_is_no_picture_is_refused_whatever_its_name_and_the_text_stays(chat: ChatPage) -> None:
+    give(chat, "paste", b"MZ not a picture", "sea.png")
+    expect(waiting(chat)).to_have_count(1)
+    chat.send("Look!")
+    expect(chat.toast).to_contain_text("cannot be read as a picture")
+    expect(chat.box).to_have_value("Look!")
+    expect(waiting(chat)).to_have_count(1)
+    expect(chat.sessions).to_have_count(0)
+
+
+def test_a_model_that_cannot_see_is_not_shown_a_picture(chat: ChatPage) -> None:
+    chat.page.locator("#model input").click()
+    chat.page.get_by_role("option", name="other").click()
+    give(chat, "paste", picture("PNG", (20, 10)))
+    expect(waiting(chat)).to_have_count(1)
+    chat.send("Look!")
+    expect(chat.toast).to_contain_text("The model other cannot see pictures. Models that can: fake.")
+    expect(chat.box).to_have_value("Look!")
+
+
+def test_a_picture_needs_no_words_and_stays_when_words_are_added(
+    chat: ChatPage, provider: FakeOpenAI
+) -> None:
+    give(chat, "paste", picture("PNG", (20, 10)))
+    expect(waiting(chat)).to_have_count(1)
+    chat.box.press("Enter")
+    expect(chat.replies).to_have_count(1)
+    chat.wait_until_idle()
+    chat.page.locator("#chatbot").get_by_role("button", name="Edit").click()
+    field = chat.page.locator("#chatbot textarea")
+    expect(field).to_have_value("")
+    field.fill("What is this?")
+    chat.page.locator("#chatbot").get_by_role("button", name="Submit").click()
+    expect(chat.questions).to_have_text("What is this?")
+    expect(chat.questions.get_by_role("img", name="Picture")).to_be_visible()
+    expect(chat.replies).to_contain_text("You said: What is this?")
+    assert len(provider.requests[-1].body["messages"][-1]["content"]) == 2
