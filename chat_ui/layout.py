@@ -12,6 +12,7 @@ from . import view
 from .texts import TEXTS
 
 HERE = Path(__file__).parent
+PICTURES = HERE / "pictures"
 TITLE = "Role Chat"
 
 # How many of the latest messages are shown at first.
@@ -151,7 +152,8 @@ def _conversation() -> dict[str, Any]:
             {"left": "\\(", "right": "\\)", "display": False},
         ],
         layout="bubble",
-        avatar_images=(HERE / "user.svg", HERE / "assistant.svg"),
+        autoscroll=False,  # page.js does it
+        avatar_images=(PICTURES / "user.svg", PICTURES / "assistant.svg"),
         elem_id="chatbot",
         **_BARE,
     )

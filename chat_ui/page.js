@@ -5,6 +5,7 @@
 
   // The address names the open conversation, so that each tab, a reload and a bookmark find their own.
   const name = document.title;
+  let opened = "";
   window.whereAmI = (identity) => ({
     ...identity,
     session_id: new URLSearchParams(location.search).get("c") ?? identity.session_id,
@@ -22,8 +23,8 @@
     history.replaceState(history.state, "", address);
     document.title = place.title ? `${place.title} · ${name}` : name;
     // Who sends a message wants to see what becomes of it, wherever they were reading.
-    const shown = find("#chatbot .bubble-wrap");
-    if (place.turn_id) setTimeout(() => (shown.scrollTop = shown.scrollHeight), 100);
+    if (place.turn_id || place.session_id !== opened) window.followEnd();
+    opened = place.session_id;
   };
 
   // A message is copied as it was said: without the quiet lines above and under it, without what shows a
@@ -60,9 +61,8 @@
     for (const bubble of all('#chatbot [data-testid=user][aria-label*="<"]')) bubble.removeAttribute("aria-label");
     for (const field of all("#chatbot textarea"))
       if (/^<(pre class="said"|img class="picture")/.test(field.value)) type(field, asTyped(field.value));
+    settle();
   };
-  new MutationObserver(tidy).observe(find("#chatbot"), { childList: true, subtree: true });
-  tidy();
 
   // What was typed survives a reload.
   const draft = sessionStorage.getItem("draft");
@@ -105,22 +105,38 @@
       wait.textContent = Math.max(0, Math.ceil((Date.parse(wait.dateTime) - Date.now()) / 1000));
   }, 1000);
 
-  // What is read stays where it is when earlier messages come in above it, though Gradio would scroll to the
-  // end; until the reader moves.
-  window.keepPlace = () => {
-    const shown = find("#chatbot .bubble-wrap");
-    const below = shown.scrollHeight - shown.scrollTop;
-    const hold = () => (shown.scrollTop = shown.scrollHeight - below);
-    const came = new MutationObserver(hold);
-    came.observe(shown, { childList: true, subtree: true });
-    shown.addEventListener("scroll", hold);
-    const release = () => {
-      came.disconnect();
-      shown.removeEventListener("scroll", hold);
-    };
-    for (const moved of ["wheel", "touchmove", "pointerdown", "keydown"]) addEventListener(moved, release, { once: true });
-    setTimeout(release, 2000);
+  // The conversation is followed to its end until the reader scrolls up, and again once they are back there.
+  // Gradio's own way pulls a reader down who scrolls up while a reply is written.
+  const shown = () => find("#chatbot .bubble-wrap");
+  const below = () => shown().scrollHeight - shown().scrollTop;
+  let [followed, top, kept] = [true, 0, 0];
+  const settle = () => {
+    if (kept) shown().scrollTop = shown().scrollHeight - kept;
+    else if (followed) shown().scrollTop = shown().scrollHeight;
   };
+  find("#chatbot").addEventListener("load", settle, true); // a picture has got its height
+  find("#chatbot").addEventListener(
+    "scroll",
+    ({ target }) => {
+      if (target !== shown()) return;
+      const atEnd = below() - target.clientHeight < 50;
+      followed = atEnd || (followed && target.scrollTop >= top);
+      top = target.scrollTop;
+    },
+    true,
+  );
+  window.followEnd = () => {
+    followed = true;
+    settle();
+  };
+  // What is read stays where it is when earlier messages come in above it.
+  window.keepPlace = () => {
+    kept = below();
+    setTimeout(() => (kept = 0), 1000);
+  };
+
+  new MutationObserver(tidy).observe(find("#chatbot"), { childList: true, subtree: true });
+  tidy();
 
   // Who chooses the role of their own is shown where its prompt is written.
   window.choseRole = (role) => {

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chat_core import ChatService
 
-from .layout import I18N
+from .layout import I18N, PICTURES
 from .theme import build_theme
 
 HERE = Path(__file__).parent
@@ -146,6 +146,9 @@ def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
         }
         return JSONResponse(state, status_code=200 if health.store else 503)
 
+    # Otherwise Gradio would take a mounted page for one that nobody can reach yet, and read any file of the
+    # server that a request names as if it had been uploaded.
+    demo.has_launched = True
     gr.mount_gradio_app(
         app,
         demo,
@@ -157,7 +160,8 @@ def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
         ssr_mode=False,
         max_file_size="10mb",
         pwa=True,
-        favicon_path=HERE / "icon.svg",
+        favicon_path=PICTURES / "icon.svg",
+        allowed_paths=[str(PICTURES)],
         footer_links=["api"],
         i18n=I18N,
         theme=build_theme(),

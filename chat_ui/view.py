@@ -114,7 +114,7 @@ def reply(
     text, reasoning = markdown(text), markdown(reasoning)
     if reasoning:
         title = say(language, "thinking" if thinks else "thought")
-        took = {} if thinks or seconds is None else {"duration": seconds}
+        took = {"duration": seconds} if seconds and seconds >= _MOMENT_SECONDS and not thinks else {}
         bubbles.append(
             bubble("assistant", reasoning, title=title, status="pending" if thinks else "done", **took)
         )
@@ -123,6 +123,9 @@ def reply(
     elif running and not reasoning:
         bubbles.append(bubble("assistant", TYPING))
     return bubbles
+
+
+_MOMENT_SECONDS = 0.1
 
 
 def ending(end: TurnEnd, language: Language, *, at: float = 0.0, last: bool = True) -> list[Bubble]:

@@ -1,5 +1,7 @@
 """A conversation grows long; the page does not grow slow."""
 
+from uuid import uuid4
+
 from playwright.sync_api import expect
 from redis import Redis
 
@@ -54,7 +56,8 @@ def test_the_latest_messages_are_shown_and_the_earlier_ones_on_demand(chat: Chat
 
 def milliseconds_a_frame(chat: ChatPage, provider: FakeOpenAI) -> float:
     """How long the page's main thread works for a frame of a running reply."""
-    words = [text(f"word{number} ") for number in range(120)]
+    turn = uuid4().hex[:4]
+    words = [text(f"word{turn}.{number} ") for number in range(70)]
     provider.answers.append(stream(*paced(words, 40), finish(), DONE))
     tools = chat.page.context.new_cdp_session(chat.page)
     tools.send("Performance.enable", {"timeDomain": "threadTicks"})  # other processes do not count
@@ -64,7 +67,7 @@ def milliseconds_a_frame(chat: ChatPage, provider: FakeOpenAI) -> float:
         return float(next(metric["value"] for metric in metrics if metric["name"] == "TaskDuration"))
 
     chat.send("go on")
-    expect(chat.replies.last).to_contain_text("word1 ")
+    expect(chat.replies.last).to_contain_text(f"word{turn}.2 ")
     chat.page.evaluate(
         """() => {
             window.frames_shown = 0;
@@ -74,7 +77,7 @@ def milliseconds_a_frame(chat: ChatPage, provider: FakeOpenAI) -> float:
         }"""
     )
     began = busy_seconds()
-    expect(chat.replies.last).to_contain_text("word110 ")
+    expect(chat.replies.last).to_contain_text(f"word{turn}.60 ")
     spent, frames = busy_seconds() - began, chat.page.evaluate("window.frames_shown")
     chat.wait_until_idle()
     tools.detach()
@@ -85,8 +88,8 @@ def milliseconds_a_frame(chat: ChatPage, provider: FakeOpenAI) -> float:
 def test_a_frame_costs_the_same_at_20_and_at_200_stored_messages(
     chat: ChatPage, stored: Redis, provider: FakeOpenAI
 ) -> None:
-    cost: dict[int, list[float]] = {20: [], 200: []}
-    for count in (20, 200, 200, 20):
+    cost = {}
+    for count in (20, 200):
         fill(chat, stored, count)
-        cost[count].append(milliseconds_a_frame(chat, provider))
-    assert min(cost[200]) / min(cost[20]) <= 1.3, cost
+        cost[count] = min(milliseconds_a_frame(chat, provider) for _ in range(2))
+    assert cost[200] / cost[20] <= 1.3, cost

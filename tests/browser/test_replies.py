@@ -103,6 +103,18 @@ def test_code_is_shown_to_the_character(chat: ChatPage, language: str, code: str
     assert chat.replies.locator("pre code").text_content() == code
 
 
+@pytest.mark.parametrize("code", [MAKEFILE, DIFF, f"\n   {MAKEFILE}"], ids=["make", "diff", "blank first"])
+def test_what_a_person_wrote_is_shown_and_copied_to_the_character(
+    chat: ChatPage, app: RunningApp, code: str
+) -> None:
+    chat.page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=app.url)
+    chat.say(code)
+    assert chat.questions.locator(".said").text_content() == code
+    assert "\t" not in MAKEFILE or "\t" in chat.questions.first.inner_text()
+    chat.page.get_by_role("button", name="Copy message").first.click()
+    assert chat.page.evaluate("navigator.clipboard.readText()") == code
+
+
 def test_copying_a_reply_copies_its_text_to_the_character(chat: ChatPage, app: RunningApp) -> None:
     chat.page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=app.url)
     chat.say(f"   leading\n\n```make\n{MAKEFILE}```")
