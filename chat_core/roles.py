@@ -74,9 +74,13 @@ class Roles(Mapping[str, Role]):
     def __contains__(self, key: object) -> bool:
         return key in self._roles
 
-    def known_or_default(self, key: str) -> str:
-        """The key, or the default's when no role has it (any more)."""
-        return key if key in self else self.default
+    def find(self, key: str) -> Role:
+        """As by index, and the user's own role under its key."""
+        return CUSTOM if key == CUSTOM.key else self[key]
+
+    def find_or_default(self, key: str) -> Role:
+        """The same, and the default role when none has that key (any more)."""
+        return self.find(key if key in self or key == CUSTOM.key else self.default)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._roles)

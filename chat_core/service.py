@@ -3,13 +3,11 @@
 import asyncio
 import logging
 import math
-import re
 import secrets
 import time
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
-from functools import partial
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AsyncExitStack, aclosing, suppress
 from itertools import pairwise
 from typing import NamedTuple, Self, get_args
 
@@ -17,30 +15,20 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from .backends import Backends, Notice
-from .checks import check_count, check_id, check_ids, check_images, check_text
-from .context import build_context, images_to_send
+from .checks import check_count, check_id, check_ids, check_text
 from .errors import (
-    ImagesUnsupported,
     InvalidInput,
-    MessageEmpty,
     MessageNotFound,
-    MessageTooLong,
-    ShuttingDown,
-    StoreUnavailable,
-    TooManyImages,
-    TooManyReplies,
     TurnNotFound,
-    UnknownModel,
 )
-from .images import MAX_IMAGES, read_image
 from .limits import RateLimiter
 from .llm import ChatModel, NoModel
-from .messages import ChatMessage, Feedback, Image, Sampling, Session, TurnEnd, TurnEvent
+from .messages import ChatMessage, Feedback, Sampling, Session, TurnEnd, TurnEvent
 from .portable import Portable, read_portable
-from .reply import Choice, Reply
 from .roles import CUSTOM, PROMPT_CHARS, Role, Roles, load_roles
 from .settings import Settings
-from .store import Messages, SessionStore
+from .starter import TurnStarter
+from .store import PATIENCE_SECONDS, Messages, SessionStore, store_border
 from .turns import TITLE_CHARS, LiveTurn, TurnLog
 from .writer import TurnWriter
 
@@ -62,20 +50,8 @@ class Health(NamedTuple):
     model: bool
 
 
-_PATIENCE_SECONDS = 8.0
 _TEMPORARY_SECONDS = 3600
 _STOP_SECONDS = 5.0
-
-
-@asynccontextmanager
-async def _store_border(seconds: float | None = _PATIENCE_SECONDS) -> AsyncIterator[None]:
-    """Where Redis' exceptions end: nothing outside this package sees one, and nobody waits for longer than
-    `seconds`, however often the client tries again."""
-    try:
-        async with asyncio.timeout(seconds):
-            yield
-    except (RedisError, TimeoutError) as error:
-        raise StoreUnavailable(type(error).__name__) from error
 
 
 class ChatService:
@@ -112,9 +88,16 @@ class ChatService:
         self._limiter: RateLimiter = (
             main._limiter if main else RateLimiter(self._backends.redis, settings.rate_limit)
         )
-        self._starting: set[asyncio.Task[str]] = set()
-        self._reading_images = asyncio.Lock()  # the largest takes some 600 MB while it is read
-        self._closing = False
+        self._starter = TurnStarter(
+            settings,
+            self._backends,
+            self.roles,
+            self._limiter,
+            store=self._store,
+            prompts=self._main._store,
+            turn_log=self._log,
+            writer=self._writer,
+        )
         self._open = AsyncExitStack()
 
     @property
@@ -132,18 +115,10 @@ class ChatService:
         """What a person should know about where this chat runs."""
         return self._backends.notices
 
-    def role(self, key: str) -> Role:
-        """The role of that key, "custom" included; the empty key means the default. Raises UnknownRole."""
-        return CUSTOM if key == CUSTOM.key else self.roles[key]
-
     @property
     def choosable_roles(self) -> tuple[Role, ...]:
         """Everybody's roles, and last the one that each user writes."""
         return (*self.roles.values(), CUSTOM)
-
-    def role_or_default(self, key: str) -> Role:
-        """The role of that key, or the default one when no role has it (any more)."""
-        return CUSTOM if key == CUSTOM.key else self.roles[self.roles.known_or_default(key)]
 
     @property
     def temporary(self) -> "ChatService":
@@ -172,21 +147,21 @@ class ChatService:
     async def drain(self) -> None:
         """Takes no new turns and saves the running ones as interrupted. Leaving the service does that too;
         a server does it before, while its followers can still be told."""
-        self._closing = True
+        self._starter.close()
         if self._temporary:
             await self._temporary.drain()
         for turn in self._writer.turns.values():
             turn.cut("interrupted")
         try:
             async with asyncio.timeout(_SHUTDOWN_SECONDS):
-                await asyncio.gather(*self._starting, return_exceptions=True)
+                await self._starter.settled()
                 await self._writer.idle()
         except TimeoutError:
             log.error("%d replies could not be saved before the end", len(self._writer.turns))
 
     # Sessions
 
-    @_store_border()
+    @store_border()
     async def start_session(self, user_id: str = "", role: str = "") -> tuple[str, Session]:
         """A new, empty session: (user id, session). An empty `user_id` gets a new unguessable one.
 
@@ -197,17 +172,17 @@ class ChatService:
         check_text(role=role)
         if self._main is not self:
             await self._store.forget_expired()
-        session = await self._store.create(user_id, uuid.uuid4().hex, self.role(role).key)
+        session = await self._store.create(user_id, uuid.uuid4().hex, self.roles.find(role).key)
         return user_id, session
 
-    @_store_border()
+    @store_border()
     async def session(self, user_id: str, session_id: str) -> Session:
         """The session's head, after closing a turn whose process has died."""
         check_ids(user_id, session_id)
         await self._log.recover(user_id, session_id)
         return await self._store.get(user_id, session_id)
 
-    @_store_border()
+    @store_border()
     async def sessions(self, user_id: str, query: str = "") -> list[Session]:
         """The user's sessions, the one changed last first; with a `query` those whose title or messages
         contain it."""
@@ -215,7 +190,7 @@ class ChatService:
         check_text(query=query)
         return await self._store.sessions(user_id, query.strip())
 
-    @_store_border()
+    @store_border()
     async def history(self, user_id: str, session_id: str, limit: int = 0) -> Messages:
         """The latest `limit` stored messages, oldest first (0: all). A running reply is not among them:
         follow it. Raises InvalidInput for a negative limit."""
@@ -223,13 +198,13 @@ class ChatService:
         await self.session(user_id, session_id)
         return await self._store.messages(user_id, session_id, limit)
 
-    @_store_border()
+    @store_border()
     async def clear(self, user_id: str, session_id: str) -> int:
         """Stops what runs, removes the session's messages; how many there were."""
         await self.stop(user_id, session_id)
         return await self._store.clear(user_id, session_id)
 
-    @_store_border()
+    @store_border()
     async def rename(self, user_id: str, session_id: str, title: str) -> Session:
         """The session under its new title, white space tidied. Raises InvalidInput."""
         check_text(title=title)
@@ -240,19 +215,19 @@ class ChatService:
         await self._store.update(user_id, session_id, title=title)
         return await self._store.get(user_id, session_id)
 
-    @_store_border()
+    @store_border()
     async def pin(self, user_id: str, session_id: str, pinned: bool = True) -> None:
         """Keeps the session for ever, or no longer so."""
         await self.session(user_id, session_id)
         await self._store.pin(user_id, session_id, pinned)
 
-    @_store_border()
+    @store_border()
     async def delete(self, user_id: str, session_id: str) -> None:
         """Stops what runs and removes the session with everything in it."""
         await self.stop(user_id, session_id)
         await self._store.delete(user_id, session_id)
 
-    @_store_border()
+    @store_border()
     async def export(self, user_id: str, session_id: str) -> Portable:
         """What was said, to be kept elsewhere. A running reply is not part of it."""
         session = await self.session(user_id, session_id)
@@ -267,7 +242,7 @@ class ChatService:
             messages=tuple(stored.items),
         )
 
-    @_store_border()
+    @store_border()
     async def import_session(self, user_id: str, data: bytes | str) -> Session:
         """A new session of what was exported, by whomever; a role or model that is not there gives way to
         the default. Counts as a message, whether it is refused or not, because reading it is the work.
@@ -281,20 +256,20 @@ class ChatService:
         found = await asyncio.to_thread(read_portable, data, max_message_chars=limit, now=time.time())
         head = {
             "title": found.title,
-            "role": self.role_or_default(found.role).key,
-            "model": found.model and self._choose_model("", found.model),
+            "role": self.roles.find_or_default(found.role).key,
+            "model": found.model and self._starter.choose_model("", found.model),
         }
         return await self._store.add(user_id, uuid.uuid4().hex, head, found.messages)
 
     # The user's own role
 
-    @_store_border()
+    @store_border()
     async def custom_prompt(self, user_id: str) -> str:
         """The prompt that the user wrote for the role "custom"; "" if none."""
         check_ids(user_id)
         return await self._store.custom_prompt(user_id)
 
-    @_store_border()
+    @store_border()
     async def write_custom_prompt(self, user_id: str, prompt: str) -> str:
         """Keeps the prompt of the user's own role, without white space around it, and returns it; an empty
         one removes it. Raises InvalidInput."""
@@ -331,32 +306,19 @@ class ChatService:
         ImageTooLarge, TooManyImages, ImagesUnsupported), RateLimited, MessageNotFound, SessionBusy,
         TooManyReplies or ShuttingDown; then nothing is stored.
         """
-        check_ids(user_id, session_id)
-        check_text(message=message, role=role, model=model)
-        check_images(images)
-        async with _store_border():
-            session = await self._store.get(user_id, session_id)
-            kept = await self._images_of(user_id, session_id, instead_of)
-            choice = await self._choose(user_id, session, role, model, sampling)
-        self._check_message(message, len(kept) + len(images))
-        if images and choice.model not in self.seeing_models:
-            raise ImagesUnsupported(choice.model, list(self.seeing_models))
-        new = await self._read_images(images)  # may take its time, which is not the store's
-        if self._closing:
-            raise ShuttingDown()
-        if len(self._writer.turns) + len(self._starting) >= self.settings.max_concurrent_replies:
-            raise TooManyReplies(self.settings.max_concurrent_replies)
-        urls = {image.id: url for image, url in new}
-        claim = partial(self._log.claim, user_id, session_id, instead_of=instead_of, again=again, images=urls)
-        pictures = (*kept, *(image for image, _ in new))
-        # A task of the service's own: whoever asks may go away between the claim and the reply.
-        start = asyncio.create_task(self._start(claim, user_id, session_id, message, choice, pictures))
-        self._starting.add(start)
-        start.add_done_callback(self._starting.discard)
-        async with _store_border():
-            return await asyncio.shield(start)
+        return await self._starter.start(
+            user_id,
+            session_id,
+            message,
+            role,
+            model,
+            sampling=sampling,
+            instead_of=instead_of,
+            again=again,
+            images=images,
+        )
 
-    @_store_border()
+    @store_border()
     async def try_again(
         self,
         user_id: str,
@@ -380,7 +342,7 @@ class ChatService:
             again=True,
         )
 
-    @_store_border()
+    @store_border()
     async def undo(self, user_id: str, session_id: str) -> str:
         """Stops what runs and removes the user's latest message with its reply; the message's text.
         Raises TurnNotFound when nothing was said."""
@@ -389,7 +351,7 @@ class ChatService:
         await self._store.truncate(user_id, session_id, asked.id)
         return asked.content
 
-    @_store_border()
+    @store_border()
     async def rate(self, user_id: str, session_id: str, message_id: str, feedback: str) -> None:
         """Notes what the user thinks of a reply. Raises MessageNotFound."""
         if feedback not in get_args(Feedback):
@@ -401,7 +363,7 @@ class ChatService:
         if not rated or not await self._store.replace(user_id, session_id, rated):
             raise MessageNotFound()
 
-    @_store_border()
+    @store_border()
     async def show_version(self, user_id: str, session_id: str, message_id: str, number: int) -> None:
         """Puts the version `number` (from 1, oldest first) in the place of the reply to the user's message
         of that id. Raises MessageNotFound, also when there is no such version."""
@@ -424,55 +386,6 @@ class ChatService:
             raise TurnNotFound()
         return asked
 
-    async def _start(
-        self,
-        claim: Callable[..., Awaitable[Messages]],
-        user_id: str,
-        session_id: str,
-        message: str,
-        choice: Choice,
-        images: tuple[Image, ...],
-    ) -> str:
-        await self._limiter.check(user_id)
-        turn = LiveTurn(uuid.uuid4().hex, user_id, session_id)
-        asked = ChatMessage(
-            id=f"{turn.id}-message",
-            role="user",
-            content=message,
-            timestamp=time.time(),
-            turn_id=turn.id,
-            images=images,
-        )
-        history = await claim(asked, head=choice.head())
-        reply = Reply(turn, choice)
-        self._writer.add(turn)
-        turn.reader = asyncio.create_task(self._answer(reply, turn, history.items, asked, choice))
-        turn.reader.add_done_callback(lambda task: self._writer.end(turn, reply.end(task)))
-        if self._closing:
-            turn.cut("interrupted")
-        return turn.id
-
-    async def _answer(
-        self,
-        reply: Reply,
-        turn: LiveTurn,
-        history: list[ChatMessage],
-        asked: ChatMessage,
-        choice: Choice,
-    ) -> None:
-        """Shows the model what was said and reads its reply. Raises StoreUnavailable or ModelError."""
-        prompt = choice.prompt
-        max_messages, max_tokens = self.settings.context_messages, self._backends.context_tokens
-        images: dict[str, str] = {}
-        if choice.model in self.seeing_models and any(message.images for message in (*history, asked)):
-            ids = images_to_send(prompt, history, asked, max_messages=max_messages, max_tokens=max_tokens)
-            async with _store_border():
-                images = await self._store.images(turn.user_id, turn.session_id, ids)
-        context = build_context(
-            prompt, history, asked, max_messages=max_messages, max_tokens=max_tokens, images=images
-        )
-        await reply.read(self._backends.model, context)
-
     async def follow(
         self, user_id: str, session_id: str, turn_id: str = "", after: int = 0
     ) -> AsyncGenerator[TurnEvent, None]:
@@ -482,7 +395,7 @@ class ChatService:
         check_ids(user_id, session_id)
         check_text(turn_id=turn_id)
         check_count("after", after)
-        async with _store_border(None):
+        async with store_border(None):
             live = self._live(user_id, session_id, turn_id)
             if live is not None:
                 events = live.follow(after)
@@ -497,7 +410,7 @@ class ChatService:
                 async for event in events:
                     yield event
 
-    @_store_border(_PATIENCE_SECONDS + _STOP_SECONDS)
+    @store_border(PATIENCE_SECONDS + _STOP_SECONDS)
     async def stop(self, user_id: str, session_id: str) -> Stopped:
         """Stops the session's running reply, wherever it runs, and waits until what there is of it is
         stored. Stopping nothing is no error."""
@@ -540,47 +453,6 @@ class ChatService:
         except (RedisError, TimeoutError):
             store = False
         return Health(store=store, model=not isinstance(self._backends.model, NoModel))
-
-    # Checks and choices
-
-    def _check_message(self, message: str, images: int) -> None:
-        if not (images or re.search(r"\S", message)):
-            raise MessageEmpty()
-        if len(message) > self.settings.max_message_chars:
-            raise MessageTooLong(len(message), self.settings.max_message_chars)
-        if images > MAX_IMAGES:
-            raise TooManyImages(images, MAX_IMAGES)
-
-    async def _images_of(self, user_id: str, session_id: str, message_id: str) -> tuple[Image, ...]:
-        if not message_id:
-            return ()
-        stored = await self._store.messages(user_id, session_id)
-        return next((message.images for message in stored.items if message.id == message_id), ())
-
-    async def _read_images(self, images: Sequence[bytes]) -> list[tuple[Image, str]]:
-        read = []
-        for data in images:
-            async with self._reading_images:
-                read.append(await asyncio.to_thread(read_image, data))
-        return read
-
-    async def _choose(
-        self, user_id: str, session: Session, role: str, model: str, sampling: Sampling | None
-    ) -> Choice:
-        """What is wanted, and for the rest what the session had."""
-        answering = self.role(role) if role else self.role_or_default(session.role)
-        written = await self._main._store.custom_prompt(user_id) if answering is CUSTOM else ""
-        return Choice(
-            role=answering.key,
-            prompt=written or answering.prompt,
-            model=self._choose_model(model, session.model),
-            sampling=sampling or session.sampling,
-        )
-
-    def _choose_model(self, wanted: str, before: str) -> str:
-        if wanted and wanted not in self.models:
-            raise UnknownModel(wanted, list(self.models))
-        return wanted or (before if before in self.models else self.models[0])
 
 
 _SHUTDOWN_SECONDS = 5.0

@@ -1,15 +1,26 @@
 """SessionStore: a user's sessions and their messages in Redis, and how long they are kept."""
 
+import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import asynccontextmanager, suppress
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
+from redis.exceptions import RedisError
 
 from . import keys
-from .errors import MessageNotFound, SessionNotFound
+from .errors import MessageNotFound, SessionNotFound, StoreUnavailable
 from .messages import ChatMessage, Session
 
 log = logging.getLogger(__name__)
@@ -17,6 +28,20 @@ log = logging.getLogger(__name__)
 # redis-py's annotations say "bytes or str" and "maybe awaitable" of everything, whatever the client is.
 Redis = Any
 Pipeline = Any
+
+
+PATIENCE_SECONDS = 8.0
+
+
+@asynccontextmanager
+async def store_border(seconds: float | None = PATIENCE_SECONDS) -> AsyncIterator[None]:
+    """Where Redis' exceptions end: nothing outside this package sees one, and nobody waits for longer than
+    `seconds`, however often the client tries again."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except (RedisError, TimeoutError) as error:
+        raise StoreUnavailable(type(error).__name__) from error
 
 
 class Messages(NamedTuple):

@@ -154,7 +154,7 @@ class Handlers:
 
     def choose_role(self, role: str, identity: Identity, request: gr.Request) -> gr.Chatbot:
         """The role answers from the next message on; an empty conversation greets in its name now."""
-        greeting = view.greeting(self._service.role(role), _visitor(request, identity).language)
+        greeting = view.greeting(self._service.roles.find(role), _visitor(request, identity).language)
         return gr.Chatbot(**greeting)
 
     async def write_prompt(self, prompt: str, identity: Identity, request: gr.Request) -> str:

@@ -71,7 +71,7 @@ class Page:
         """The values of `Widgets.shown`, from what is known."""
         language, service = visitor.language, self._service
         history = history or Messages([])
-        answering = service.role_or_default(session.role if session else role)
+        answering = service.roles.find_or_default(session.role if session else role)
         bubbles = view.conversation(history, language, self.names(visitor))
         model = session.model if session and session.model in service.models else service.models[0]
         more = session.messages - len(history.items) - history.unreadable if session else 0

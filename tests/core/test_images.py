@@ -244,10 +244,10 @@ async def test_pictures_are_read_in_a_thread_one_at_a_time(
 
     def read(data: bytes) -> object:
         threads.append(threading.current_thread())
-        assert chat.service._reading_images.locked()
+        assert chat.service._starter._reading_images.locked()
         return read_image(data)
 
-    monkeypatch.setattr("chat_core.service.read_image", read)
+    monkeypatch.setattr("chat_core.starter.read_image", read)
     await look(chat)
     assert len(threads) == 2
     assert threading.main_thread() not in threads

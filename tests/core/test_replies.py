@@ -387,7 +387,7 @@ async def test_whoever_starts_a_turn_may_go_away_at_any_moment(chat: Chat, steps
         await asyncio.sleep(0)
     start.cancel()
     await asyncio.gather(start, return_exceptions=True)
-    await asyncio.gather(*chat.service._starting)
+    await asyncio.gather(*chat.service._starter._starting)
     if not await chat.contents():
         return
     call = await chat.model.next_call()

@@ -29,6 +29,7 @@ LAYERS = [
         "portable",
     },
     {"backends"},
+    {"starter"},
     {"service"},
     {""},  # the package itself
 ]
