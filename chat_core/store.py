@@ -274,7 +274,8 @@ class SessionStore:
         """The lease, and log and stop flag of every turn that a stored message belongs to."""
         rows = await pipe.lrange(keys.messages(user_id, session_id), 0, -1)
         last_turn = await pipe.hget(keys.session(user_id, session_id), "last_turn")
-        turns = {last_turn, *(message.turn_id for message in read_messages(rows, session_id).items)}
+        said = read_messages(rows, session_id).items
+        turns = {last_turn, *(version.turn_id for m in said for version in (m, *m.earlier))}
         found = [keys.lease(user_id, session_id)]
         for turn_id in filter(None, turns):
             found += [keys.log(user_id, turn_id), keys.stop(user_id, turn_id)]

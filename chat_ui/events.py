@@ -16,16 +16,15 @@ from chat_core import (
     ChatError,
     ChatMessage,
     ChatService,
-    Delta,
-    Messages,
     Portable,
     Sampling,
-    TurnEnd,
     new_user_id,
 )
 from chat_core.errors import MessageNotFound
+from chat_core.roles import CUSTOM
 
 from . import view
+from .follower import Follower
 from .layout import LANGUAGES, NOWHERE, WINDOW, Place, Widgets
 from .pace import STREAMS, Pace
 from .page import Page, seen
@@ -54,7 +53,7 @@ class Handlers:
     def __init__(self, service: ChatService, pace: Pace) -> None:
         self._service = service
         self._page = Page(service)
-        self._pace = pace
+        self._follower = Follower(self._page, pace)
 
     async def load(self, identity: Identity, request: gr.Request) -> list[Any]:
         """The page was opened: the conversation this browser had open, or an empty one."""
@@ -172,14 +171,15 @@ class Handlers:
         model: str,
         temperature: float | None,
         length: int | None,
+        prompt: str,
         request: gr.Request,
     ) -> list[Any]:
         """The message is stored and its reply begins; the place then names the turn to follow. The box is
         emptied only now, so that a refused message stays in it."""
         visitor = _visitor(request, identity)
         with _told(visitor):
-            sampling = Sampling.of(temperature, length)
-            place = await self._start_turn(visitor, place, message, role, model, sampling)
+            choice = await self._choice(visitor, role, model, temperature, length, prompt)
+            place = await self._start_turn(visitor, place, message, choice)
             return [EMPTY, *await self._page.show(visitor, place)]
 
     async def send_example(
@@ -190,12 +190,15 @@ class Handlers:
         model: str,
         temperature: float | None,
         length: int | None,
+        prompt: str,
         request: gr.Request,
         event: gr.SelectData,
     ) -> list[Any]:
         """An example question was clicked."""
         message: Written = {"text": event.value["text"], "files": []}
-        return (await self.send(message, identity, place, role, model, temperature, length, request))[1:]
+        return (await self.send(message, identity, place, role, model, temperature, length, prompt, request))[
+            1:
+        ]
 
     async def try_again(
         self,
@@ -205,15 +208,14 @@ class Handlers:
         model: str,
         temperature: float | None,
         length: int | None,
+        prompt: str,
         request: gr.Request,
     ) -> list[Any]:
         """Another reply is wanted to the latest message; the one it has is kept as a version."""
         visitor = _visitor(request, identity)
         with _told(visitor):
-            sampling = Sampling.of(temperature, length)
-            await self._page.at(place).try_again(
-                visitor.user_id, place["session_id"], role, model, sampling=sampling
-            )
+            choice = await self._choice(visitor, role, model, temperature, length, prompt)
+            await self._page.at(place).try_again(visitor.user_id, place["session_id"], **choice)
             return await self._page.show(visitor, place)
 
     async def choose_option(
@@ -224,12 +226,13 @@ class Handlers:
         model: str,
         temperature: float | None,
         length: int | None,
+        prompt: str,
         request: gr.Request,
         event: gr.SelectData,
     ) -> list[Any]:
         """A button under a reply was clicked: to try again, or to show another version."""
         if event.value == view.RETRY:
-            return await self.try_again(identity, place, role, model, temperature, length, request)
+            return await self.try_again(identity, place, role, model, temperature, length, prompt, request)
         visitor = _visitor(request, identity)
         message_id, _, number = str(event.value).partition(" ")
         with _told(visitor):
@@ -252,21 +255,18 @@ class Handlers:
         model: str,
         temperature: float | None,
         length: int | None,
+        prompt: str,
         request: gr.Request,
         event: gr.EditData,
     ) -> list[Any]:
         """An earlier message was changed: it is sent again in its place, and what followed is gone."""
         visitor = _visitor(request, identity)
         with _told(visitor):
+            choice = await self._choice(visitor, role, model, temperature, length, prompt)
             asked = await self._message_at(visitor, place, event.index)
-            await self._page.at(place).start_turn(
-                visitor.user_id,
-                place["session_id"],
-                _text_of(event.value),
-                role,
-                model,
-                sampling=Sampling.of(temperature, length),
-                instead_of=asked.id,
+            service, text = self._page.at(place), _text_of(event.value)
+            await service.start_turn(
+                visitor.user_id, place["session_id"], text, instead_of=asked.id, **choice
             )
             return await self._page.show(visitor, place)
 
@@ -293,70 +293,10 @@ class Handlers:
             yield [gr.skip()] * 4  # without a yield Gradio would set the outputs to nothing
             return
         visitor = _visitor(request, identity)
-        user_id, session_id, turn_id = visitor.user_id, place["session_id"], place["turn_id"]
-        with _told(visitor), self._pace.viewer():
-            service = self._page.at(place)
-            session = await service.session(user_id, session_id)
-            before = await self._before(visitor, place, session.role)
-            reply = Unfolding(visitor)
-            yield [before + reply.bubbles(), view.activity(True, visitor.language), gr.skip(), gr.skip()]
-            async with aclosing(service.follow(user_id, session_id, turn_id)) as events:
-                async for event in events:
-                    if isinstance(event, TurnEnd):
-                        yield await self._last_frame(visitor, place, event, before, reply)
-                        return
-                    reply.add(event)
-                    yield [
-                        before + reply.bubbles(),
-                        view.activity(True, visitor.language),
-                        gr.skip(),
-                        gr.skip(),
-                    ]
-                    await self._pace.rest()
-
-    async def _before(self, visitor: Visitor, place: Place, role: str) -> list[view.Bubble]:
-        """What stands above a running reply."""
-        history = await self._page.history(visitor, place)
-        names = self._page.names(visitor)
-        kept = [m for m in history.items if m.role == "user" or m.turn_id != place["turn_id"]]
-        change = view.role_change(view.last_role(kept), role, names)
-        return view.conversation(Messages(kept, history.unreadable), visitor.language, names) + change
-
-    async def _last_frame(
-        self,
-        visitor: Visitor,
-        place: Place,
-        end: TurnEnd,
-        before: list[view.Bubble],
-        reply: "Unfolding",
-    ) -> list[Any]:
-        ended = await self._ended(visitor, place, end, before, reply)
-        session = await self._page.at(place).session(visitor.user_id, place["session_id"])
-        left = place | {"turn_id": "", "seen": seen(session), "title": session.title}
-        return [
-            ended,
-            view.activity(False, visitor.language),
-            await self._page.whole_list(visitor, session.id),
-            left,
-        ]
-
-    async def _ended(
-        self,
-        visitor: Visitor,
-        place: Place,
-        end: TurnEnd,
-        before: list[view.Bubble],
-        reply: "Unfolding",
-    ) -> list[view.Bubble]:
-        """The conversation as it is stored now, and why there is no new reply if there is none."""
-        history = await self._page.history(visitor, place)
-        whole = view.conversation(history, visitor.language, self._page.names(visitor))
-        if end.message and any(message.id == end.message.id for message in history.items):
-            return whole
-        asked = [message.timestamp for message in history.items if message.role == "user"]
-        why = view.ending(end, visitor.language, at=asked[-1] if asked else time.time())
-        # A reply that was tried again in vain is there as it was.
-        return (before + reply.bubbles(running=False) if end.message else whole) + why
+        with _told(visitor):
+            async with aclosing(self._follower.frames(visitor, place)) as frames:
+                async for frame in frames:
+                    yield frame
 
     async def stop(self, identity: Identity, place: Place, request: gr.Request) -> None:
         """Ends the running reply and says what that did; the follower sees the end."""
@@ -400,50 +340,38 @@ class Handlers:
             session = await self._service.import_session(visitor.user_id, file)
             return await self._page.show(visitor, _session(session.id))
 
+    async def _choice(
+        self,
+        visitor: Visitor,
+        role: str,
+        model: str,
+        temperature: float | None,
+        length: int | None,
+        prompt: str,
+    ) -> dict[str, Any]:
+        """Who is to answer and how, as `start_turn` takes it. The prompt of the visitor's own role may have
+        been written just now, and not be stored yet."""
+        if role == CUSTOM.key and prompt.strip():
+            await self._service.write_custom_prompt(visitor.user_id, prompt)
+        return {"role": role, "model": model, "sampling": Sampling.of(temperature, length)}
+
     async def _start_turn(
-        self, visitor: Visitor, place: Place, message: Written, role: str, model: str, sampling: Sampling
+        self, visitor: Visitor, place: Place, message: Written, choice: dict[str, Any]
     ) -> Place:
         """Where the turn was started: a conversation that is not stored yet begins with it."""
         service, session_id, text = self._page.at(place), place["session_id"], message["text"]
         images = [await asyncio.to_thread(Path(file).read_bytes) for file in message["files"]]
-        start = partial(service.start_turn, visitor.user_id, sampling=sampling, images=images)
+        start = partial(service.start_turn, visitor.user_id, images=images, **choice)
         if session_id:
-            await start(session_id, text, role, model)
+            await start(session_id, text)
             return place
-        _, session = await service.start_session(visitor.user_id, role)
+        _, session = await service.start_session(visitor.user_id, choice["role"])
         try:
-            await start(session.id, text, role, model)
+            await start(session.id, text)
         except ChatError:
             await service.delete(visitor.user_id, session.id)  # nobody asked for an empty one
             raise
         return place | {"session_id": session.id}
-
-
-class Unfolding:
-    """A reply as its follower has heard it so far."""
-
-    def __init__(self, visitor: Visitor) -> None:
-        self._language = visitor.language
-        self._text = self._reasoning = ""
-        self._began: float | None = None
-        self._thought: float | None = None
-
-    def add(self, event: Delta) -> None:
-        now = time.monotonic()
-        if event.kind == "reasoning":
-            self._began = now if self._began is None else self._began
-            self._reasoning += event.text
-            return
-        if self._began is not None and not self._text and now - self._began > _GLANCE_SECONDS:
-            self._thought = now - self._began
-        self._text += event.text
-
-    def bubbles(self, *, running: bool = True) -> list[view.Bubble]:
-        return view.reply(self._language, self._text, self._reasoning, running=running, seconds=self._thought)
-
-
-# Whoever comes later hears all at once what was thought, which does not tell how long it took.
-_GLANCE_SECONDS = 0.1
 
 
 def _visitor(request: gr.Request, identity: Identity) -> Visitor:
@@ -475,7 +403,7 @@ def wire(demo: gr.Blocks, w: Widgets, handlers: Handlers) -> None:
     """Every listener of the page."""
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     here = [w.identity, w.place]
-    asked = [*here, w.role, w.model, w.temperature, w.length]
+    asked = [*here, w.role, w.model, w.temperature, w.length, w.prompt]
     shown = w.shown
 
     follow = w.place.change(
