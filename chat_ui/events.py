@@ -5,7 +5,6 @@ import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, aclosing
-from functools import partial
 from pathlib import Path
 from typing import Any, TypedDict
 from uuid import uuid4
@@ -196,9 +195,8 @@ class Handlers:
     ) -> list[Any]:
         """An example question was clicked."""
         message: Written = {"text": event.value["text"], "files": []}
-        return (await self.send(message, identity, place, role, model, temperature, length, prompt, request))[
-            1:
-        ]
+        values = await self.send(message, identity, place, role, model, temperature, length, prompt, request)
+        return values[1:]
 
     async def try_again(
         self,
@@ -361,13 +359,12 @@ class Handlers:
         """Where the turn was started: a conversation that is not stored yet begins with it."""
         service, session_id, text = self._page.at(place), place["session_id"], message["text"]
         images = [await asyncio.to_thread(Path(file).read_bytes) for file in message["files"]]
-        start = partial(service.start_turn, visitor.user_id, images=images, **choice)
         if session_id:
-            await start(session_id, text)
+            await service.start_turn(visitor.user_id, session_id, text, images=images, **choice)
             return place
         _, session = await service.start_session(visitor.user_id, choice["role"])
         try:
-            await start(session.id, text)
+            await service.start_turn(visitor.user_id, session.id, text, images=images, **choice)
         except ChatError:
             await service.delete(visitor.user_id, session.id)  # nobody asked for an empty one
             raise
