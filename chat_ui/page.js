@@ -52,11 +52,12 @@
   };
   const all = (selector) => document.querySelectorAll(selector);
 
-  // For screen readers: Gradio calls the example questions a list without giving it items, puts a nameless
-  // button into the button that unfolds the thoughts, and reads out the HTML of what a person wrote. A
-  // message is edited as it was written, too.
+  // For screen readers: Gradio calls the example questions a list without giving it items, and the pictures
+  // in the box items without a list, puts a nameless button into the button that unfolds the thoughts, and
+  // reads out the HTML of what a person wrote. A message is edited as it was written, too.
   const tidy = () => {
     find("#chatbot .examples[role=list]")?.setAttribute("role", "group");
+    for (const picture of all("#box [role=listitem]")) picture.setAttribute("role", "group");
     for (const arrow of all("#chatbot .thought-group .arrow:not([inert])")) arrow.inert = true;
     for (const bubble of all('#chatbot [data-testid=user][aria-label*="<"]')) bubble.removeAttribute("aria-label");
     for (const field of all("#chatbot textarea"))
@@ -135,7 +136,8 @@
     setTimeout(() => (kept = 0), 1000);
   };
 
-  new MutationObserver(tidy).observe(find("#chatbot"), { childList: true, subtree: true });
+  const tidied = new MutationObserver(tidy);
+  for (const place of ["#chatbot", "#box"]) tidied.observe(find(place), { childList: true, subtree: true });
   tidy();
 
   // Who chooses the role of their own is shown where its prompt is written.

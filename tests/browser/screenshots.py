@@ -5,12 +5,15 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 
+from PIL import Image, ImageDraw, ImageOps
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.browser.chat import ChatPage
 from tests.browser.conftest import CHROMIUM, QUIET
+from tests.browser.test_pictures import give
 from tests.fake_openai import DONE, Answer, Request, finish, in_thread, stream, text, usage
 from tests.running import RunningApp, running_app
 
@@ -31,6 +34,11 @@ Can you guess why the Moon's sky is black?""",
 3. 于是我们抬头看到的每个方向都是蓝色。
 
 想一想：为什么月球上的天空是黑色的？""",
+    "What do you see?": "A **sunset over the sea**: the sun touches the horizon, and the sky goes from "
+    "orange to violet.",
+    "Why is the sky red in the evening?": "In the evening the light comes *slanting* through much more air. "
+    "Most of the blue is scattered away on its way:\n\n$$I = I_0 \\, e^{-x / \\lambda^4}$$\n\n"
+    "What is left is red.",
 }
 
 
@@ -55,6 +63,34 @@ def page(
     context.close()
 
 
+def sunset() -> bytes:
+    """A picture to show."""
+    sky = Image.linear_gradient("L").resize((960, 640))
+    picture = ImageOps.colorize(sky, "#1e1b4b", "#fdba74", mid="#be185d", midpoint=150)
+    draw = ImageDraw.Draw(picture)
+    draw.ellipse((430, 430, 530, 530), fill="#fff7ed")
+    draw.rectangle((0, 490, 960, 640), fill="#312e81")
+    file = BytesIO()
+    picture.save(file, "PNG")
+    return file.getvalue()
+
+
+def settings(browser: Browser, app: RunningApp, directory: Path) -> None:
+    """A message with a picture, a change of roles, and the drawer."""
+    with page(browser, app, 1280, 800, "en-US", "light") as chat:
+        give(chat, "paste", sunset())
+        expect(chat.page.locator("#box .thumbnail-item img")).to_be_visible()
+        chat.say("What do you see?")
+        chat.choose_role("Teacher")
+        chat.say("Why is the sky red in the evening?")
+        chat.open_drawer()
+        chat.page.locator("#temperature input").fill("0.7")
+        chat.page.locator("#length input").fill("400")
+        chat.page.locator("#title").click()
+        expect(chat.page.locator("#drawer")).to_be_in_viewport(ratio=1)
+        chat.page.screenshot(path=directory / "desktop-settings.png")
+
+
 def main(directory: Path) -> None:
     shots = [
         ("desktop", 1280, 800, "en-US", "light", "Teacher"),
@@ -63,9 +99,9 @@ def main(directory: Path) -> None:
     ]
     with tempfile.TemporaryDirectory() as data, in_thread() as provider, sync_playwright() as playwright:
         provider.otherwise = answer
-        settings = {"OPENAI_BASE_URL": provider.base_url, "OPENAI_MODEL": "gpt-4o"}
+        environment = {"OPENAI_BASE_URL": provider.base_url, "OPENAI_MODEL": "gpt-4o"}
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        with running_app(Path(data), **settings) as app:
+        with running_app(Path(data), **environment) as app:
             for name, width, height, locale, colours, role in shots:
                 with page(browser, app, width, height, locale, colours) as chat:
                     chat.choose_role(role)
@@ -76,6 +112,7 @@ def main(directory: Path) -> None:
                     chat.say(question)
                     expect(chat.sessions.locator(".dot")).to_have_count(0)
                     chat.page.screenshot(path=directory / f"{name}.png")
+            settings(browser, app, directory)
 
 
 if __name__ == "__main__":
