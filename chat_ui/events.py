@@ -19,7 +19,7 @@ from chat_core import (
     Sampling,
     new_user_id,
 )
-from chat_core.errors import MessageNotFound
+from chat_core.errors import ImageUnreadable, MessageNotFound
 from chat_core.roles import CUSTOM
 
 from . import view
@@ -358,7 +358,7 @@ class Handlers:
     ) -> Place:
         """Where the turn was started: a conversation that is not stored yet begins with it."""
         service, session_id, text = self._page.at(place), place["session_id"], message["text"]
-        images = [await asyncio.to_thread(Path(file).read_bytes) for file in message["files"]]
+        images = [await _uploaded(file) for file in message["files"]]
         if session_id:
             await service.start_turn(visitor.user_id, session_id, text, images=images, **choice)
             return place
@@ -369,6 +369,13 @@ class Handlers:
             await service.delete(visitor.user_id, session.id)  # nobody asked for an empty one
             raise
         return place | {"session_id": session.id}
+
+
+async def _uploaded(file: str) -> bytes:
+    try:
+        return await asyncio.to_thread(Path(file).read_bytes)
+    except OSError:  # uploads are deleted after an hour
+        raise ImageUnreadable() from None
 
 
 def _visitor(request: gr.Request, identity: Identity) -> Visitor:

@@ -43,7 +43,7 @@
   if (sidebar && wide() && !sidebar.classList.contains("open")) toggleSidebar();
   // On a phone it closes again after a choice.
   sidebar?.addEventListener("click", (event) => {
-    if (!wide() && event.target.closest("[data-action=open], #new-chat")) toggleSidebar();
+    if (!wide() && event.target.closest("[data-action=open], #new-chat, #temporary")) toggleSidebar();
   });
 
   const type = (field, text) => {
@@ -54,9 +54,11 @@
 
   // For screen readers: Gradio calls the example questions a list without giving it items, and the pictures
   // in the box items without a list, puts a nameless button into the button that unfolds the thoughts, and
-  // reads out the HTML of what a person wrote. A message is edited as it was written, too.
+  // reads out the HTML of what a person wrote; and a reply is read out when it is whole, not word by word. A
+  // message is edited as it was written, too.
   const tidy = () => {
     find("#chatbot .examples[role=list]")?.setAttribute("role", "group");
+    shown()?.setAttribute("aria-busy", Boolean(find("[data-running=true]")));
     for (const picture of all("#box [role=listitem]")) picture.setAttribute("role", "group");
     for (const arrow of all("#chatbot .thought-group .arrow:not([inert])")) arrow.inert = true;
     for (const bubble of all('#chatbot [data-testid=user][aria-label*="<"]')) bubble.removeAttribute("aria-label");
@@ -112,6 +114,7 @@
   const below = () => shown().scrollHeight - shown().scrollTop;
   let [followed, top, kept] = [true, 0, 0];
   const settle = () => {
+    if (!shown()) return;
     if (kept) shown().scrollTop = shown().scrollHeight - kept;
     else if (followed) shown().scrollTop = shown().scrollHeight;
   };
@@ -137,7 +140,7 @@
   };
 
   const tidied = new MutationObserver(tidy);
-  for (const place of ["#chatbot", "#box"]) tidied.observe(find(place), { childList: true, subtree: true });
+  for (const place of ["#chatbot", "#box", "#activity"]) tidied.observe(find(place), { childList: true, subtree: true });
   tidy();
 
   // Who chooses the role of their own is shown where its prompt is written.
