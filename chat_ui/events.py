@@ -11,14 +11,7 @@ from uuid import uuid4
 
 import gradio as gr
 
-from chat_core import (
-    ChatError,
-    ChatMessage,
-    ChatService,
-    Portable,
-    Sampling,
-    new_user_id,
-)
+from chat_core import ChatError, ChatMessage, ChatService, Portable, Sampling, new_user_id
 from chat_core.errors import ImageUnreadable, MessageNotFound
 from chat_core.roles import CUSTOM
 
@@ -58,10 +51,8 @@ class Handlers:
         """The page was opened: the conversation this browser had open, or an empty one."""
         visitor = _visitor(request, {**identity, "user_id": identity["user_id"] or new_user_id()})
         store = (await self._service.health()).store
-        prompt = ""
         try:
             shown = await self._page.show(visitor, _session(identity["session_id"]), store=store)
-            prompt = await self._service.custom_prompt(visitor.user_id)
         except ChatError as error:
             if error.code == "store_unavailable":  # the id is kept for better times
                 place = _session(identity["session_id"])
@@ -70,6 +61,7 @@ class Handlers:
                 if error.facts.get("field") == "user_id":  # not a malformed ?c=: that costs nobody their id
                     visitor = _visitor(request, {**identity, "user_id": new_user_id()})
                 shown = await self._page.show(visitor, NOWHERE, store=store)
+        prompt = await self._service.custom_prompt(visitor.user_id) if store else ""
         return [*shown, prompt, LANGUAGES[visitor.language]]
 
     async def look(self, identity: Identity, place: Place, request: gr.Request) -> list[Any]:
@@ -155,11 +147,17 @@ class Handlers:
         greeting = view.greeting(self._service.roles.find(role), _visitor(request, identity).language)
         return gr.Chatbot(**greeting)
 
-    async def write_prompt(self, prompt: str, identity: Identity, request: gr.Request) -> str:
-        """The prompt of the visitor's own role was written."""
+    async def write_prompt(self, prompt: str, identity: Identity, request: gr.Request) -> None:
+        """The prompt of the visitor's own role is being written."""
         visitor = _visitor(request, identity)
         with _told(visitor):
-            return await self._service.write_custom_prompt(visitor.user_id, prompt)
+            await self._service.write_custom_prompt(visitor.user_id, prompt)
+
+    async def keep_prompt(self, prompt: str, identity: Identity, request: gr.Request) -> None:
+        """The prompt was left, perhaps after a paste, which is no writing. An empty one may be one that could
+        not be shown, and removes nothing."""
+        if prompt.strip():
+            await self.write_prompt(prompt, identity, request)
 
     async def send(
         self,
@@ -316,9 +314,8 @@ class Handlers:
         """The conversation is wanted as a document."""
         visitor = _visitor(request, identity)
         found = await self._exported(visitor, place)
-        return _file(
-            found, "md", found.to_markdown(view.headings(visitor.language, self._page.names(visitor)))
-        )
+        headings = view.headings(visitor.language, self._page.names(visitor))
+        return _file(found, "md", found.to_markdown(headings))
 
     async def export_json(self, identity: Identity, place: Place, request: gr.Request) -> Json:
         """The conversation is wanted as a file that can be imported."""
@@ -444,7 +441,8 @@ def wire(demo: gr.Blocks, w: Widgets, handlers: Handlers) -> None:
     w.earlier.click(handlers.show_earlier, here, shown, cancels=[follow], js=_KEEP_PLACE, **quiet)
     w.role.input(handlers.choose_role, [w.role, w.identity], [w.chatbot], **quiet)
     w.role.input(None, [w.role], None, js="(role) => window.choseRole(role)", **quiet)
-    w.prompt.blur(handlers.write_prompt, [w.prompt, w.identity], [w.prompt], **quiet)
+    w.prompt.input(handlers.write_prompt, [w.prompt, w.identity], trigger_mode="always_last", **quiet)
+    w.prompt.blur(handlers.keep_prompt, [w.prompt, w.identity], **quiet)
     w.language.input(None, [w.language], None, js="(language) => window.speak(language)", **quiet)
     w.box.submit(handlers.send, [w.box, *asked], [w.box, *shown], **quiet)
     w.chatbot.example_select(handlers.send_example, asked, shown, **quiet)
