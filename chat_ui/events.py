@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
-from contextlib import AbstractContextManager, aclosing
+from contextlib import AbstractContextManager, aclosing, suppress
 from pathlib import Path
 from typing import Any, TypedDict
 from uuid import uuid4
@@ -61,7 +61,9 @@ class Handlers:
                 if error.facts.get("field") == "user_id":  # not a malformed ?c=: that costs nobody their id
                     visitor = _visitor(request, {**identity, "user_id": new_user_id()})
                 shown = await self._page.show(visitor, NOWHERE, store=store)
-        prompt = await self._service.custom_prompt(visitor.user_id) if store else ""
+        prompt = ""
+        with suppress(ChatError):
+            prompt = await self._service.custom_prompt(visitor.user_id) if store else ""
         return [*shown, prompt, LANGUAGES[visitor.language]]
 
     async def look(self, identity: Identity, place: Place, request: gr.Request) -> list[Any]:
