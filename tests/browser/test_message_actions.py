@@ -22,7 +22,9 @@ def last(chat: ChatPage, name: str) -> Locator:
     return chat.page.locator("#chatbot").get_by_role("button", name=name, exact=True).last
 
 
-def test_a_reply_tried_again_is_kept_as_a_version(chat: ChatPage) -> None:
+def test_a_reply_tried_again_is_kept_as_a_version_also_when_the_next_try_fails(
+    chat: ChatPage, provider: FakeOpenAI
+) -> None:
     chat.say("question")
     chat.choose_role("Teacher")
     last(chat, "Retry").click()
@@ -34,9 +36,18 @@ def test_a_reply_tried_again_is_kept_as_a_version(chat: ChatPage) -> None:
     expect(chat.page.get_by_role("button", name="1/2")).to_be_visible()
     chat.page.get_by_role("button", name="›").click()
     expect(chat.page.get_by_role("button", name="2/2")).to_be_visible()
+    provider.answers.append(error(401, "Unauthorized"))
+    last(chat, "Retry").click()
+    expect(chat.replies.last).to_contain_text("did not accept the API key")
+    expect(chat.replies.first).to_contain_text("You said: question")
+    chat.page.get_by_role("button", name="Try again").click()
+    expect(chat.page.get_by_role("button", name="3/3")).to_be_visible()
+    expect(chat.replies).to_have_text([re.compile("You said: question")])
 
 
-def test_undo_takes_the_last_turn_back_into_the_box(chat: ChatPage) -> None:
+def test_undo_takes_the_last_turn_back_into_the_box_and_an_edit_sends_it_again_in_its_place(
+    chat: ChatPage,
+) -> None:
     chat.say("first")
     chat.say("second")
     last(chat, "Undo").click()
@@ -44,10 +55,6 @@ def test_undo_takes_the_last_turn_back_into_the_box(chat: ChatPage) -> None:
     expect(chat.box).to_have_value("second")
     chat.reload()
     expect(chat.questions).to_have_text(["first"])
-
-
-def test_an_edited_message_is_sent_again_in_its_place(chat: ChatPage) -> None:
-    chat.say("first")
     chat.say("\tsecond")
     edit(chat, "\tsecond", "better second")
     expect(chat.questions).to_have_text(["first", "better second"])
@@ -74,20 +81,7 @@ def test_an_edit_that_would_replace_later_turns_asks_first(chat: ChatPage) -> No
     assert asked == ["The messages that follow will be replaced. Go on?"] * 2
 
 
-def test_a_second_try_that_fails_leaves_the_reply_and_offers_another(
-    chat: ChatPage, provider: FakeOpenAI
-) -> None:
-    chat.say("question")
-    provider.answers.append(error(401, "Unauthorized"))
-    last(chat, "Retry").click()
-    expect(chat.replies.last).to_contain_text("did not accept the API key")
-    expect(chat.replies.first).to_contain_text("You said: question")
-    chat.page.get_by_role("button", name="Try again").click()
-    expect(chat.page.get_by_role("button", name="2/2")).to_be_visible()
-    expect(chat.replies).to_have_text([re.compile("You said: question")])
-
-
-def test_a_quiet_line_says_what_a_reply_took(chat: ChatPage) -> None:
+def test_a_quiet_line_says_what_a_reply_took_and_a_thumb_stays_with_it(chat: ChatPage) -> None:
     chat.say("one")
     line = chat.page.locator("#chatbot .note").last
     expect(line).to_have_text(re.compile(r"^fake · began after \d\.\d s · 3 tokens$"))
@@ -97,12 +91,9 @@ def test_a_quiet_line_says_what_a_reply_took(chat: ChatPage) -> None:
     expect(line).to_have_text(
         re.compile(r"^fake · began after \d\.\d s · 4 tokens · 11 of 13 messages sent$")
     )
-
-
-def test_a_thumb_stays_with_the_reply(chat: ChatPage) -> None:
-    chat.say("rate me")
+    shown = chat.page.locator("#chatbot")
     last(chat, "Like").click()
     chat.say("and another")
     chat.reload()
-    expect(chat.page.locator("#chatbot").get_by_role("button", name="Liked", exact=True)).to_have_count(1)
-    expect(chat.page.locator("#chatbot").get_by_role("button", name="Like", exact=True)).to_have_count(1)
+    expect(shown.get_by_role("button", name="Liked", exact=True)).to_have_count(1)
+    expect(shown.get_by_role("button", name="Like", exact=True)).to_have_count(7)

@@ -3,7 +3,6 @@
 import base64
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.browser.chat import ChatPage
@@ -36,32 +35,33 @@ def waiting(chat: ChatPage) -> Locator:
     return chat.page.locator("#box .thumbnail-item img")
 
 
-@pytest.mark.parametrize("how", ["button", "paste", "drop"])
-def test_a_picture_is_shown_small_sent_to_the_model_and_kept(
-    chat: ChatPage, provider: FakeOpenAI, tmp_path: Path, how: str
+def test_a_picture_is_shown_small_sent_to_the_model_and_kept_however_it_comes(
+    chat: ChatPage, provider: FakeOpenAI, tmp_path: Path
 ) -> None:
     large = picture("PNG", (2000, 1000))
-    if how == "button":
-        (file := tmp_path / "sea.png").write_bytes(large)
-        choose(chat, file)
-    else:
-        give(chat, how, large)
-    expect(waiting(chat)).to_have_count(1)
-    chat.say("What is this?")
-    text, image = provider.requests[-1].body["messages"][-1]["content"]
-    assert text == {"type": "text", "text": "What is this?"}
-    assert seen(image["image_url"]["url"]).size == (1280, 640)
-    expect(waiting(chat)).to_have_count(0)
+    (file := tmp_path / "sea.png").write_bytes(large)
     shown = chat.questions.get_by_role("img", name="Picture")
-    expect(shown).to_be_visible()
+    for number, how in enumerate(("button", "paste", "drop"), 1):
+        choose(chat, file) if how == "button" else give(chat, how, large)
+        expect(waiting(chat)).to_have_count(1)
+        chat.say("What is this?")
+        text, image = provider.requests[-1].body["messages"][-1]["content"]
+        assert text == {"type": "text", "text": "What is this?"}
+        assert seen(image["image_url"]["url"]).size == (1280, 640), how
+        expect(waiting(chat)).to_have_count(0)
+        expect(shown).to_have_count(number)
+        expect(shown.last).to_be_visible()
     chat.say("And what else?")
-    assert len(provider.requests[-1].body["messages"][1]["content"]) == 2  # the model goes on seeing it
+    sent = provider.requests[-1].body["messages"]
+    assert [len(sent[place]["content"]) for place in (1, 3, 5)] == [2, 2, 2]  # the model goes on seeing them
     chat.reload()
-    expect(shown).to_be_visible()
-    assert shown.evaluate("image => image.complete && image.naturalWidth === 480")
+    expect(shown).to_have_count(3)
+    for image in shown.all():
+        expect(image).to_be_visible()
+        assert image.evaluate("image => image.complete && image.naturalWidth === 480")
 
 
-def test_what_is_no_picture_is_refused_whatever_its_name_and_the_text_stays(chat: ChatPage) -> None:
+def test_what_is_no_picture_or_not_seen_by_the_model_is_refused_and_the_text_stays(chat: ChatPage) -> None:
     give(chat, "paste", b"MZ not a picture", "sea.png")
     expect(waiting(chat)).to_have_count(1)
     chat.send("Look!")
@@ -69,15 +69,11 @@ def test_what_is_no_picture_is_refused_whatever_its_name_and_the_text_stays(chat
     expect(chat.box).to_have_value("Look!")
     expect(waiting(chat)).to_have_count(1)
     expect(chat.sessions).to_have_count(0)
-
-
-def test_a_model_that_cannot_see_is_not_shown_a_picture(chat: ChatPage) -> None:
     chat.page.locator("#model input").click()
     chat.page.get_by_role("option", name="other").click()
-    give(chat, "paste", picture("PNG", (20, 10)))
-    expect(waiting(chat)).to_have_count(1)
     chat.send("Look!")
-    expect(chat.toast).to_contain_text("The model other cannot see pictures. Models that can: fake.")
+    told = chat.toast.filter(has_text="The model other cannot see pictures. Models that can: fake.")
+    expect(told).to_be_visible()
     expect(chat.box).to_have_value("Look!")
 
 

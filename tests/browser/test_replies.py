@@ -1,6 +1,8 @@
 """What a reply may look like, and what it must not do."""
 
+import re
 from collections.abc import Iterator
+from itertools import islice
 
 import pytest
 from playwright.sync_api import Page, Request, expect
@@ -55,29 +57,41 @@ def outside(chat: ChatPage, app: RunningApp) -> Iterator[list[str]]:
     assert left == []
 
 
-def attacked(page: Page) -> bool:
-    return bool(page.evaluate("Boolean(window.attacked)"))
+def armed(name: str) -> str:
+    """The attack with what tells of its success: its number here, its name elsewhere."""
+    number = list(ATTACKS).index(name) + 1
+    attack = ATTACKS[name].replace("evil.example", f"{name}.evil.example")
+    return re.sub("attacked ?= ?1", f"attacked={number}", attack)
 
 
-@pytest.mark.parametrize("third", [0, 1, 2], ids=["first third", "second third", "last third"])
-def test_replies_run_nothing_and_fetch_nothing(
-    chat: ChatPage, outside: list[str], app: RunningApp, third: int
-) -> None:
-    for name, attack in list(ATTACKS.items())[third::3]:
-        chat.say(f"{attack} end of {name}")
-        expect(chat.replies.last).to_contain_text(f"end of {name}")
-        assert not attacked(chat.page), name
+def attacker(page: Page) -> str:
+    """The attack that ran last."""
+    return ["", *ATTACKS][page.evaluate("window.attacked || 0")]
+
+
+def test_replies_run_nothing_and_fetch_nothing(chat: ChatPage, outside: list[str], app: RunningApp) -> None:
+    left = iter(ATTACKS)
+    while names := list(islice(left, 4)):
+        chat.say("\n\n".join(f"{armed(name)} end of {name}" for name in names))
+        for name in names:
+            expect(chat.replies.last).to_contain_text(f"end of {name}")
+        assert attacker(chat.page) == ""
     for link in chat.page.locator("#chatbot .message a").all():
         assert not (link.get_attribute("href") or "").lower().startswith(("javascript:", "data:"))
     for summary in chat.page.locator("#chatbot summary").all():
         summary.click()
-    assert not attacked(chat.page)
+    assert attacker(chat.page) == ""
     assert chat.page.url.startswith(app.url)
     chat.reload()
-    assert not attacked(chat.page)
+    assert attacker(chat.page) == ""
 
 
-def test_a_form_in_a_reply_cannot_be_sent_elsewhere(chat: ChatPage) -> None:
+def test_a_link_can_be_followed_into_a_new_tab_and_a_form_cannot_be_sent_elsewhere(chat: ChatPage) -> None:
+    chat.say("[Gradio](https://www.gradio.app/docs)")
+    link = chat.replies.get_by_role("link", name="Gradio")
+    expect(link).to_have_attribute("href", "https://www.gradio.app/docs")
+    expect(link).to_have_attribute("target", "_blank")
+    assert "noopener" in (link.get_attribute("rel") or "")
     chat.say("<form action='https://evil.example/f' method=post><button id=bait>go</button></form> end")
     click = "setTimeout(() => document.querySelectorAll('#bait').forEach((bait) => bait.click()))"
     with chat.page.expect_console_message(lambda message: "form-action" in message.text) as refusal:
@@ -85,45 +99,40 @@ def test_a_form_in_a_reply_cannot_be_sent_elsewhere(chat: ChatPage) -> None:
     assert "evil.example" in refusal.value.text
 
 
-def test_a_link_can_be_followed_into_a_new_tab(chat: ChatPage) -> None:
-    chat.say("[Gradio](https://www.gradio.app/docs)")
-    link = chat.replies.get_by_role("link", name="Gradio")
-    expect(link).to_have_attribute("href", "https://www.gradio.app/docs")
-    expect(link).to_have_attribute("target", "_blank")
-    assert "noopener" in (link.get_attribute("rel") or "")
-
-
-@pytest.mark.parametrize(("language", "code"), [("make", MAKEFILE), ("diff", DIFF)], ids=["make", "diff"])
-def test_code_is_shown_to_the_character(chat: ChatPage, language: str, code: str) -> None:
-    chat.say(f"see\n```{language}\n{code}```\nend")
+def test_code_is_shown_to_the_character(chat: ChatPage) -> None:
     shown = chat.replies.locator("pre code")
-    expect(shown).to_be_visible()
-    assert shown.text_content() == code
+    for language, code in (("make", MAKEFILE), ("diff", DIFF)):
+        chat.say(f"see\n```{language}\n{code}```\nend")
+        expect(shown.last).to_be_visible()
+        assert shown.last.text_content() == code
     chat.reload()
-    assert chat.replies.locator("pre code").text_content() == code
+    expect(shown).to_have_count(2)
+    assert shown.all_text_contents() == [MAKEFILE, DIFF]
 
 
-@pytest.mark.parametrize("code", [MAKEFILE, DIFF, f"\n   {MAKEFILE}"], ids=["make", "diff", "blank first"])
-def test_what_a_person_wrote_is_shown_and_copied_to_the_character(
-    chat: ChatPage, app: RunningApp, code: str
+def test_what_a_person_wrote_and_a_reply_are_shown_and_copied_to_the_character(
+    chat: ChatPage, app: RunningApp
 ) -> None:
     chat.page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=app.url)
-    chat.say(code)
-    assert chat.questions.locator(".said").text_content() == code
-    assert "\t" not in MAKEFILE or "\t" in chat.questions.first.inner_text()
-    chat.page.get_by_role("button", name="Copy message").first.click()
-    assert chat.page.evaluate("navigator.clipboard.readText()") == code
-
-
-def test_copying_a_reply_copies_its_text_to_the_character(chat: ChatPage, app: RunningApp) -> None:
-    chat.page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=app.url)
+    copy = chat.page.get_by_role("button", name="Copy message")
+    for code in (MAKEFILE, DIFF, f"\n   {MAKEFILE}"):
+        chat.page.locator("#new-chat").click()
+        expect(chat.questions).to_have_count(0)
+        chat.say(code)
+        assert chat.questions.locator(".said").text_content() == code
+        assert "\t" in chat.questions.first.inner_text()
+        copy.first.click()
+        assert chat.page.evaluate("navigator.clipboard.readText()") == code
     chat.say(f"   leading\n\n```make\n{MAKEFILE}```")
-    chat.page.get_by_role("button", name="Copy message").last.click()
+    copy.last.click()
     copied = chat.page.evaluate("navigator.clipboard.readText()")
     assert copied == f"You said:    leading\n\n```make\n{MAKEFILE}```"
 
 
-def test_tables_and_formulas_are_drawn_and_prices_are_not(chat: ChatPage) -> None:
+def test_thoughts_fold_and_tables_and_formulas_are_drawn_and_prices_are_not(chat: ChatPage) -> None:
+    chat.say("[[reason]] why")
+    expect(chat.replies.get_by_role("button", name="Thoughts")).to_be_visible()
+    expect(chat.replies).to_contain_text("You said: [[reason]] why")
     chat.say("x\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n$x^2$ and \\(y\\) and \\[z\\] and $$w$$ for $5 or $6")
     reply = chat.replies.last
     expect(reply.get_by_role("cell", name="2")).to_be_visible()

@@ -6,7 +6,6 @@ from pathlib import Path
 from playwright.sync_api import expect
 
 from tests.browser.chat import ChatPage
-from tests.browser.conftest import OpenPage
 from tests.fake_openai import FakeOpenAI
 
 
@@ -109,8 +108,7 @@ def test_a_temporary_chat_leaves_no_trace(chat: ChatPage) -> None:
     expect(chat.questions).to_have_text(["kept"])
 
 
-def test_the_page_can_be_installed(open_page: OpenPage) -> None:
-    chat = open_page()
+def test_the_page_can_be_installed(chat: ChatPage) -> None:
     link = chat.page.locator("link[rel=manifest]").get_attribute("href")
     manifest = chat.page.request.get(f"{chat.url.rstrip('/')}{link}").json()
     assert (manifest["name"], manifest["display"]) == ("Role Chat", "standalone")

@@ -2,6 +2,7 @@
 
 import re
 import time
+from uuid import uuid4
 
 from playwright.sync_api import Dialog, expect
 from redis import Redis
@@ -97,26 +98,24 @@ def test_a_pinned_conversation_comes_first_and_does_not_expire(chat: ChatPage) -
     expect(chat.page.locator("#sessions h2")).to_have_text(["Today"])
 
 
-def test_conversations_are_grouped_by_day(open_page: OpenPage, stored: Redis) -> None:
-    chat = open_page(timezone_id="Pacific/Auckland")
-    for message in ("older", "this week", "yesterday", "today"):
-        new_chat(chat, message)
-    ids = {
-        entry.get_attribute("data-title"): entry.get_attribute("data-session")
-        for entry in chat.page.locator("#sessions .session").all()
-    }
-    user_id = owner(stored, str(ids["today"]))
+def test_conversations_are_grouped_by_day(chat: ChatPage, stored: Redis) -> None:
+    chat.say("today")
+    tools = chat.page.context.new_cdp_session(chat.page)
+    tools.send("Emulation.setTimezoneOverride", {"timezoneId": "Pacific/Auckland"})
+    user_id = owner(stored, chat.session_id())
+    today = stored.hgetall(keys.session(user_id, chat.session_id()))
     for title, days in (("yesterday", 1), ("this week", 4), ("older", 30)):
         then = time.time() - days * DAY_SECONDS
-        session_id = str(ids[title])
-        stored.hset(keys.session(user_id, session_id), "updated_at", str(then))
+        session_id = uuid4().hex
+        earlier = {**today, "title": title, "updated_at": str(then)}
+        stored.hset(keys.session(user_id, session_id), mapping=earlier)
         stored.zadd(keys.sessions(user_id), {session_id: then})
     chat.reload()
     expect(chat.page.locator("#sessions h2")).to_have_text(["Today", "Yesterday", "Last 7 days", "Older"])
     expect(chat.sessions).to_have_text(["today", "yesterday", "this week", "older"])
 
 
-def test_the_address_opens_the_conversation_for_its_owner_only(chat: ChatPage, open_page: OpenPage) -> None:
+def test_visitors_do_not_see_each_other_nor_by_the_address(chat: ChatPage, open_page: OpenPage) -> None:
     chat.say("mine")
     expect(chat.page).to_have_url(re.compile(r"\?c=\w+$"))
     address = chat.page.url
@@ -126,32 +125,28 @@ def test_the_address_opens_the_conversation_for_its_owner_only(chat: ChatPage, o
     expect(chat.questions).to_have_text("another")
     chat.reload()
     expect(chat.questions).to_have_text("another")
+    tab = chat.another_tab(f"{chat.url}/?c=no%20such%21id")  # costs nobody their conversations
+    expect(tab.sessions).to_have_text(["another", "mine"])
+    expect(tab.questions).to_have_count(0)
     stranger = open_page(address)
     expect(stranger.questions).to_have_count(0)
     expect(stranger.sessions).to_have_count(0)
     expect(stranger.page).not_to_have_url(re.compile(r"[?&]c="))
+    stranger.reload()
+    expect(stranger.questions).to_have_count(0)
+    expect(stranger.sessions).to_have_count(0)
 
 
-def test_a_running_conversation_is_marked_until_it_ends(chat: ChatPage) -> None:
+def test_a_running_conversation_is_marked_and_the_list_is_used_by_keyboard(chat: ChatPage) -> None:
     chat.send("[[stall]]")
     expect(chat.session("[[stall]]").locator(".dot")).to_be_visible()
     chat.stop_button.click()
     expect(chat.session("[[stall]]").locator(".dot")).to_have_count(0)
-
-
-def test_the_list_is_used_by_keyboard(chat: ChatPage) -> None:
-    chat.say("one")
+    chat.wait_until_idle()
     new_chat(chat, "two")
     chat.sessions.nth(1).focus()
     chat.page.keyboard.press("Enter")
-    expect(chat.questions).to_have_text("one")
-    chat.session("one").locator("[data-action=open]").focus()
+    expect(chat.questions).to_have_text("[[stall]]")
+    chat.session("[[stall]]").locator("[data-action=open]").focus()
     chat.page.keyboard.press("Tab")
-    expect(chat.session("one").get_by_role("button", name="Pin")).to_be_focused()
-
-
-def test_a_malformed_address_costs_nobody_their_conversations(chat: ChatPage) -> None:
-    chat.say("mine")
-    tab = chat.another_tab(f"{chat.url}/?c=no%20such%21id")
-    expect(tab.sessions).to_have_text(["mine"])
-    expect(tab.questions).to_have_count(0)
+    expect(chat.session("[[stall]]").get_by_role("button", name="Pin")).to_be_focused()

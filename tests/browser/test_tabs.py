@@ -14,7 +14,7 @@ def beside(chat: ChatPage) -> ChatPage:
     return other
 
 
-def test_a_message_sent_in_one_tab_appears_in_the_other_when_it_is_looked_at(chat: ChatPage) -> None:
+def test_what_happens_in_one_tab_appears_in_the_other_when_it_is_looked_at(chat: ChatPage) -> None:
     chat.say("first")
     other = beside(chat)
     expect(other.questions).to_have_text(["first"])
@@ -26,11 +26,12 @@ def test_a_message_sent_in_one_tab_appears_in_the_other_when_it_is_looked_at(cha
     chat.page.bring_to_front()
     other.page.bring_to_front()
     expect(other.box).to_have_value("half a thought")
+    check_a_running_reply(chat, other)
+    check_a_deletion(chat, other)
 
 
-def test_a_running_reply_is_shown_in_both_and_another_message_has_to_wait(chat: ChatPage) -> None:
-    chat.say("first")
-    other = beside(chat)
+def check_a_running_reply(chat: ChatPage, other: ChatPage) -> None:
+    """It is shown in both, and another message has to wait."""
     chat.page.bring_to_front()
     chat.send("[[stall]] a")
     expect(chat.replies.last).to_contain_text("You said: [[stall]]")
@@ -46,9 +47,8 @@ def test_a_running_reply_is_shown_in_both_and_another_message_has_to_wait(chat: 
     expect(chat.page.locator("#chatbot .note").last).to_contain_text("Stopped")
 
 
-def test_a_conversation_deleted_in_one_tab_is_gone_from_the_other(chat: ChatPage) -> None:
-    chat.say("first")
-    other = beside(chat)
+def check_a_deletion(chat: ChatPage, other: ChatPage) -> None:
+    """It is gone from the other too."""
     chat.page.bring_to_front()
     chat.page.once("dialog", lambda dialog: dialog.accept())
     chat.session("first").hover()

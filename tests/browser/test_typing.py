@@ -1,6 +1,5 @@
 """A person types: with an input method, with the keyboard alone, and with a reload in between."""
 
-import pytest
 from playwright.sync_api import expect
 
 from tests.browser.chat import ChatPage
@@ -11,8 +10,7 @@ COMPOSING = {"isComposing": True, "keyCode": 13}
 SAFARI = {"isComposing": False, "keyCode": 229}
 
 
-@pytest.mark.parametrize("enter", [COMPOSING, SAFARI], ids=["while composing", "after, as in Safari"])
-def test_the_enter_that_ends_a_composition_sends_nothing(chat: ChatPage, enter: dict[str, object]) -> None:
+def compose(chat: ChatPage, enter: dict[str, object]) -> None:
     chat.box.fill("ni hao")
     chat.box.evaluate(
         """(box, enter) => {
@@ -24,17 +22,20 @@ def test_the_enter_that_ends_a_composition_sends_nothing(chat: ChatPage, enter: 
         enter,
     )
     chat.box.fill("你好")
-    expect(chat.questions).to_have_count(0)
-    chat.box.press("Enter")
-    expect(chat.questions).to_have_text(["你好"])
-    expect(chat.replies).to_contain_text(["You said: 你好"])
 
 
-def test_shift_enter_breaks_the_line(chat: ChatPage) -> None:
+def test_enter_sends_but_not_when_it_ends_a_composition_or_breaks_the_line(chat: ChatPage) -> None:
+    for sent, enter in enumerate((COMPOSING, SAFARI)):
+        compose(chat, enter)
+        expect(chat.questions).to_have_count(sent)
+        chat.box.press("Enter")
+        expect(chat.questions).to_have_text(["你好"] * (sent + 1))
+        expect(chat.replies).to_contain_text(["You said: 你好"] * (sent + 1))
+        chat.wait_until_idle()
     chat.box.fill("one")
     chat.box.press("Shift+Enter")
     chat.box.press_sequentially("two")
-    expect(chat.questions).to_have_count(0)
+    expect(chat.questions).to_have_count(2)
     expect(chat.box).to_have_value("one\ntwo")
 
 
@@ -49,7 +50,9 @@ def test_a_draft_survives_a_reload_and_is_gone_once_it_is_sent(chat: ChatPage) -
     expect(chat.box).to_have_value("")
 
 
-def test_the_keyboard_stops_a_reply_and_opens_a_new_chat(chat: ChatPage) -> None:
+def test_the_keyboard_stops_a_reply_opens_a_new_chat_and_the_sidebar_and_lists_its_shortcuts(
+    chat: ChatPage,
+) -> None:
     chat.send("[[stall]]")
     expect(chat.stop_button).to_be_visible()
     chat.page.keyboard.press("Escape")
@@ -59,9 +62,6 @@ def test_the_keyboard_stops_a_reply_and_opens_a_new_chat(chat: ChatPage) -> None
     expect(chat.questions).to_have_count(0)
     chat.page.keyboard.press("Shift+Escape")
     expect(chat.box).to_be_focused()
-
-
-def test_the_keyboard_opens_and_closes_the_sidebar_and_lists_its_shortcuts(chat: ChatPage) -> None:
     new_chat = chat.page.locator("#new-chat")
     expect(new_chat).to_be_in_viewport()
     chat.page.keyboard.press("Control+Shift+S")
