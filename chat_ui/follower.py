@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from chat_core import Delta, Messages, TurnEnd
+from chat_core.errors import StoreUnavailable
 
 from . import view
 from .layout import Place
@@ -79,14 +80,14 @@ class Follower:
         reply: "Unfolding",
     ) -> list[view.Bubble]:
         """The conversation as it is stored now, and why there is no new reply if there is none."""
+        if end.error and end.error.code == StoreUnavailable.code:  # it could not be stored
+            return before + reply.bubbles(running=False) + view.ending(end, visitor.language, at=time.time())
         history = await self._page.history(visitor, place)
         whole = view.conversation(history, visitor.language, self._page.names(visitor))
-        if end.message and any(message.id == end.message.id for message in history.items):
+        if end.message:
             return whole
         asked = [message.timestamp for message in history.items if message.role == "user"]
-        why = view.ending(end, visitor.language, at=asked[-1] if asked else time.time())
-        # A reply that was tried again in vain is there as it was.
-        return (before + reply.bubbles(running=False) if end.message else whole) + why
+        return whole + view.ending(end, visitor.language, at=asked[-1] if asked else time.time())
 
 
 class Unfolding:
