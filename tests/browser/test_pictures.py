@@ -73,6 +73,7 @@ def test_what_the_model_cannot_see_or_is_no_picture_is_refused_and_the_text_stay
     chat.send("Look!")
     expect(chat.toast).to_contain_text("The model other cannot see pictures. Models that can: fake.")
     expect(chat.box).to_have_value("Look!")
+    chat.page.locator(".toast-close").click()  # it lies over the settings
     choose_model(chat, "fake")
     give(chat, "paste", b"MZ not a picture", "sea.png")
     expect(waiting(chat)).to_have_count(2)
