@@ -61,20 +61,27 @@ def test_a_picture_is_shown_small_sent_to_the_model_and_kept_however_it_comes(
         assert image.evaluate("image => image.complete && image.naturalWidth === 480")
 
 
-def test_what_is_no_picture_or_not_seen_by_the_model_is_refused_and_the_text_stays(chat: ChatPage) -> None:
-    give(chat, "paste", b"MZ not a picture", "sea.png")
-    expect(waiting(chat)).to_have_count(1)
-    chat.send("Look!")
-    expect(chat.toast).to_contain_text("cannot be read as a picture")
-    expect(chat.box).to_have_value("Look!")
-    expect(waiting(chat)).to_have_count(1)
-    expect(chat.sessions).to_have_count(0)
+def choose_model(chat: ChatPage, name: str) -> None:
     chat.page.locator("#model input").click()
-    chat.page.get_by_role("option", name="other").click()
+    chat.page.get_by_role("option", name=name).click()
+
+
+def test_what_the_model_cannot_see_or_is_no_picture_is_refused_and_the_text_stays(chat: ChatPage) -> None:
+    choose_model(chat, "other")
+    give(chat, "paste", picture("PNG", (20, 10)))
+    expect(waiting(chat)).to_have_count(1)
     chat.send("Look!")
-    told = chat.toast.filter(has_text="The model other cannot see pictures. Models that can: fake.")
-    expect(told).to_be_visible()
+    expect(chat.toast).to_contain_text("The model other cannot see pictures. Models that can: fake.")
     expect(chat.box).to_have_value("Look!")
+    chat.page.locator(".toast-close").click()  # it lies over the settings
+    choose_model(chat, "fake")
+    give(chat, "paste", b"MZ not a picture", "sea.png")
+    expect(waiting(chat)).to_have_count(2)
+    chat.send("Look!")
+    expect(chat.toast.filter(has_text="cannot be read as a picture")).to_be_visible()
+    expect(chat.box).to_have_value("Look!")
+    expect(waiting(chat)).to_have_count(2)
+    expect(chat.sessions).to_have_count(0)
 
 
 def test_a_picture_needs_no_words_and_stays_when_words_are_added(
