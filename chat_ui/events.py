@@ -104,7 +104,7 @@ class Handlers:
         """More of the conversation is wanted than its latest messages."""
         visitor = _visitor(request, identity)
         with _told(visitor):
-            return await self._page.show(visitor, place, window=place["window"] + WINDOW)
+            return await self._page.go_on(visitor, place, window=place["window"] + WINDOW)
 
     async def search(self, query: str, identity: Identity, place: Place, request: gr.Request) -> str:
         """The list shows what contains the query."""
@@ -179,7 +179,7 @@ class Handlers:
         with _told(visitor):
             choice = await self._choice(visitor, role, model, temperature, length, prompt)
             place = await self._start_turn(visitor, place, message, choice)
-            return [EMPTY, *await self._page.show(visitor, place)]
+            return [EMPTY, *await self._page.go_on(visitor, place)]
 
     async def send_example(
         self,
@@ -214,7 +214,7 @@ class Handlers:
         with _told(visitor):
             choice = await self._choice(visitor, role, model, temperature, length, prompt)
             await self._page.at(place).try_again(visitor.user_id, place["session_id"], **choice)
-            return await self._page.show(visitor, place)
+            return await self._page.go_on(visitor, place)
 
     async def choose_option(
         self,
@@ -236,14 +236,14 @@ class Handlers:
         with _told(visitor):
             service, session_id = self._page.at(place), place["session_id"]
             await service.show_version(visitor.user_id, session_id, message_id, int(number))
-            return await self._page.show(visitor, place, window=place["window"])
+            return await self._page.go_on(visitor, place, window=place["window"])
 
     async def undo(self, identity: Identity, place: Place, request: gr.Request) -> list[Any]:
         """The latest message and its reply are taken back; its text returns to the box."""
         visitor = _visitor(request, identity)
         with _told(visitor):
             text = await self._page.at(place).undo(visitor.user_id, place["session_id"])
-            return [{"text": text, "files": []}, *await self._page.show(visitor, place)]
+            return [{"text": text, "files": []}, *await self._page.go_on(visitor, place)]
 
     async def edit(
         self,
@@ -266,7 +266,7 @@ class Handlers:
             await service.start_turn(
                 visitor.user_id, place["session_id"], text, instead_of=asked.id, **choice
             )
-            return await self._page.show(visitor, place)
+            return await self._page.go_on(visitor, place)
 
     async def like(self, identity: Identity, place: Place, request: gr.Request, event: gr.LikeData) -> None:
         """A thumb under a reply was clicked; a second click takes it back."""
@@ -310,7 +310,7 @@ class Handlers:
         with _told(visitor):
             if place["session_id"]:
                 await self._page.at(place).clear(visitor.user_id, place["session_id"])
-            return await self._page.show(visitor, place)
+            return await self._page.go_on(visitor, place)
 
     async def export_markdown(self, identity: Identity, place: Place, request: gr.Request) -> Json:
         """The conversation is wanted as a document."""

@@ -9,7 +9,7 @@ import gradio as gr
 from chat_core import ChatService, Messages, Session
 
 from . import view
-from .layout import NOWHERE, WINDOW, Place
+from .layout import NOWHERE, WINDOW, Place, Widgets
 from .texts import say
 from .visitor import Visitor
 
@@ -106,6 +106,11 @@ class Page:
             ),
             gr.Button(say(language, "show_earlier", count=more), visible=more > 0),
         ]
+
+    async def go_on(self, visitor: Visitor, place: Place, *, window: int = WINDOW) -> list[Any]:
+        """The same where the visitor stays in the conversation: what they have chosen is left as it is."""
+        values = dict(zip(Widgets.SHOWN, await self.show(visitor, place, window=window), strict=True))
+        return list((values | dict.fromkeys(("role", "model", "temperature", "length"), gr.skip())).values())
 
     async def whole_list(self, visitor: Visitor, open_id: str) -> str:
         """The sidebar's list of everything."""

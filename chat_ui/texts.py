@@ -33,6 +33,7 @@ TEXTS: dict[str, dict[Language, str]] = {
         "en": "The connection is lost. Your text is kept, and the page goes on by itself as soon as it can.",
     },
     "show_earlier": {"zh": "显示更早的 {count} 条消息", "en": "{count} earlier messages: show more"},
+    "no_reply": {"zh": "没有得到回复。", "en": "No reply came."},
     "picture": {"zh": "图片", "en": "Picture"},
     "retry": {"zh": "重试", "en": "Try again"},
     "settings": {"zh": "设置", "en": "Settings"},

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from html import escape
+from itertools import zip_longest
 from typing import Any
 
 from chat_core import (
@@ -47,7 +48,12 @@ def message_at(
 def feedback(history: Messages) -> list[str | None]:
     """What was thought of each reply, as the Chatbot wants it: an entry for each run of replying bubbles."""
     said: list[str | None] = [None] if history.unreadable else []
-    return said + [m.feedback.title() or None for m in history.items if m.role == "assistant"]
+    for message, following in zip_longest(history.items, history.items[1:]):
+        if message.role == "assistant":
+            said.append(message.feedback.title() or None)
+        elif following and following.role == "user":  # the note that nothing came
+            said.append(None)
+    return said
 
 
 def _told(
@@ -59,6 +65,8 @@ def _told(
     role, asked = "", None
     for message in history.items:
         if message.role == "user":
+            if asked:  # told apart, for Gradio draws what one side says in a row as one
+                yield None, [_note(say(language, "no_reply"))]
             asked = message
             yield message, _asked(message, language)
             continue

@@ -69,9 +69,12 @@ class ChatPage:
 
     def say(self, text: str) -> None:
         """Sends a message and waits for the end of the reply."""
-        asked = self.questions.count()
+        asked, replied = self.questions.count(), self.replies.count()
         self.send(text)
         expect(self.questions).to_have_count(asked + 1)
+        expect(self.replies).to_have_count(replied + 1)
+        ended = self.page.locator(".note", has_text="·").or_(self.page.locator(".failure"))
+        expect(self.replies.last.locator(ended).last).to_be_visible()
         self.wait_until_idle()
 
     def wait_until_idle(self) -> None:

@@ -15,7 +15,14 @@ CHROMIUM = os.environ.get("CHROMIUM") or next(
 )
 WAIT_SECONDS = 15
 # Without these Chromium looks for its maker's servers at every start.
-QUIET = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+QUIET = [
+    "--force-prefers-reduced-motion",
+    "--disable-smooth-scrolling",
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 DESK = ViewportSize(width=1280, height=800)
 

@@ -57,7 +57,7 @@ def test_the_latest_messages_are_shown_and_the_earlier_ones_on_demand(chat: Chat
 def milliseconds_a_frame(chat: ChatPage, provider: FakeOpenAI) -> float:
     """How long the page's main thread works for a frame of a running reply."""
     turn = uuid4().hex[:4]
-    words = [text(f"word{turn}.{number} ") for number in range(70)]
+    words = [text(f"word{turn}.{number} ") for number in range(100)]
     provider.answers.append(stream(*paced(words, 40), finish(), DONE))
     tools = chat.page.context.new_cdp_session(chat.page)
     tools.send("Performance.enable", {"timeDomain": "threadTicks"})  # other processes do not count
@@ -77,11 +77,11 @@ def milliseconds_a_frame(chat: ChatPage, provider: FakeOpenAI) -> float:
         }"""
     )
     began = busy_seconds()
-    expect(chat.replies.last).to_contain_text(f"word{turn}.60 ")
+    expect(chat.replies.last).to_contain_text(f"word{turn}.90 ")
     spent, frames = busy_seconds() - began, chat.page.evaluate("window.frames_shown")
     chat.wait_until_idle()
     tools.detach()
-    assert frames > 10
+    assert frames > 5
     return 1000 * spent / frames
 
 
@@ -91,5 +91,5 @@ def test_a_frame_costs_the_same_at_20_and_at_200_stored_messages(
     cost = {}
     for count in (20, 200):
         fill(chat, stored, count)
-        cost[count] = min(milliseconds_a_frame(chat, provider) for _ in range(2))
+        cost[count] = milliseconds_a_frame(chat, provider)
     assert cost[200] / cost[20] <= 1.3, cost

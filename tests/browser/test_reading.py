@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 from tests.browser.chat import ChatPage
 from tests.fake_openai import DONE, FakeOpenAI, finish, paced, reasoning, stream, text
 
-LINES = [text(f"line {number}\n\n") for number in range(60)]
+LINES = [text(f"line {number}\n\n") for number in range(600)]
 
 
 def end_of_page(chat: ChatPage) -> float:

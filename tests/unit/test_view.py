@@ -161,6 +161,24 @@ def test_a_reply_that_was_tried_again_offers_its_versions() -> None:
     ]
 
 
+def test_a_message_without_a_reply_stands_apart_from_the_next() -> None:
+    said = [
+        message("user", "lost"),
+        message("user", "again").model_copy(update={"id": "second"}),
+        message("assistant", "here", feedback="like"),
+    ]
+    history = Messages(said)
+    assert texts(view.conversation(history, "en", NAMES))[1] == (
+        "assistant",
+        '<span class="note">No reply came.</span>',
+    )
+    assert [view.message_at(history, index, "en", NAMES) for index in range(4)] == [
+        *(said[0], None),
+        *said[1:],
+    ]
+    assert view.feedback(history) == [None, "Like"]
+
+
 def test_feedback_stands_at_the_reply_it_is_about() -> None:
     liked = message("assistant", "a", feedback="like")
     history = Messages([message("user", "q"), liked, message("assistant", "b")], unreadable=2)
