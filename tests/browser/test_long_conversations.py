@@ -91,5 +91,5 @@ def test_a_frame_costs_the_same_at_20_and_at_200_stored_messages(
     cost = {}
     for count in (20, 200):
         fill(chat, stored, count)
-        cost[count] = milliseconds_a_frame(chat, provider)
+        cost[count] = min(milliseconds_a_frame(chat, provider) for _ in range(3))
     assert cost[200] / cost[20] <= 1.3, cost
