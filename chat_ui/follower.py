@@ -39,7 +39,9 @@ class Follower:
             async with aclosing(service.follow(visitor.user_id, session_id, place["turn_id"])) as events:
                 async for event in events:
                     if isinstance(event, TurnEnd):
-                        yield await self._last_frame(visitor, place, event, before, reply)
+                        heard = before + reply.bubbles(running=False)
+                        ended = await self._ended(visitor, place, event, heard)
+                        yield await self._last_frame(visitor, place, ended)
                         return
                     reply.add(event)
                     yield [before + reply.bubbles(), *running]
@@ -53,15 +55,7 @@ class Follower:
         change = view.role_change(view.last_role(kept), role, names)
         return view.conversation(Messages(kept, history.unreadable), visitor.language, names) + change
 
-    async def _last_frame(
-        self,
-        visitor: Visitor,
-        place: Place,
-        end: TurnEnd,
-        before: list[view.Bubble],
-        reply: "Unfolding",
-    ) -> Frame:
-        ended = await self._ended(visitor, place, end, before, reply)
+    async def _last_frame(self, visitor: Visitor, place: Place, ended: list[view.Bubble]) -> Frame:
         session = await self._page.at(place).session(visitor.user_id, place["session_id"])
         left = place | {"turn_id": "", "seen": seen(session), "title": session.title}
         return [
@@ -72,16 +66,12 @@ class Follower:
         ]
 
     async def _ended(
-        self,
-        visitor: Visitor,
-        place: Place,
-        end: TurnEnd,
-        before: list[view.Bubble],
-        reply: "Unfolding",
+        self, visitor: Visitor, place: Place, end: TurnEnd, heard: list[view.Bubble]
     ) -> list[view.Bubble]:
-        """The conversation as it is stored now, and why there is no new reply if there is none."""
-        if end.error and end.error.code == StoreUnavailable.code:  # it could not be stored
-            return before + reply.bubbles(running=False) + view.ending(end, visitor.language, at=time.time())
+        """The conversation as it is stored now, and why there is no new reply if there is none; as it was
+        heard when it could not be stored."""
+        if end.error and end.error.code == StoreUnavailable.code:
+            return heard + view.ending(end, visitor.language, at=time.time())
         history = await self._page.history(visitor, place)
         whole = view.conversation(history, visitor.language, self._page.names(visitor))
         if end.message:

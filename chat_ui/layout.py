@@ -180,24 +180,8 @@ def _drawer() -> dict[str, Any]:
     """The settings, of the conversation and of the visitor."""
     with gr.Sidebar(width=300, open=False, position="right", elem_id="drawer"):
         gr.Markdown(I18N("settings_of_chat"))
-        # Without bounds, for Gradio tells about them in English alone.
-        temperature = gr.Number(
-            label=I18N("temperature"),
-            placeholder=I18N("providers_default"),
-            info=I18N("temperature_info"),
-            value=None,
-            step=0.1,
-            elem_id="temperature",
-        )
-        length = gr.Number(
-            label=I18N("length"),
-            placeholder=I18N("providers_default"),
-            info=I18N("length_info"),
-            value=None,
-            precision=0,
-            step=50,
-            elem_id="length",
-        )
+        temperature = _number("temperature", step=0.1)
+        length = _number("length", precision=0, step=50)
         with gr.Row(elem_id="export"):
             as_markdown = gr.Button(I18N("export_markdown"), elem_id="as-markdown", **_SMALL)
             as_json = gr.Button(I18N("export_json"), elem_id="as-json", **_SMALL)
@@ -225,6 +209,18 @@ def _drawer() -> dict[str, Any]:
         "bring": bring,
         "language": language,
     }
+
+
+def _number(name: str, **options: Any) -> gr.Number:
+    """A number that may be left to the provider; without bounds, as Gradio tells about them in English."""
+    return gr.Number(
+        label=I18N(name),
+        info=I18N(f"{name}_info"),
+        placeholder=I18N("providers_default"),
+        value=None,
+        elem_id=name,
+        **options,
+    )
 
 
 def _memory() -> dict[str, Any]:

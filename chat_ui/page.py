@@ -69,10 +69,10 @@ class Page:
         store: bool = True,
     ) -> list[Any]:
         """The values of `Widgets.shown`, from what is known."""
-        language, service = visitor.language, self._service
+        language, service, names = visitor.language, self._service, self.names(visitor)
         history = history or Messages([])
         answering = service.roles.find_or_default(session.role if session else role)
-        bubbles = view.conversation(history, language, self.names(visitor))
+        bubbles = view.conversation(history, language, names)
         model = session.model if session and session.model in service.models else service.models[0]
         more = session.messages - len(history.items) - history.unreadable if session else 0
         return [
@@ -85,14 +85,12 @@ class Page:
             place,
             gr.Chatbot(
                 value=cast(Any, bubbles),
-                feedback_value=cast(Any, view.feedback(history)),
+                feedback_value=cast(Any, view.feedback(history, language, names)),
                 **view.greeting(answering, language),
             ),
             "",
             self.listed(visitor, sessions or [], place["session_id"]),
-            gr.Dropdown(
-                choices=[(name, key) for key, name in self.names(visitor).items()], value=answering.key
-            ),
+            gr.Dropdown(choices=[(name, key) for key, name in names.items()], value=answering.key),
             gr.Dropdown(choices=list(service.models), value=model, visible=len(service.models) > 1),
             session.sampling.temperature if session else None,
             session.sampling.max_tokens if session else None,

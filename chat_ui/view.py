@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from html import escape
-from itertools import zip_longest
 from typing import Any
 
 from chat_core import (
@@ -45,15 +44,13 @@ def message_at(
     return owners[index] if 0 <= index < len(owners) else None
 
 
-def feedback(history: Messages) -> list[str | None]:
+def feedback(history: Messages, language: Language, names: Mapping[str, str]) -> list[str | None]:
     """What was thought of each reply, as the Chatbot wants it: an entry for each run of replying bubbles."""
-    said: list[str | None] = [None] if history.unreadable else []
-    for message, following in zip_longest(history.items, history.items[1:]):
-        if message.role == "assistant":
-            said.append(message.feedback.title() or None)
-        elif following and following.role == "user":  # the note that nothing came
-            said.append(None)
-    return said
+    return [
+        message.feedback.title() or None if message else None
+        for message, bubbles in _told(history, language, names)
+        if any(shown["role"] == "assistant" for shown in bubbles)
+    ]
 
 
 def _told(

@@ -176,13 +176,13 @@ def test_a_message_without_a_reply_stands_apart_from_the_next() -> None:
         *(said[0], None),
         *said[1:],
     ]
-    assert view.feedback(history) == [None, "Like"]
+    assert view.feedback(history, "en", NAMES) == [None, "Like"]
 
 
 def test_feedback_stands_at_the_reply_it_is_about() -> None:
     liked = message("assistant", "a", feedback="like")
     history = Messages([message("user", "q"), liked, message("assistant", "b")], unreadable=2)
-    assert view.feedback(history) == [None, "Like", None]
+    assert view.feedback(history, "en", NAMES) == [None, "Like", None]
 
 
 NOON = 1_000_000_000 // 86_400 * 86_400 + 43_200  # in Greenwich
