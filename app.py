@@ -9,8 +9,6 @@ from contextlib import suppress
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 from chat_core import ChatService, ConfigError, Settings
-from chat_ui import build_ui
-from chat_ui.server import Server, create_app
 
 
 def build_service() -> ChatService:
@@ -23,6 +21,11 @@ def build_service() -> ChatService:
 
 
 service = build_service()
+
+# Gradio takes seconds to import: mistakes in the configuration are told before.
+from chat_ui import build_ui  # noqa: E402
+from chat_ui.server import Server, create_app  # noqa: E402
+
 demo = build_ui(service)
 app = create_app(service, demo)
 

@@ -139,7 +139,14 @@
     setTimeout(() => (kept = 0), 1000);
   };
 
-  const tidied = new MutationObserver(tidy);
+  // Once before the next picture is drawn, for every look at the height has the page laid out again.
+  let due = 0;
+  const tidied = new MutationObserver(() => {
+    due ||= requestAnimationFrame(() => {
+      due = 0;
+      tidy();
+    });
+  });
   for (const place of ["#chatbot", "#box", "#activity"]) tidied.observe(find(place), { childList: true, subtree: true });
   tidy();
 

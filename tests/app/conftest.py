@@ -9,8 +9,9 @@ from tests.app.clients import connected
 from tests.running import RunningApp
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def client(app: RunningApp) -> Iterator[Client]:
+    """A client that many callers share: who calls is told with each call."""
     with connected(app) as client:
         yield client
 

@@ -222,23 +222,25 @@ BAD_INPUT = [
 ]
 
 
+@pytest.fixture(scope="module")
+def untouched(client: Client) -> dict[str, str]:
+    """A conversation in which nothing is said."""
+    return start(client)
+
+
 @pytest.mark.parametrize(
     ("endpoint", "fields", "sentence"),
     BAD_INPUT,
     ids=[f"{name[1:]}-{'-'.join(fields) or 'empty'}-{i}" for i, (name, fields, _) in enumerate(BAD_INPUT)],
 )
 def test_bad_input_gets_a_clear_sentence_and_changes_nothing(
-    client: Client, endpoint: str, fields: dict[str, Any], sentence: str
+    client: Client, untouched: dict[str, str], endpoint: str, fields: dict[str, Any], sentence: str
 ) -> None:
-    conversation = start(client)
-    before = client.predict(user_id=conversation["user_id"], api_name="/sessions")
-    named = {} if endpoint == "/start_chat" else conversation
-    if endpoint == "/sessions":
-        named = {}
+    named = {} if endpoint in ("/start_chat", "/sessions") else untouched
     with pytest.raises(AppError, match=sentence):
         client.predict(**{**named, **fields}, api_name=endpoint)
-    assert client.predict(user_id=conversation["user_id"], api_name="/sessions") == before
-    assert client.predict(**conversation, api_name="/history")["messages"] == []
+    (session,) = client.predict(user_id=untouched["user_id"], api_name="/sessions")["sessions"]
+    assert (session["title"], session["role"], session["messages"]) == ("", "assistant", 0)
 
 
 def test_sessions_are_listed_renamed_cleared_and_deleted(client: Client) -> None:

@@ -9,9 +9,9 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from gradio_client import Client
 from gradio_client.exceptions import AppError
 
 from chat_core.embedded.valkey import EmbeddedValkey
@@ -147,41 +147,41 @@ def test_other_origins_are_let_in_only_when_they_are_named(
     assert headers["access-control-allow-origin"] == "https://elsewhere.example"
 
 
-def talk_and_end(
-    directory: Path, model: dict[str, str], how: signal.Signals
-) -> tuple[list[str], dict[str, Any]]:
-    """Ends the app so in the middle of a reply and starts it again: the pieces that were seen, and the
-    reply as it is stored then."""
-    with running_app(directory, **model) as app, connected(app) as client:
-        conversation = start(client)
-        job = client.submit(**conversation, message="a b c d e [[slow]] f", api_name="/chat_events")
-        assert next(job)["type"] == "started"
-        pieces = [next(job)["text"] for _ in range(3)]
-        assert (directory / "data" / "valkey.sock").exists()
-        app.end(how)
-    with running_app(directory, **model) as app, connected(app) as client:
-        # Following waits until the lease of a killed process has run out.
-        (*_, done) = client.submit(**conversation, api_name="/resume")
-        (reply,) = client.predict(**conversation, api_name="/history")["messages"][1:]
-        assert client.predict(**conversation, message="again", api_name="/chat") == "You said: again"
+def end_in_the_middle(
+    app: RunningApp, client: Client, how: signal.Signals
+) -> tuple[dict[str, str], list[str]]:
+    """Ends the app so while a reply runs: the conversation, and the pieces that were seen."""
+    conversation = start(client)
+    job = client.submit(**conversation, message="a b c d e [[slow]] f", api_name="/chat_events")
+    assert next(job)["type"] == "started"
+    pieces = [next(job)["text"] for _ in range(3)]
+    app.end(how)
+    return conversation, pieces
+
+
+def interrupted_reply(client: Client, conversation: dict[str, str]) -> str:
+    """What was kept, once it is certain that no process writes it any more; and it can be gone on from."""
+    (*_, done) = client.submit(**conversation, api_name="/resume")
+    (reply,) = client.predict(**conversation, api_name="/history")["messages"][1:]
     assert done["status"] == "interrupted"
     assert reply == done["message"]
-    return pieces, reply
+    assert client.predict(**conversation, message="again", api_name="/chat") == "You said: again"
+    return str(reply["content"])
 
 
-def test_sigterm_loses_nothing_of_a_running_reply_and_ends_the_store_that_the_app_started(
+def test_sigterm_loses_nothing_of_a_running_reply_and_a_kill_at_most_the_last_piece(
     directory: Path, model: dict[str, str]
 ) -> None:
-    pieces, reply = talk_and_end(directory, model, signal.SIGTERM)
-    assert reply["content"].startswith("".join(pieces))
-    assert not (directory / "data" / "valkey.sock").exists()
-
-
-def test_a_killed_app_loses_at_most_the_last_piece_of_a_running_reply(
-    directory: Path, model: dict[str, str]
-) -> None:
-    pieces, reply = talk_and_end(directory, model, signal.SIGKILL)
-    assert reply["content"].startswith("".join(pieces[:-1]))
+    socket = directory / "data" / "valkey.sock"
+    with running_app(directory, **model) as app, connected(app) as client:
+        ended, pieces = end_in_the_middle(app, client, signal.SIGTERM)
+        assert not socket.exists()
+    with running_app(directory, **model) as app, connected(app) as client:
+        assert interrupted_reply(client, ended).startswith("".join(pieces))
+        killed, pieces = end_in_the_middle(app, client, signal.SIGKILL)
+        assert socket.exists()
+    with running_app(directory, **model) as app, connected(app) as client:
+        assert interrupted_reply(client, killed).startswith("".join(pieces[:-1]))
 
 
 def test_with_nothing_set_three_turns_with_the_embedded_model_survive_a_restart(

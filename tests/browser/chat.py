@@ -1,8 +1,10 @@
 """The page as a person uses it: what they do, and where they look."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Dialog, Locator, Page, expect
 
 _ADDRESS = re.compile(r"[?&]c=(\w+)")
 
@@ -79,6 +81,21 @@ class ChatPage:
 
     def wait_until_idle(self) -> None:
         expect(self.send_button).to_be_visible()
+
+    @contextmanager
+    def answering(self, *accepted: bool) -> Iterator[list[str]]:
+        """Accepts or dismisses what the page asks meanwhile, in this order; what was asked so far."""
+        asked: list[str] = []
+
+        def answer(dialog: Dialog) -> None:
+            asked.append(dialog.message)
+            dialog.accept() if accepted[len(asked) - 1] else dialog.dismiss()
+
+        self.page.on("dialog", answer)
+        try:
+            yield asked
+        finally:
+            self.page.remove_listener("dialog", answer)
 
     def open_drawer(self) -> None:
         """The settings, on the right."""

@@ -19,7 +19,9 @@ def test_three_turns_appear_one_under_the_other_and_in_the_sidebar(chat: ChatPag
     expect(chat.box).to_have_value("")
 
 
-def test_a_reply_appears_as_it_is_made_goes_on_after_a_reload_and_outlives_its_tab(chat: ChatPage) -> None:
+def test_a_reply_appears_as_it_is_made_goes_on_after_a_reload_and_outlives_its_tab(
+    chat: ChatPage,
+) -> None:
     chat.send("a b c d e f g h i j k l m n o p [[slow]]")
     expect(chat.stop_button).to_be_visible()
     expect(chat.replies).to_contain_text(re.compile(r"^You said:( a)?( b)?( c)?\s*$"))
@@ -32,13 +34,12 @@ def test_a_reply_appears_as_it_is_made_goes_on_after_a_reload_and_outlives_its_t
     expect(chat.replies).to_contain_text("You said: a b c d e f g h i j k l m n o p [[slow]]")
     expect(chat.send_button).to_be_visible()
     expect(chat.stop_button).to_be_hidden()
-    chat.send("a b c d [[slow]]")
-    expect(chat.replies).to_have_count(2)
-    context = chat.page.context
-    chat.page.close()
-    again = ChatPage(context.new_page(), chat.url)
-    again.goto()
-    expect(again.replies.last).to_contain_text("You said: a b c d [[slow]]")
+    tab = chat.another_tab()
+    tab.send("a b c d [[slow]]")
+    expect(tab.replies).to_have_count(2)
+    tab.page.close()
+    chat.reload()
+    expect(chat.replies.last).to_contain_text("You said: a b c d [[slow]]")
 
 
 def test_the_text_stays_in_the_box_while_a_reply_runs_and_stop_keeps_the_reply_and_says_so(
@@ -100,12 +101,11 @@ def test_an_empty_conversation_greets_an_example_starts_it_and_clear_asks_first(
     expect(chat.replies).to_contain_text(ECHO.format("What is a race condition?"))
     chat.wait_until_idle()
     chat.open_drawer()
-    chat.page.once("dialog", lambda dialog: dialog.dismiss())
-    chat.page.locator("#clear").click()
-    expect(chat.questions).to_have_text("What is a race condition?")
-    chat.page.once("dialog", lambda dialog: dialog.accept())
-    chat.page.locator("#clear").click()
-    expect(chat.questions).to_have_count(0)
+    with chat.answering(False, True):
+        chat.page.locator("#clear").click()
+        expect(chat.questions).to_have_text("What is a race condition?")
+        chat.page.locator("#clear").click()
+        expect(chat.questions).to_have_count(0)
     expect(chat.page.locator("#chatbot")).to_contain_text("I'm a programmer")
 
 

@@ -2,7 +2,7 @@
 
 import re
 
-from playwright.sync_api import Dialog, Locator, expect
+from playwright.sync_api import Locator, expect
 
 from tests.browser.chat import ChatPage
 from tests.fake_openai import FakeOpenAI, error
@@ -66,17 +66,11 @@ def test_undo_takes_the_last_turn_back_into_the_box_and_an_edit_sends_it_again_i
 def test_an_edit_that_would_replace_later_turns_asks_first(chat: ChatPage) -> None:
     chat.say("first")
     chat.say("second")
-    asked: list[str] = []
-
-    def answer(dialog: Dialog) -> None:
-        asked.append(dialog.message)
-        dialog.accept() if len(asked) > 1 else dialog.dismiss()
-
-    chat.page.on("dialog", answer)
-    edit(chat, "first", "better first")
-    expect(chat.page.locator("#chatbot textarea")).to_have_value("better first")
-    chat.page.locator("#chatbot").get_by_role("button", name="Submit").click()
-    expect(chat.questions).to_have_text(["better first"])
+    with chat.answering(False, True) as asked:
+        edit(chat, "first", "better first")
+        expect(chat.page.locator("#chatbot textarea")).to_have_value("better first")
+        chat.page.locator("#chatbot").get_by_role("button", name="Submit").click()
+        expect(chat.questions).to_have_text(["better first"])
     expect(chat.replies).to_contain_text(["You said: better first"])
     assert asked == ["The messages that follow will be replaced. Go on?"] * 2
 

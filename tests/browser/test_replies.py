@@ -39,22 +39,24 @@ ATTACKS = {
 
 
 @pytest.fixture
-def outside(chat: ChatPage, app: RunningApp) -> Iterator[list[str]]:
-    """The addresses elsewhere that the page asked for and that nothing in the page held back."""
+def nothing_leaves(chat: ChatPage, app: RunningApp) -> Iterator[None]:
+    """The page asks for no address elsewhere that its policy does not hold back."""
     asked: dict[Request, str] = {}
-    chat.page.on(
-        "request",
-        lambda request: (
-            None
-            if request.url.startswith((app.url, "data:", "blob:"))
-            else asked.update({request: request.url})
-        ),
-    )
-    chat.page.on("requestfailed", lambda request: asked.pop(request) if request.failure == "csp" else None)
-    left: list[str] = []
-    yield left
-    left += asked.values()
-    assert left == []
+
+    def note(request: Request) -> None:
+        if not request.url.startswith((app.url, "data:", "blob:")):
+            asked[request] = request.url
+
+    def take_back(request: Request) -> None:
+        if request.failure == "csp":
+            del asked[request]
+
+    chat.page.on("request", note)
+    chat.page.on("requestfailed", take_back)
+    yield
+    chat.page.remove_listener("request", note)
+    chat.page.remove_listener("requestfailed", take_back)
+    assert list(asked.values()) == []
 
 
 def armed(name: str) -> str:
@@ -69,7 +71,8 @@ def attacker(page: Page) -> str:
     return ["", *ATTACKS][page.evaluate("window.attacked || 0")]
 
 
-def test_replies_run_nothing_and_fetch_nothing(chat: ChatPage, outside: list[str], app: RunningApp) -> None:
+@pytest.mark.usefixtures("nothing_leaves")
+def test_replies_run_nothing_and_fetch_nothing(chat: ChatPage, app: RunningApp) -> None:
     left = iter(ATTACKS)
     while names := list(islice(left, 4)):
         chat.say("\n\n".join(f"{armed(name)} end of {name}" for name in names))

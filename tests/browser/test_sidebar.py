@@ -4,7 +4,7 @@ import re
 import time
 from uuid import uuid4
 
-from playwright.sync_api import Dialog, expect
+from playwright.sync_api import expect
 from redis import Redis
 
 from chat_core import keys
@@ -53,19 +53,13 @@ def test_a_conversation_is_renamed_and_the_page_with_it(chat: ChatPage) -> None:
 def test_deleting_asks_and_then_shows_an_empty_conversation(chat: ChatPage) -> None:
     chat.say("keep me")
     new_chat(chat, "throw me away")
-    asked: list[str] = []
-
-    def answer(dialog: Dialog) -> None:
-        asked.append(dialog.message)
-        dialog.accept() if len(asked) > 1 else dialog.dismiss()
-
-    chat.page.on("dialog", answer)
     entry = chat.session("throw me away")
-    entry.hover()
-    entry.get_by_role("button", name="Delete").click()
-    expect(chat.sessions).to_have_count(2)
-    entry.get_by_role("button", name="Delete").click()
-    expect(chat.sessions).to_have_text(["keep me"])
+    with chat.answering(False, True) as asked:
+        entry.hover()
+        entry.get_by_role("button", name="Delete").click()
+        expect(chat.sessions).to_have_count(2)
+        entry.get_by_role("button", name="Delete").click()
+        expect(chat.sessions).to_have_text(["keep me"])
     expect(chat.questions).to_have_count(0)
     expect(chat.page).to_have_title("Role Chat")
     assert asked == ["Delete the conversation “throw me away”? This cannot be undone."] * 2
@@ -74,11 +68,11 @@ def test_deleting_asks_and_then_shows_an_empty_conversation(chat: ChatPage) -> N
 def test_deleting_another_conversation_leaves_the_open_one_open(chat: ChatPage) -> None:
     chat.say("the other")
     new_chat(chat, "the open one")
-    chat.page.once("dialog", lambda dialog: dialog.accept())
     entry = chat.session("the other")
     entry.hover()
-    entry.get_by_role("button", name="Delete").click()
-    expect(chat.sessions).to_have_text(["the open one"])
+    with chat.answering(True):
+        entry.get_by_role("button", name="Delete").click()
+        expect(chat.sessions).to_have_text(["the open one"])
     expect(chat.questions).to_have_text("the open one")
 
 
@@ -98,10 +92,9 @@ def test_a_pinned_conversation_comes_first_and_does_not_expire(chat: ChatPage) -
     expect(chat.page.locator("#sessions h2")).to_have_text(["Today"])
 
 
-def test_conversations_are_grouped_by_day(chat: ChatPage, stored: Redis) -> None:
+def test_conversations_are_grouped_by_the_readers_day(open_page: OpenPage, stored: Redis) -> None:
+    chat = open_page(timezone_id="Pacific/Auckland")
     chat.say("today")
-    tools = chat.page.context.new_cdp_session(chat.page)
-    tools.send("Emulation.setTimezoneOverride", {"timezoneId": "Pacific/Auckland"})
     user_id = owner(stored, chat.session_id())
     today = stored.hgetall(keys.session(user_id, chat.session_id()))
     for title, days in (("yesterday", 1), ("this week", 4), ("older", 30)):
@@ -125,7 +118,7 @@ def test_visitors_do_not_see_each_other_nor_by_the_address(chat: ChatPage, open_
     expect(chat.questions).to_have_text("another")
     chat.reload()
     expect(chat.questions).to_have_text("another")
-    tab = chat.another_tab(f"{chat.url}/?c=no%20such%21id")  # costs nobody their conversations
+    tab.page.goto(f"{chat.url}/?c=no%20such%21id")  # costs nobody their conversations
     expect(tab.sessions).to_have_text(["another", "mine"])
     expect(tab.questions).to_have_count(0)
     stranger = open_page(address)

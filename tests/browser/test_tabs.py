@@ -3,6 +3,7 @@
 from playwright.sync_api import expect
 
 from tests.browser.chat import ChatPage
+from tests.browser.conftest import OpenPage
 
 
 def beside(chat: ChatPage) -> ChatPage:
@@ -14,7 +15,8 @@ def beside(chat: ChatPage) -> ChatPage:
     return other
 
 
-def test_what_happens_in_one_tab_appears_in_the_other_when_it_is_looked_at(chat: ChatPage) -> None:
+def test_what_happens_in_one_tab_appears_in_the_other_when_it_is_looked_at(open_page: OpenPage) -> None:
+    chat = open_page()
     chat.say("first")
     other = beside(chat)
     expect(other.questions).to_have_text(["first"])
@@ -50,9 +52,9 @@ def check_a_running_reply(chat: ChatPage, other: ChatPage) -> None:
 def check_a_deletion(chat: ChatPage, other: ChatPage) -> None:
     """It is gone from the other too."""
     chat.page.bring_to_front()
-    chat.page.once("dialog", lambda dialog: dialog.accept())
     chat.session("first").hover()
-    chat.session("first").get_by_role("button", name="Delete").click()
-    expect(chat.sessions).to_have_count(0)
+    with chat.answering(True):
+        chat.session("first").get_by_role("button", name="Delete").click()
+        expect(chat.sessions).to_have_count(0)
     other.page.bring_to_front()
     expect(other.questions).to_have_count(0)
