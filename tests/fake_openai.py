@@ -191,6 +191,10 @@ class FakeOpenAI:
         await asyncio.gather(*self._connections, return_exceptions=True)
         await self._server.wait_closed()
 
+    def let_out(self, gate: asyncio.Event) -> None:
+        """Sets the event from another thread, see `in_thread`."""
+        self._server.get_loop().call_soon_threadsafe(gate.set)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = cast(asyncio.Task[Any], asyncio.current_task())
         self._connections[task] = next(self._numbers)

@@ -1,13 +1,15 @@
 """A person reads while a reply is written."""
 
+import asyncio
 import re
+import time
 
 from playwright.sync_api import expect
 
 from tests.browser.chat import ChatPage
 from tests.fake_openai import DONE, FakeOpenAI, finish, paced, reasoning, stream, text
 
-LINES = [text(f"line {number}\n\n") for number in range(600)]
+LINES = [text(f"line {number}\n\n") for number in range(60)]
 
 
 def end_of_page(chat: ChatPage) -> float:
@@ -20,15 +22,18 @@ def end_of_page(chat: ChatPage) -> float:
 
 
 def test_the_page_follows_a_reply_until_the_reader_scrolls_up(chat: ChatPage, provider: FakeOpenAI) -> None:
-    provider.answers.append(stream(*paced(LINES, 15), finish(), DONE))
+    read = asyncio.Event()
+    provider.answers.append(stream(*paced(LINES[:30], 30), read, *paced(LINES[30:], 30), finish(), DONE))
     chat.send("Tell me much")
-    expect(chat.replies.get_by_text("line 25", exact=True)).to_be_in_viewport()
-    assert end_of_page(chat) < 150
+    latest = chat.replies.get_by_text("line 29", exact=True)
+    expect(latest).to_be_in_viewport()
     chat.page.locator("#chatbot").hover()
     chat.page.mouse.wheel(0, -400)
+    expect(latest).not_to_be_in_viewport()
+    provider.let_out(read)
     expect(chat.replies.get_by_text("line 40", exact=True)).to_be_attached()
+    expect(latest).not_to_be_in_viewport()
     assert end_of_page(chat) > 300
-    chat.stop_button.click()
     chat.wait_until_idle()
     chat.say("And more")
     expect(chat.replies.last).to_be_in_viewport()
@@ -37,29 +42,44 @@ def test_the_page_follows_a_reply_until_the_reader_scrolls_up(chat: ChatPage, pr
 def test_thoughts_are_open_while_they_go_on_and_fold_with_their_seconds(
     chat: ChatPage, provider: FakeOpenAI
 ) -> None:
-    words = [reasoning(f"idea {number} ") for number in range(6)]
-    said = [text(f"word {number} ") for number in range(6)]
-    provider.answers.append(stream(*paced([*words, *said], 6), finish(), DONE))
+    thought, said = asyncio.Event(), asyncio.Event()
+    ideas = [reasoning("one idea "), 0.5, reasoning("and another")]
+    provider.answers.append(stream(*ideas, thought, text("Because "), said, text("so."), finish(), DONE))
+    began = time.monotonic()
     chat.send("Why?")
     thoughts = chat.page.locator("#chatbot .thought-group")
     expect(thoughts).to_contain_text("Thinking…")
-    expect(thoughts).to_contain_text("idea 1")
-    expect(chat.replies).to_contain_text("word 1")
-    expect(thoughts).to_contain_text(re.compile(r"Thoughts\s*\((0\.[5-9]|1\.\d)s\)"))
-    expect(thoughts).not_to_contain_text("idea 1")
+    expect(thoughts).to_contain_text("one idea and another")
+    provider.let_out(thought)
+    expect(chat.replies).to_contain_text("Because")
+    expect(thoughts).to_contain_text(re.compile(r"Thoughts\s*\(\d+\.\ds\)"))
+    expect(thoughts).not_to_contain_text("one idea")
+    most = time.monotonic() - began
+    provider.let_out(said)
+    expect(chat.replies).to_contain_text("Because so.")
     chat.wait_until_idle()
     chat.reload()
-    expect(thoughts).to_contain_text(re.compile(r"Thoughts\s*\((0\.[5-9]|1\.\d)s\)"))
-    expect(thoughts).not_to_contain_text("idea 1")
+    expect(thoughts).to_contain_text("Thoughts")
+    seconds = re.search(r"\((\d+\.\d)s\)", thoughts.inner_text())
+    assert seconds
+    assert 0.5 <= float(seconds[1]) <= most + 0.05  # it is rounded
+    expect(thoughts).not_to_contain_text("one idea")
     thoughts.get_by_role("button", name="Thoughts").click()
-    expect(thoughts).to_contain_text("idea 0 idea 1")
+    expect(thoughts).to_contain_text("one idea and another")
 
 
 def test_who_waits_for_the_first_word_sees_that_it_is_coming(chat: ChatPage, provider: FakeOpenAI) -> None:
-    provider.answers.append(stream(1.0, text("Here I am."), finish(), DONE))
+    begin, end = asyncio.Event(), asyncio.Event()
+    provider.answers.append(stream(begin, text("Here "), end, text("I am."), finish(), DONE))
     chat.send("Are you there?")
-    expect(chat.page.locator("#chatbot .typing")).to_be_visible()
+    typing, shown = (chat.page.locator(f"#chatbot {part}") for part in (".typing", ".bubble-wrap"))
+    expect(typing).to_be_visible()
+    provider.let_out(begin)
+    expect(chat.replies).to_contain_text("Here")
+    expect(typing).to_have_count(0)
+    expect(shown).to_have_attribute("aria-busy", "true")  # nothing is read out word by word
+    provider.let_out(end)
     expect(chat.replies).to_contain_text("Here I am.")
-    expect(chat.page.locator("#chatbot .typing")).to_have_count(0)
-    expect(chat.page.locator("#chatbot").get_by_role("img", name="bot avatar")).to_be_visible()
-    expect(chat.page.locator("#chatbot").get_by_role("img", name="user avatar")).to_be_visible()
+    expect(shown).to_have_attribute("aria-busy", "false")
+    for who in ("bot", "user"):
+        expect(chat.page.locator("#chatbot").get_by_role("img", name=f"{who} avatar")).to_be_visible()
