@@ -114,9 +114,11 @@
   const below = () => shown().scrollHeight - shown().scrollTop;
   let [followed, top, kept] = [true, 0, 0];
   const settle = () => {
-    if (!shown()) return;
-    if (kept) shown().scrollTop = shown().scrollHeight - kept;
-    else if (followed) shown().scrollTop = shown().scrollHeight;
+    const list = shown();
+    if (!list) return;
+    if (kept) list.scrollTop = list.scrollHeight - kept;
+    else if (followed) list.scrollTop = list.scrollHeight;
+    top = list.scrollTop; // the reader may scroll up before this is heard of
   };
   find("#chatbot").addEventListener("load", settle, true); // a picture has got its height
   find("#chatbot").addEventListener(

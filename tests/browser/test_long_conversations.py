@@ -1,5 +1,6 @@
 """A conversation grows long; the page does not grow slow."""
 
+import asyncio
 from uuid import uuid4
 
 from playwright.sync_api import expect
@@ -56,9 +57,9 @@ def test_the_latest_messages_are_shown_and_the_earlier_ones_on_demand(chat: Chat
 
 def milliseconds_a_frame(chat: ChatPage, provider: FakeOpenAI) -> float:
     """How long the page's main thread works for a frame of a running reply."""
-    turn = uuid4().hex[:4]
+    turn, watched = uuid4().hex[:4], asyncio.Event()
     words = [text(f"word{turn}.{number} ") for number in range(100)]
-    provider.answers.append(stream(*paced(words, 40), finish(), DONE))
+    provider.answers.append(stream(*words[:3], watched, *paced(words[3:], 40), finish(), DONE))
     tools = chat.page.context.new_cdp_session(chat.page)
     tools.send("Performance.enable", {"timeDomain": "threadTicks"})  # other processes do not count
 
@@ -77,6 +78,7 @@ def milliseconds_a_frame(chat: ChatPage, provider: FakeOpenAI) -> float:
         }"""
     )
     began = busy_seconds()
+    provider.let_out(watched)
     expect(chat.replies.last).to_contain_text(f"word{turn}.90 ")
     spent, frames = busy_seconds() - began, chat.page.evaluate("window.frames_shown")
     chat.wait_until_idle()

@@ -39,6 +39,31 @@ def test_the_page_follows_a_reply_until_the_reader_scrolls_up(chat: ChatPage, pr
     expect(chat.replies.last).to_be_in_viewport()
 
 
+# Much comes at once, and the reader scrolls up before the page hears that it has followed; then more comes.
+SCROLL_UP_AT_A_JUMP = """async () => {
+    const shown = document.querySelector("#chatbot .bubble-wrap");
+    const grow = () => {
+        const tall = Object.assign(document.createElement("p"), { style: "height: 900px" });
+        shown.firstElementChild.append(tall);
+    };
+    const nextPicture = () => new Promise((seen) => requestAnimationFrame(seen));
+    grow();
+    await null;  // the page has heard of it
+    await nextPicture();
+    shown.scrollTop -= 400;
+    await nextPicture();
+    grow();
+    await nextPicture();
+    await nextPicture();
+}"""
+
+
+def test_a_reader_who_scrolls_up_while_much_comes_at_once_is_not_pulled_down(chat: ChatPage) -> None:
+    chat.say("one")
+    chat.page.evaluate(SCROLL_UP_AT_A_JUMP)
+    assert end_of_page(chat) > 1200
+
+
 def test_thoughts_are_open_while_they_go_on_and_fold_with_their_seconds(
     chat: ChatPage, provider: FakeOpenAI
 ) -> None:
