@@ -29,13 +29,16 @@
 
   // A message is copied as it was said: without the quiet lines above and under it, without what shows a
   // person's text to the character, and without what keeps a reply's tabs from becoming spaces on the page.
+  // A piece of code keeps the indentation of its first line, which Gradio takes away.
   const write = navigator.clipboard?.writeText.bind(navigator.clipboard);
   const withTabs = (text) => (text.includes("\ufeff") ? text.replace(/^ (?=```|~~~)|\ufeff/gm, "") : text);
   const plain = (html) => new DOMParser().parseFromString(html, "text/html").body.textContent;
   const asTyped = (text) => text.replace(/<pre class="said">.*?<\/pre>|<img class="picture"[^>]*>/g, plain);
   const asSaid = (text) =>
     withTabs(asTyped(text.replace(/^<span class="note">[^<]*<\/span>\n*|\n*<span class="note">[^<]*<\/span>$/g, "")));
-  if (write) navigator.clipboard.writeText = (text) => write(asSaid(text));
+  let code;
+  addEventListener("click", ({ target }) => (code = target.closest(".copy_code_button")?.nextElementSibling), true);
+  if (write) navigator.clipboard.writeText = (text) => write(code ? code.textContent.replace(/\n$/, "") : asSaid(text));
 
   // An open sidebar covers a phone's whole screen, so it starts closed and opens where there is room.
   const wide = () => window.innerWidth > 768;

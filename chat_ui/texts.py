@@ -90,7 +90,10 @@ TEXTS: dict[str, dict[Language, str]] = {
         "zh": "回复被中断：应用当时重启了。可以让它继续。",
         "en": "Interrupted: the app was restarted. Ask it to go on.",
     },
-    "fact.first_token": {"zh": "{seconds:.1f} 秒后开始", "en": "began after {seconds:.1f} s"},
+    "fact.first_token": {
+        "zh": "{seconds:.1f} 秒后开始",
+        "en": "began after {seconds:.1f}\N{NO-BREAK SPACE}s",
+    },
     "fact.tokens": {"zh": "{tokens} 个词元", "en": "{tokens} tokens"},
     "fact.context": {"zh": "发送了 {total} 条消息中的 {sent} 条", "en": "{sent} of {total} messages sent"},
     "stopped_after": {

@@ -15,6 +15,10 @@ def test_three_turns_appear_one_under_the_other_and_in_the_sidebar(chat: ChatPag
         chat.say(message)
     expect(chat.questions).to_have_text(["one", "two", "three"])
     expect(chat.replies).to_contain_text([ECHO.format(m) for m in ("one", "two", "three")])
+    asked, replied = (bubbles.first.bounding_box() for bubbles in (chat.questions, chat.replies))
+    assert asked
+    assert replied
+    assert asked["x"] > replied["x"] + 300  # the person's on the right
     expect(chat.sessions).to_have_text(["one"])
     expect(chat.box).to_have_value("")
 

@@ -78,12 +78,12 @@ def test_an_edit_that_would_replace_later_turns_asks_first(chat: ChatPage) -> No
 def test_a_quiet_line_says_what_a_reply_took_and_a_thumb_stays_with_it(chat: ChatPage) -> None:
     chat.say("one")
     line = chat.page.locator("#chatbot .note").last
-    expect(line).to_have_text(re.compile(r"^fake · began after \d\.\d s · 3 tokens$"))
+    expect(line).to_have_text(re.compile(r"^fake · began after \d\.\d\ss · 3 tokens$"))
     for _ in range(5):
         chat.say("more")
     chat.say("and more")
     expect(line).to_have_text(
-        re.compile(r"^fake · began after \d\.\d s · 4 tokens · 11 of 13 messages sent$")
+        re.compile(r"^fake · began after \d\.\d\ss · 4 tokens · 11 of 13 messages sent$")
     )
     shown = chat.page.locator("#chatbot")
     last(chat, "Like").click()
@@ -91,3 +91,6 @@ def test_a_quiet_line_says_what_a_reply_took_and_a_thumb_stays_with_it(chat: Cha
     chat.reload()
     expect(shown.get_by_role("button", name="Liked", exact=True)).to_have_count(1)
     expect(shown.get_by_role("button", name="Like", exact=True)).to_have_count(7)
+    last(chat, "Dislike").click()
+    chat.reload()
+    expect(shown.get_by_role("button", name="Disliked", exact=True)).to_have_count(1)

@@ -12,6 +12,7 @@ from tests.running import RunningApp
 
 MAKEFILE = "all:  build\n\t@echo  done\n\nbuild:\n\tcc -o a \\\n\t   a.c\n"
 DIFF = "--- a/x\n+++ b/x\n@@ -1,2 +1,2 @@\n-\told  line\n+\tnew  line\n   context\n"
+PYTHON = "\tdef f(x):\n\t\treturn x  # why\n"
 
 # The scripted provider says again what it was told, so these stand in the question and in the reply.
 ATTACKS = {
@@ -102,21 +103,29 @@ def test_a_link_can_be_followed_into_a_new_tab_and_a_form_cannot_be_sent_elsewhe
     assert "evil.example" in refusal.value.text
 
 
-def test_code_is_shown_to_the_character(chat: ChatPage) -> None:
+def clipboard(chat: ChatPage) -> str:
+    chat.page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=chat.url.rstrip("/"))
+    return str(chat.page.evaluate("navigator.clipboard.readText()"))
+
+
+def test_code_is_shown_and_copied_to_the_character_and_in_colours(chat: ChatPage) -> None:
     shown = chat.replies.locator("pre code")
-    for language, code in (("make", MAKEFILE), ("diff", DIFF)):
+    for language, code in (("make", MAKEFILE), ("diff", DIFF), ("python", PYTHON)):
         chat.say(f"see\n```{language}\n{code}```\nend")
         expect(shown.last).to_be_visible()
         assert shown.last.text_content() == code
+        chat.replies.locator("pre").last.hover()
+        chat.page.locator("#chatbot .copy_code_button").last.click()
+        assert clipboard(chat) == code.removesuffix("\n")
+    word, plain = (shown.last.get_by_text(text, exact=True) for text in ("return", "f"))
+    colour = "word => getComputedStyle(word).color"
+    assert word.evaluate(colour) != plain.evaluate(colour)
     chat.reload()
-    expect(shown).to_have_count(2)
-    assert shown.all_text_contents() == [MAKEFILE, DIFF]
+    expect(shown).to_have_count(3)
+    assert shown.all_text_contents() == [MAKEFILE, DIFF, PYTHON]
 
 
-def test_what_a_person_wrote_and_a_reply_are_shown_and_copied_to_the_character(
-    chat: ChatPage, app: RunningApp
-) -> None:
-    chat.page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=app.url)
+def test_what_a_person_wrote_and_a_reply_are_shown_and_copied_to_the_character(chat: ChatPage) -> None:
     copy = chat.page.get_by_role("button", name="Copy message")
     for code in (MAKEFILE, DIFF, f"\n   {MAKEFILE}"):
         chat.page.locator("#new-chat").click()
@@ -125,11 +134,10 @@ def test_what_a_person_wrote_and_a_reply_are_shown_and_copied_to_the_character(
         assert chat.questions.locator(".said").text_content() == code
         assert "\t" in chat.questions.first.inner_text()
         copy.first.click()
-        assert chat.page.evaluate("navigator.clipboard.readText()") == code
+        assert clipboard(chat) == code
     chat.say(f"   leading\n\n```make\n{MAKEFILE}```")
     copy.last.click()
-    copied = chat.page.evaluate("navigator.clipboard.readText()")
-    assert copied == f"You said:    leading\n\n```make\n{MAKEFILE}```"
+    assert clipboard(chat) == f"You said:    leading\n\n```make\n{MAKEFILE}```"
 
 
 def test_thoughts_fold_and_tables_and_formulas_are_drawn_and_prices_are_not(chat: ChatPage) -> None:

@@ -273,6 +273,6 @@ def test_one_quiet_line_says_how_a_reply_ended_and_what_it_took() -> None:
         context={"sent": 8, "dropped": 6, "estimated_tokens": 99},
     )
     note = conversation(reply)[1]["content"][0]["text"]
-    assert "Stopped · gpt-4o · began after 0.3 s · 12 tokens · 8 of 14 messages sent" in note
+    assert "Stopped · gpt-4o · began after 0.3\N{NO-BREAK SPACE}s · 12 tokens · 8 of 14 messages sent" in note
     whole = reply.model_copy(update={"status": "done", "context": None})
     assert "gpt-4o · 0.3 秒后开始 · 12 个词元<" in conversation(whole, language="zh")[1]["content"][0]["text"]
