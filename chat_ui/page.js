@@ -5,7 +5,7 @@
 
   // The address names the open conversation, so that each tab, a reload and a bookmark find their own.
   const name = document.title;
-  let opened = "";
+  let [opened, edited] = ["", ""];
   window.whereAmI = (identity) => ({
     ...identity,
     session_id: new URLSearchParams(location.search).get("c") ?? identity.session_id,
@@ -25,6 +25,7 @@
     // Who sends a message wants to see what becomes of it, wherever they were reading.
     if (place.turn_id || place.session_id !== opened) window.followEnd();
     opened = place.session_id;
+    tidy();
   };
 
   // A message is copied as it was said: without the quiet lines above and under it, without what shows a
@@ -56,17 +57,21 @@
   const all = (selector) => document.querySelectorAll(selector);
 
   // For screen readers: Gradio calls the example questions a list without giving it items, and the pictures
-  // in the box items without a list, puts a nameless button into the button that unfolds the thoughts, and
-  // reads out the HTML of what a person wrote; and a reply is read out when it is whole, not word by word. A
-  // message is edited as it was written, too.
+  // in the box items without a list, puts a nameless button into the button that unfolds the thoughts, gives
+  // the field of an edit no name, and reads out the HTML of what a person wrote; and a reply is read out when
+  // it is whole, not word by word. A message is edited as it was written, too.
   const tidy = () => {
     find("#chatbot .examples[role=list]")?.setAttribute("role", "group");
     shown()?.setAttribute("aria-busy", Boolean(find("[data-running=true]")));
     for (const picture of all("#box [role=listitem]")) picture.setAttribute("role", "group");
     for (const arrow of all("#chatbot .thought-group .arrow:not([inert])")) arrow.inert = true;
     for (const bubble of all('#chatbot [data-testid=user][aria-label*="<"]')) bubble.removeAttribute("aria-label");
-    for (const field of all("#chatbot textarea"))
-      if (/^<(pre class="said"|img class="picture")/.test(field.value)) type(field, asTyped(field.value));
+    for (const field of all("#chatbot textarea")) {
+      field.ariaLabel = box().placeholder;
+      const cancel = field.closest(".message-row").nextElementSibling.querySelector("button:last-of-type");
+      if (edited !== opened) cancel.click();
+      else if (/^<(pre class="said"|img class="picture")/.test(field.value)) type(field, asTyped(field.value));
+    }
     settle();
   };
 
@@ -161,6 +166,13 @@
     if (!find("#drawer").classList.contains("open")) find("#drawer .toggle-button").click();
     find("#prompt textarea").focus();
   };
+
+  // Gradio knows an edit by its place in the list alone: one that is left open would go along into the next
+  // conversation, so it is noted where it was begun.
+  const begun = ({ target }) => {
+    if (target.closest("#chatbot .message-buttons-right button:last-of-type")) edited = opened;
+  };
+  addEventListener("click", begun, true);
 
   // An edit replaces what follows. Asked before Gradio hears of it, for it shows an edit at once.
   const replacesMore = (panel) =>

@@ -46,6 +46,8 @@ def test_an_empty_and_a_long_conversation_have_no_serious_fault_on_a_desk_or_a_p
     chat.page.set_viewport_size({"width": 390, "height": 800})
     chat.reload()  # the sidebar starts closed
     expect(failure).to_be_visible()
+    chat.page.locator("#chatbot").get_by_role("button", name="Edit").first.click()
+    expect(chat.page.locator("#chatbot textarea")).to_be_visible()
     check(chat, "light")
     chat.page.keyboard.press("Control+Shift+O")
     expect(examples).to_have_attribute("role", "group")

@@ -75,6 +75,25 @@ def test_an_edit_that_would_replace_later_turns_asks_first(chat: ChatPage) -> No
     assert asked == ["The messages that follow will be replaced. Go on?"] * 2
 
 
+def test_an_edit_left_open_does_not_go_along_into_another_conversation(chat: ChatPage) -> None:
+    field = chat.page.locator("#chatbot textarea")
+    chat.say("first")
+    chat.page.locator("#new-chat").click()
+    expect(chat.questions).to_have_count(0)
+    chat.say("second")
+    last(chat, "Edit").click()
+    expect(field).to_have_value("second")
+    chat.sessions.nth(1).click()
+    expect(chat.questions).to_have_text(["first"])
+    last(chat, "Edit").click()
+    expect(field).to_have_value("first")
+    chat.page.locator("#new-chat").click()
+    expect(chat.questions).to_have_count(0)
+    chat.say("third")
+    expect(chat.questions).to_have_text(["third"])
+    expect(field).to_have_count(0)
+
+
 def test_a_quiet_line_says_what_a_reply_took_and_a_thumb_stays_with_it(chat: ChatPage) -> None:
     chat.say("one")
     line = chat.page.locator("#chatbot .note").last
