@@ -302,7 +302,7 @@ class Handlers:
         with _told(visitor):
             result = await self._page.at(place).stop(visitor.user_id, place["session_id"])
         key = "stopped_after" if result.stopped else "nothing_to_stop"
-        gr.Info(say(visitor.language, key, characters=result.characters), duration=3, title=" ")
+        gr.Info(say(visitor.language, key, characters=result.characters), duration=3)
 
     async def clear(self, identity: Identity, place: Place, request: gr.Request) -> list[Any]:
         """Removes what was said in this conversation."""
@@ -326,7 +326,7 @@ class Handlers:
 
     async def _exported(self, visitor: Visitor, place: Place) -> Portable:
         if not place["session_id"]:
-            raise gr.Error(say(visitor.language, "nothing_to_export"), title=" ", print_exception=False)
+            raise gr.Error(say(visitor.language, "nothing_to_export"), print_exception=False)
         with _told(visitor):
             return await self._page.at(place).export(visitor.user_id, place["session_id"])
 

@@ -8,7 +8,7 @@ import gradio as gr
 
 from chat_core import ChatError, Language
 
-from .texts import choose_language, explain, say
+from .texts import choose_language, explain
 
 _READING_SECONDS = 10.0
 
@@ -40,6 +40,5 @@ class Visitor(NamedTuple):
                 explain(self.language, error),
                 # Where it is known when trying again makes sense, the sentence stays until then.
                 duration=float(error.facts.get("retry_after") or _READING_SECONDS),
-                title=say(self.language, "error"),
                 print_exception=False,
             ) from error

@@ -14,7 +14,19 @@ from playwright.sync_api import Browser, expect, sync_playwright
 from tests.browser.chat import ChatPage
 from tests.browser.conftest import CHROMIUM, QUIET
 from tests.browser.test_pictures import give
-from tests.fake_openai import DONE, Answer, Request, finish, in_thread, stream, text, usage
+from tests.fake_openai import (
+    DONE,
+    STALL,
+    Answer,
+    FakeOpenAI,
+    Request,
+    error,
+    finish,
+    in_thread,
+    stream,
+    text,
+    usage,
+)
 from tests.running import RunningApp, running_app
 
 REPLIES = {
@@ -91,6 +103,34 @@ def settings(browser: Browser, app: RunningApp, directory: Path) -> None:
         chat.page.screenshot(path=directory / "desktop-settings.png")
 
 
+def trouble(browser: Browser, app: RunningApp, provider: FakeOpenAI, directory: Path) -> None:
+    """A reply that was stopped, and one that never came."""
+    with page(browser, app, 1280, 800, "en-US", "light") as chat:
+        provider.answers.append(stream(text("Once upon a time, there was a lighthouse that"), STALL))
+        chat.send("Tell me a story about the sea.")
+        expect(chat.replies).to_contain_text("lighthouse")
+        provider.answers.append(error(429, "Requests per minute: 3", retry_after="20"))
+        chat.stop_button.click()
+        chat.wait_until_idle()
+        chat.send("Go on, please.")
+        expect(chat.page.locator("#chatbot .countdown")).to_be_visible()
+        expect(chat.toast).to_be_in_viewport(ratio=1)
+        chat.page.screenshot(path=directory / "desktop-trouble.png")
+
+
+def sidebar(browser: Browser, app: RunningApp, directory: Path) -> None:
+    """The conversations, as they lie over a phone's screen."""
+    with page(browser, app, 390, 844, "zh-CN", "light") as chat:
+        for question in ("为什么天空是蓝色的？", "给我出三道分数加法题"):
+            chat.page.locator("#sidebar .toggle-button").click()
+            chat.page.locator("#new-chat").click()
+            expect(chat.questions).to_have_count(0)
+            chat.say(question)
+        chat.page.locator("#sidebar .toggle-button").click()
+        expect(chat.sessions.first).to_be_in_viewport(ratio=1)
+        chat.page.screenshot(path=directory / "phone-sidebar.png")
+
+
 def main(directory: Path) -> None:
     shots = [
         ("desktop", 1280, 800, "en-US", "light", "Teacher"),
@@ -113,6 +153,8 @@ def main(directory: Path) -> None:
                     expect(chat.sessions.locator(".dot")).to_have_count(0)
                     chat.page.screenshot(path=directory / f"{name}.png")
             settings(browser, app, directory)
+            sidebar(browser, app, directory)
+            trouble(browser, app, provider, directory)
 
 
 if __name__ == "__main__":

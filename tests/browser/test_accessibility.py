@@ -48,6 +48,8 @@ def test_an_empty_and_a_long_conversation_have_no_serious_fault_on_a_desk_or_a_p
     expect(failure).to_be_visible()
     chat.page.locator("#chatbot").get_by_role("button", name="Edit").first.click()
     expect(chat.page.locator("#chatbot textarea")).to_be_visible()
+    chat.send("x" * 2001)
+    expect(chat.toast).to_be_in_viewport(ratio=1)
     check(chat, "light")
     chat.page.keyboard.press("Control+Shift+O")
     expect(examples).to_have_attribute("role", "group")
