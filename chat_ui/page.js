@@ -58,13 +58,15 @@
 
   // For screen readers: Gradio calls the example questions a list without giving it items, and the pictures
   // in the box items without a list, puts buttons into the buttons that unfold thoughts and notices, gives the
-  // field of an edit no name, and reads out the HTML of what a person wrote; and a reply is read out when it is
-  // whole, not word by word. A message is edited as it was written, too.
+  // field of an edit no name, lets only a mouse scroll what is too wide, and reads out the HTML of what a person
+  // wrote; and a reply is read out when it is whole, not word by word. A message is edited as it was written, too.
   const tidy = () => {
     find("#chatbot .examples[role=list]")?.setAttribute("role", "group");
     shown()?.setAttribute("aria-busy", Boolean(find("[data-running=true]")));
     for (const picture of all("#box [role=listitem]")) picture.setAttribute("role", "group");
     for (const arrow of all("#chatbot .thought-group .arrow:not([inert])")) arrow.inert = true;
+    for (const part of all("#chatbot .message :is(pre, table):not([tabindex])"))
+      if (part.scrollWidth > part.clientWidth) part.tabIndex = 0;
     for (const head of all(".toast-header[role]")) head.removeAttribute("role");
     for (const bubble of all('#chatbot [data-testid=user][aria-label*="<"]')) bubble.removeAttribute("aria-label");
     for (const field of all("#chatbot textarea")) {

@@ -9,6 +9,13 @@ from tests.browser.chat import ChatPage
 from tests.browser.conftest import OpenPage
 
 SERIOUS = ("serious", "critical")
+# Words of every colour, and a line that is too wide for the page.
+CODE = f'''@cached
+class Thing(Base):  # why
+    """It stands for something."""
+    size: int = 3 if True else None
+    text = f"{{size}} of {"many, " * 20}"
+'''
 COLOURS_ARE_FINAL = "!document.getAnimations().some((running) => running instanceof CSSTransition)"
 
 
@@ -38,11 +45,12 @@ def test_an_empty_and_a_long_conversation_have_no_serious_fault_on_a_desk_or_a_p
     examples = chat.page.locator("#chatbot .examples")
     expect(examples).to_have_attribute("role", "group")
     check(chat, "light", "dark")
-    chat.say("[[reason]] | a | b |\n|---|---|\n| 1 | 2 |\n\n`code` and $x$\n\n```py\nx = 1\n```")
+    chat.say(f"[[reason]] | a | b |\n|---|---|\n| 1 | 2 |\n\n`code` and $x$\n\n```python\n{CODE}```")
+    expect(chat.replies.locator("pre")).to_be_in_viewport(ratio=1)
+    check(chat, "light", "dark")
     chat.say("[[401]]")
     failure = chat.page.locator("#chatbot").get_by_text("did not accept the API key")
     expect(failure).to_be_visible()
-    check(chat, "light", "dark")
     chat.page.set_viewport_size({"width": 390, "height": 800})
     chat.reload()  # the sidebar starts closed
     expect(failure).to_be_visible()

@@ -149,3 +149,9 @@ def test_thoughts_fold_and_tables_and_formulas_are_drawn_and_prices_are_not(chat
     expect(reply.get_by_role("cell", name="2")).to_be_visible()
     expect(reply.locator(".katex")).to_have_count(4)
     expect(reply).to_contain_text("for $5 or $6")
+    row = f"|{'a long cell here|' * 12}"
+    chat.say(f"{'x' * 200}\n\n{row}\n{'|---' * 12}|\n{row}")
+    expect(reply.get_by_role("cell")).to_have_count(12)
+    too_wide = "shown => shown.scrollWidth - shown.clientWidth"
+    assert chat.page.locator("#chatbot .bubble-wrap").evaluate(too_wide) == 0
+    assert reply.locator("table").evaluate(too_wide) > 50  # it scrolls by itself
