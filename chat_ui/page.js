@@ -59,8 +59,8 @@
   // For screen readers: Gradio calls the example questions a list without giving it items, and the pictures
   // in the box items without a list, puts buttons into the buttons that unfold thoughts and notices, gives the
   // field of an edit no name, lets only a mouse scroll what is too wide, and reads out the HTML of what a person
-  // wrote; and a reply is read out when it is whole, not word by word. A message is edited as it was written, too.
-  const tidy = () => {
+  // wrote; and a reply is read out when it is whole, not word by word.
+  const describe = () => {
     find("#chatbot .examples[role=list]")?.setAttribute("role", "group");
     shown()?.setAttribute("aria-busy", Boolean(find("[data-running=true]")));
     for (const picture of all("#box [role=listitem]")) picture.setAttribute("role", "group");
@@ -69,12 +69,24 @@
       if (part.scrollWidth > part.clientWidth) part.tabIndex = 0;
     for (const head of all(".toast-header[role]")) head.removeAttribute("role");
     for (const bubble of all('#chatbot [data-testid=user][aria-label*="<"]')) bubble.removeAttribute("aria-label");
-    for (const field of all("#chatbot textarea")) {
-      field.ariaLabel = box().placeholder;
-      const cancel = field.closest(".message-row").nextElementSibling.querySelector("button:last-of-type");
-      if (edited !== opened) cancel.click();
-      else if (/^<(pre class="said"|img class="picture")/.test(field.value)) type(field, asTyped(field.value));
-    }
+    for (const field of all("#chatbot textarea")) field.ariaLabel = box().placeholder;
+  };
+
+  // A message is edited as it was written. Gradio knows an edit by its place in the list alone: one that is left
+  // open would go along into the next conversation, so it is noted where it was begun.
+  const begun = ({ target }) => {
+    if (target.closest("#chatbot .message-buttons-right button:last-of-type")) edited = opened;
+  };
+  addEventListener("click", begun, true);
+  const mendEdit = (field) => {
+    const cancel = field.closest(".message-row").nextElementSibling.querySelector("button:last-of-type");
+    if (edited !== opened) cancel.click();
+    else if (/^<(pre class="said"|img class="picture")/.test(field.value)) type(field, asTyped(field.value));
+  };
+
+  const tidy = () => {
+    describe();
+    all("#chatbot textarea").forEach(mendEdit);
     settle();
   };
 
@@ -169,13 +181,6 @@
     if (!find("#drawer").classList.contains("open")) find("#drawer .toggle-button").click();
     find("#prompt textarea").focus();
   };
-
-  // Gradio knows an edit by its place in the list alone: one that is left open would go along into the next
-  // conversation, so it is noted where it was begun.
-  const begun = ({ target }) => {
-    if (target.closest("#chatbot .message-buttons-right button:last-of-type")) edited = opened;
-  };
-  addEventListener("click", begun, true);
 
   // An edit replaces what follows. Asked before Gradio hears of it, for it shows an edit at once.
   const replacesMore = (panel) =>
