@@ -56,6 +56,11 @@ def read_image(data: bytes) -> tuple[Image, str]:
     return image, _data_url(_MEDIA_TYPE, _encoded(sent, "JPEG", 85))
 
 
+def file_of(data_url: str) -> bytes:
+    """The content of the file in a data URL that `read_image` made."""
+    return base64.b64decode(data_url.partition(",")[2])
+
+
 def _decoded(data: bytes) -> PIL.Image.Image:
     """The picture, RGB or RGBA, upright and no larger than it is sent. Raises whatever goes wrong."""
     if any(data.count(part) > _COSTLY_AT_MOST for part in _COSTLY.get(data[:2], ())):

@@ -21,6 +21,7 @@ from .errors import (
     MessageNotFound,
     TurnNotFound,
 )
+from .images import file_of
 from .limits import RateLimiter
 from .llm import ChatModel, NoModel
 from .messages import ChatMessage, Feedback, Sampling, Session, TurnEnd, TurnEvent
@@ -343,13 +344,14 @@ class ChatService:
         )
 
     @store_border()
-    async def undo(self, user_id: str, session_id: str) -> str:
-        """Stops what runs and removes the user's latest message with its reply; the message's text.
-        Raises TurnNotFound when nothing was said."""
+    async def undo(self, user_id: str, session_id: str) -> tuple[str, list[bytes]]:
+        """Stops what runs and removes the user's latest message with its reply; the message's text and its
+        images, as `start_turn` takes them. Raises TurnNotFound when nothing was said."""
         await self.stop(user_id, session_id)
         asked = await self._latest_question(user_id, session_id)
+        images = await self._store.images(user_id, session_id, [image.id for image in asked.images])
         await self._store.truncate(user_id, session_id, asked.id)
-        return asked.content
+        return asked.content, [file_of(url) for url in images.values()]
 
     @store_border()
     async def rate(self, user_id: str, session_id: str, message_id: str, feedback: str) -> None:

@@ -10,6 +10,8 @@ from typing import Any, TypedDict
 from uuid import uuid4
 
 import gradio as gr
+from gradio.processing_utils import save_bytes_to_cache
+from gradio.utils import get_upload_folder
 
 from chat_core import ChatError, ChatMessage, ChatService, Portable, Sampling, new_user_id
 from chat_core.errors import ImageUnreadable, MessageNotFound
@@ -239,11 +241,12 @@ class Handlers:
             return await self._page.go_on(visitor, place, window=place["window"])
 
     async def undo(self, identity: Identity, place: Place, request: gr.Request) -> list[Any]:
-        """The latest message and its reply are taken back; its text returns to the box."""
+        """The latest message and its reply are taken back; its text and pictures return to the box."""
         visitor = _visitor(request, identity)
         with _told(visitor):
-            text = await self._page.at(place).undo(visitor.user_id, place["session_id"])
-            return [{"text": text, "files": []}, *await self._page.go_on(visitor, place)]
+            text, images = await self._page.at(place).undo(visitor.user_id, place["session_id"])
+            written: Written = {"text": text, "files": [await _as_uploaded(image) for image in images]}
+            return [written, *await self._page.go_on(visitor, place)]
 
     async def edit(
         self,
@@ -375,6 +378,10 @@ async def _uploaded(file: str) -> bytes:
         return await asyncio.to_thread(Path(file).read_bytes)
     except OSError:  # uploads are deleted after an hour
         raise ImageUnreadable() from None
+
+
+async def _as_uploaded(image: bytes) -> str:
+    return await asyncio.to_thread(save_bytes_to_cache, image, "picture.jpg", get_upload_folder())
 
 
 def _visitor(request: gr.Request, identity: Identity) -> Visitor:

@@ -90,6 +90,11 @@ def test_a_picture_needs_no_words_and_stays_when_words_are_added(
     give(chat, "paste", picture("PNG", (20, 10)))
     expect(waiting(chat)).to_have_count(1)
     chat.say("")
+    chat.page.locator("#chatbot").get_by_role("button", name="Undo").click()
+    expect(chat.replies).to_have_count(0)
+    expect(waiting(chat)).to_have_count(1)  # it is in the box again
+    assert waiting(chat).evaluate("image => image.decode().then(() => image.naturalWidth)") == 20
+    chat.say("")
     expect(chat.replies).to_have_count(1)
     chat.page.locator("#chatbot").get_by_role("button", name="Edit").click()
     field = chat.page.locator("#chatbot textarea")

@@ -16,7 +16,7 @@ from chat_core.errors import (
     MessageEmpty,
     TooManyImages,
 )
-from chat_core.images import read_image
+from chat_core.images import file_of, read_image
 from tests.conftest import Connect
 from tests.contract.conftest import dump
 from tests.pictures import picture, seen
@@ -117,8 +117,9 @@ async def test_a_message_that_is_tried_again_keeps_its_pictures(chat: Chat) -> N
 
 
 async def test_pictures_do_not_outlive_their_messages(chat: Chat, connect: Connect) -> None:
-    await look(chat)
-    await chat.service.undo(chat.user, chat.id)
+    shown = await look(chat, "Look!")
+    text, files = await chat.service.undo(chat.user, chat.id)
+    assert (text, [file_of(url) for url in shown]) == ("Look!", files)
     call = await chat.say("Hello", "Hi.")
     assert call.images == []
     assert [key for key in await connect().keys("*") if key.endswith(":images")] == []

@@ -120,9 +120,9 @@ async def test_a_correction_of_a_message_that_is_gone_stores_nothing(chat: Chat)
 async def test_undo_gives_the_text_back(chat: Chat) -> None:
     await chat.say("One?", "1.")
     await chat.say("Two?", "2.")
-    assert await chat.service.undo(chat.user, chat.id) == "Two?"
+    assert await chat.service.undo(chat.user, chat.id) == ("Two?", [])
     assert await chat.contents() == ["One?", "1."]
-    assert await chat.service.undo(chat.user, chat.id) == "One?"
+    assert await chat.service.undo(chat.user, chat.id) == ("One?", [])
     assert await chat.contents() == []
     with pytest.raises(TurnNotFound):
         await chat.service.undo(chat.user, chat.id)
@@ -132,7 +132,7 @@ async def test_undo_stops_a_running_reply_first(chat: Chat) -> None:
     _, call = await chat.ask("Why?")
     call.say("Well, ")
     await chat.read_until("Well, ")
-    assert await chat.service.undo(chat.user, chat.id) == "Why?"
+    assert await chat.service.undo(chat.user, chat.id) == ("Why?", [])
     assert call.closed.is_set()
     assert await chat.contents() == []
 
