@@ -23,7 +23,7 @@
     history.replaceState(history.state, "", address);
     document.title = place.title ? `${place.title} · ${name}` : name;
     // Who sends a message wants to see what becomes of it, wherever they were reading.
-    if (place.turn_id || place.session_id !== opened) window.followEnd();
+    if (place.turn_id || place.session_id !== opened) followed = true;
     opened = place.session_id;
     tidy();
   };
@@ -154,10 +154,6 @@
     },
     true,
   );
-  window.followEnd = () => {
-    followed = true;
-    settle();
-  };
   // What is read stays where it is when earlier messages come in above it.
   window.keepPlace = () => {
     kept = below();
