@@ -1,7 +1,7 @@
 """The chat without a user interface: sessions, turns, roles, models, and where they are kept."""
 
-from .backends import Notice
 from .errors import ChatError, ConfigError, ModelError
+from .exchange import ConversationExport, Headings
 from .messages import (
     ChatMessage,
     ContextReceipt,
@@ -10,16 +10,15 @@ from .messages import (
     Image,
     Sampling,
     Session,
+    StoredMessages,
     TurnEnd,
     TurnError,
     TurnEvent,
     Usage,
 )
-from .portable import Headings, Portable
 from .roles import Language, Role, Roles
-from .service import ChatService, Health, Stopped, new_user_id
+from .service import ChatService, HealthReport, Notice, StopResult, new_user_id
 from .settings import Settings
-from .store import Messages
 
 __all__ = [
     "ChatError",
@@ -27,22 +26,22 @@ __all__ = [
     "ChatService",
     "ConfigError",
     "ContextReceipt",
+    "ConversationExport",
     "Delta",
     "Feedback",
     "Headings",
-    "Health",
+    "HealthReport",
     "Image",
     "Language",
-    "Messages",
     "ModelError",
     "Notice",
-    "Portable",
     "Role",
     "Roles",
     "Sampling",
     "Session",
     "Settings",
-    "Stopped",
+    "StopResult",
+    "StoredMessages",
     "TurnEnd",
     "TurnError",
     "TurnEvent",

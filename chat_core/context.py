@@ -19,8 +19,8 @@ TOKENS_PER_MESSAGE = 4
 # About what providers count for a picture of the size that is sent.
 TOKENS_PER_IMAGE = 1000
 # Stands for a message of nothing but images that are not sent: some providers refuse an empty one.
-_UNSEEN = "[image]"
-_WIDE = re.compile(r"[^\x00-\u02ff]")
+_IMAGE_PLACEHOLDER = "[image]"
+_NON_LATIN = re.compile(r"[^\x00-\u02ff]")
 
 
 class Context(NamedTuple):
@@ -35,7 +35,7 @@ def estimate_tokens(text: str) -> int:
 
     No tokenizer is asked: every provider has its own, and the budget leaves room for the error.
     """
-    wide = len(_WIDE.findall(text))
+    wide = len(_NON_LATIN.findall(text))
     return wide + -(-(len(text) - wide) // 4) + TOKENS_PER_MESSAGE
 
 
@@ -46,19 +46,22 @@ def build_context(
     *,
     max_messages: int,
     max_tokens: int,
+    older: int = 0,
     images: Mapping[str, str] = {},
 ) -> Context:
     """The system prompt, the latest `max_messages` of `history` and the new `message`.
 
-    `history` is oldest first and does not contain `message`. When `max_tokens` would be exceeded the
-    oldest messages are left out; the new one always goes in. 0 means no limit, for either. `images` are the
-    data URLs of those that may be sent, by id. Of an older message whose images do not fit only the text is
-    sent.
+    `history` is oldest first and does not contain `message`; `older` is how many messages are stored before
+    those in it, which only the receipt counts. When `max_tokens` would be exceeded the oldest messages are
+    left out; the new one always goes in. 0 means no limit, for either. `images` are the data URLs of those
+    that may be sent, by id. Of an older message whose images do not fit only the text is sent.
     """
-    sent, spent = _chosen(system_prompt, history, message, max_messages, max_tokens, images)
-    receipt = ContextReceipt(sent=len(sent), dropped=len(history) + 1 - len(sent), estimated_tokens=spent)
+    sent, tokens = _select_messages(system_prompt, history, message, max_messages, max_tokens, images)
+    receipt = ContextReceipt(
+        sent=len(sent), dropped=older + len(history) + 1 - len(sent), estimated_tokens=tokens
+    )
     system = PromptMessage(role="system", content=system_prompt)
-    shown = (_prompt_message(said, [images[image_id] for image_id in ids]) for said, ids in sent)
+    shown = (_prompt_message(earlier, [images[image_id] for image_id in ids]) for earlier, ids in sent)
     return Context([system, *shown], receipt)
 
 
@@ -71,12 +74,12 @@ def images_to_send(
     max_tokens: int,
 ) -> list[str]:
     """The ids of the images that `build_context` would send if it had them all."""
-    known = {image.id for said in (*history, message) for image in said.images}
-    sent, _ = _chosen(system_prompt, history, message, max_messages, max_tokens, known)
+    known = {image.id for earlier in (*history, message) for image in earlier.images}
+    sent, _ = _select_messages(system_prompt, history, message, max_messages, max_tokens, known)
     return [image_id for _, ids in sent for image_id in ids]
 
 
-def _chosen(
+def _select_messages(
     system_prompt: str,
     history: Sequence[ChatMessage],
     message: ChatMessage,
@@ -86,30 +89,32 @@ def _chosen(
 ) -> tuple[list[tuple[ChatMessage, list[str]]], int]:
     """The messages to send, oldest first and each with the ids of its images to send, and their tokens."""
 
-    def sendable(said: ChatMessage) -> list[str]:
-        return [image.id for image in said.images if image.id in images] if said.images else []
+    def sendable(message: ChatMessage) -> list[str]:
+        return [image.id for image in message.images if image.id in images] if message.images else []
 
     latest = history[-max_messages:] if max_messages else history
-    new = sendable(message)
-    chosen = [(message, new)]
-    spent = estimate_tokens(system_prompt) + estimate_tokens(message.content) + TOKENS_PER_IMAGE * len(new)
+    new_ids = sendable(message)
+    selected = [(message, new_ids)]
+    tokens = (
+        estimate_tokens(system_prompt) + estimate_tokens(message.content) + TOKENS_PER_IMAGE * len(new_ids)
+    )
     for earlier in reversed(latest):
         ids, cost = sendable(earlier), estimate_tokens(earlier.content)
-        if max_tokens and spent + cost > max_tokens:
+        if max_tokens and tokens + cost > max_tokens:
             break
-        if max_tokens and spent + cost + TOKENS_PER_IMAGE * len(ids) > max_tokens:
+        if max_tokens and tokens + cost + TOKENS_PER_IMAGE * len(ids) > max_tokens:
             ids = []
-        spent += cost + TOKENS_PER_IMAGE * len(ids)
-        chosen.append((earlier, ids))
-    return chosen[::-1], spent
+        tokens += cost + TOKENS_PER_IMAGE * len(ids)
+        selected.append((earlier, ids))
+    return selected[::-1], tokens
 
 
-def _prompt_message(said: ChatMessage, urls: Sequence[str]) -> PromptMessage:
-    if not said.images:
-        return {"role": said.role, "content": said.content}
-    wordless = not said.content.strip()
+def _prompt_message(message: ChatMessage, urls: Sequence[str]) -> PromptMessage:
+    if not message.images:
+        return {"role": message.role, "content": message.content}
+    without_text = not message.content.strip()
     if not urls:
-        return {"role": said.role, "content": _UNSEEN if wordless else said.content}
-    words = [] if wordless else [{"type": "text", "text": said.content}]
-    pictures = [{"type": "image_url", "image_url": {"url": url}} for url in urls]
-    return {"role": said.role, "content": [*words, *pictures]}
+        return {"role": message.role, "content": _IMAGE_PLACEHOLDER if without_text else message.content}
+    text_parts = [] if without_text else [{"type": "text", "text": message.content}]
+    image_parts = [{"type": "image_url", "image_url": {"url": url}} for url in urls]
+    return {"role": message.role, "content": [*text_parts, *image_parts]}

@@ -12,9 +12,12 @@ Feedback = Literal["", "like", "dislike"]
 
 
 class _Record(BaseModel):
-    """Stored as JSON; a field this version does not know is ignored, so that versions can be mixed."""
+    """Stored as JSON; a field this version does not know is ignored, so that versions can be mixed.
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    Where a field has an alias, that is its name in the store and at the endpoints; both names are read.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", validate_by_name=True, serialize_by_alias=True)
 
     def to_json(self) -> str:
         """The record as JSON, without the fields that have their default."""
@@ -81,10 +84,13 @@ class Image(_Record):
 
 
 class ChatMessage(_Record):
-    """One message of a conversation. `timestamp` is in seconds since 1970; `turn_id` is shared by a
-    user's message and the reply to it; the fields from `reasoning` on belong to replies. To a user's message
-    belong its `images` and the `earlier` replies that it got, when it was tried again. `as_role` is the key
-    of the role that a reply was given in, `seconds_of_thought` how long it reasoned before its text."""
+    """One message of a conversation.
+
+    `timestamp` is in seconds since 1970; `turn_id` is shared by a user's message and the reply to it. To a
+    user's message belong its `images` and, when it was regenerated, `versions`: the replies that it also
+    got, besides the one that follows it. The fields from `reasoning` on belong to replies: `role_key` is
+    the key of the role that gave it, `reasoning_seconds` how long it reasoned before its text.
+    """
 
     id: str
     role: Literal["user", "assistant"]
@@ -93,10 +99,10 @@ class ChatMessage(_Record):
     status: Status = "done"
     turn_id: str = ""
     images: tuple[Image, ...] = ()
-    earlier: tuple["ChatMessage", ...] = ()
+    versions: tuple["ChatMessage", ...] = Field((), alias="earlier")
     reasoning: str = ""
-    seconds_of_thought: float | None = None
-    as_role: str = ""
+    reasoning_seconds: float | None = Field(None, alias="seconds_of_thought")
+    role_key: str = Field("", alias="as_role")
     model: str = ""
     usage: Usage | None = None
     context: ContextReceipt | None = None
@@ -106,10 +112,33 @@ class ChatMessage(_Record):
     feedback: Feedback = ""
 
 
+class StoredMessages(NamedTuple):
+    """Stored messages, oldest first. `unreadable` is how many rows could not be read and are left out,
+    `older` how many are stored before these."""
+
+    items: list[ChatMessage]
+    unreadable: int = 0
+    older: int = 0
+
+
+TITLE_CHARS = 60
+
+
+def title_from(message: ChatMessage) -> str:
+    """A conversation's title from its first message: the first line, at most TITLE_CHARS characters."""
+    first_line = next((line for line in message.content.splitlines() if line.strip()), "")
+    title = " ".join(first_line.split())
+    return title if len(title) <= TITLE_CHARS else f"{title[: TITLE_CHARS - 1]}…"
+
+
 class Session(_Record):
-    """A conversation's head. `role` is the key of the role that answers, `messages` how many messages
-    are stored, `revision` grows with every change, `last_turn` is the id of the latest turn and
-    `running` says whether it still runs. A `pinned` one does not expire. Times are in seconds since 1970."""
+    """A conversation's head.
+
+    `role` is the key of the role that answers, `messages` how many messages are stored, `revision` grows
+    with every change. `last_turn` is the id of the latest turn, `open_turn` the same until its end is
+    stored, `running` says whether a process is writing it now. A `pinned` session does not expire. Times
+    are in seconds since 1970.
+    """
 
     id: str
     title: str = ""
@@ -121,6 +150,7 @@ class Session(_Record):
     messages: int = 0
     revision: int = 0
     last_turn: str = ""
+    open_turn: str = ""
     running: bool = False
     pinned: bool = False
     expires_at: float | None = None

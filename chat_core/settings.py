@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from .errors import ConfigError
-from .keys import USER_ID
+from .validation import USER_ID
 
 
 def _split(value: object) -> object:

@@ -4,23 +4,21 @@ import gradio as gr
 
 from chat_core import ChatService
 
-from . import api, layout
-from .events import Handlers, wire
-from .pace import Pace
+from . import api, page
 
 
 def build_ui(service: ChatService) -> gr.Blocks:
     """The page over `service`, with its named endpoints. Opens nothing."""
     demo: gr.Blocks
     with gr.Blocks(
-        title=layout.TITLE,
+        title=page.TITLE,
         fill_height=True,
         analytics_enabled=False,
         delete_cache=(3600, 3600),  # uploaded pictures; what is kept of them is kept with the conversation
     ) as demo:
-        pace = Pace()
-        api.register(api.Endpoints(service, pace))  # first: a listener of the same name gets another one
-        wire(demo, layout.build(service), Handlers(service, pace))
+        pacer = page.FramePacer()
+        api.register(api.Endpoints(service, pacer))  # first: a listener of the same name gets another one
+        page.build_page(demo, service, pacer)
     demo.max_threads = 256  # also the number of generators that may run at once
     demo.state_session_capacity = 1000
     demo.queue(max_size=512, default_concurrency_limit=None, api_open=False)

@@ -1,4 +1,5 @@
 () => {
+  window.chat = {};
   const find = (selector) => document.querySelector(selector);
   const box = () => find("#box textarea");
   const toggleSidebar = () => find("#sidebar .toggle-button")?.click();
@@ -6,17 +7,17 @@
   // The address names the open conversation, so that each tab, a reload and a bookmark find their own.
   const name = document.title;
   let [opened, edited] = ["", ""];
-  window.whereAmI = (identity) => ({
+  window.chat.identify = (identity) => ({
     ...identity,
     session_id: new URLSearchParams(location.search).get("c") ?? identity.session_id,
     minutes_west: new Date().getTimezoneOffset(),
     language: localStorage.getItem("language") ?? "",
   });
-  window.speak = (language) => {
+  window.chat.setLanguage = (language) => {
     localStorage.setItem("language", language);
     location.reload();
   };
-  window.showPlace = (place) => {
+  window.chat.showTab = (place) => {
     const address = new URL(location.href);
     if (place.session_id && !place.temporary) address.searchParams.set("c", place.session_id);
     else address.searchParams.delete("c");
@@ -34,7 +35,7 @@
   const write = navigator.clipboard?.writeText.bind(navigator.clipboard);
   const withTabs = (text) => (text.includes("\ufeff") ? text.replace(/^ (?=```|~~~)|\ufeff/gm, "") : text);
   const plain = (html) => new DOMParser().parseFromString(html, "text/html").body.textContent;
-  const asTyped = (text) => text.replace(/<pre class="said">.*?<\/pre>|<img class="picture"[^>]*>/g, plain);
+  const asTyped = (text) => text.replace(/<pre class="user-text">.*?<\/pre>|<img class="picture"[^>]*>/g, plain);
   const asSaid = (text) =>
     withTabs(asTyped(text.replace(/^<span class="note">[^<]*<\/span>\n*|\n*<span class="note">[^<]*<\/span>$/g, "")));
   let code;
@@ -81,7 +82,7 @@
   const mendEdit = (field) => {
     const cancel = field.closest(".message-row").nextElementSibling.querySelector("button:last-of-type");
     if (edited !== opened) cancel.click();
-    else if (/^<(pre class="said"|img class="picture")/.test(field.value)) type(field, asTyped(field.value));
+    else if (/^<(pre class="user-text"|img class="picture")/.test(field.value)) type(field, asTyped(field.value));
   };
 
   const tidy = () => {
@@ -110,14 +111,14 @@
     }
   };
   addEventListener("offline", () => lost(true));
-  addEventListener("online", () => find("#look").click());
+  addEventListener("online", () => find("#refresh").click());
 
   // What happened in another tab is asked for when this one is looked at.
-  const look = () => document.visibilityState === "visible" && find("#look")?.click();
+  const look = () => document.visibilityState === "visible" && find("#refresh")?.click();
   document.addEventListener("visibilitychange", look);
   addEventListener("focus", look);
 
-  window.save = (file) => {
+  window.chat.download = (file) => {
     const link = document.createElement("a");
     link.href = URL.createObjectURL(new Blob([file.text]));
     link.download = file.name.replace(/[\\/:*?"<>|]/g, "_");
@@ -155,7 +156,7 @@
     true,
   );
   // What is read stays where it is when earlier messages come in above it.
-  window.keepPlace = () => {
+  window.chat.keepScrollPosition = () => {
     kept = below();
     setTimeout(() => (kept = 0), 1000);
   };
@@ -172,7 +173,7 @@
   tidy();
 
   // Who chooses the role of their own is shown where its prompt is written.
-  window.choseRole = (role) => {
+  window.chat.roleChosen = (role) => {
     if (role !== "custom") return;
     if (!find("#drawer").classList.contains("open")) find("#drawer .toggle-button").click();
     find("#prompt textarea").focus();

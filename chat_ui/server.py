@@ -15,8 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chat_core import ChatService
 
-from .layout import I18N, PICTURES
-from .theme import build_theme
+from .page import I18N, PICTURES, build_theme
 
 HERE = Path(__file__).parent
 

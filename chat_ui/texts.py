@@ -261,18 +261,18 @@ TEXTS: dict[str, dict[Language, str]] = {
 }
 
 
-def say(language: Language, key: str, **facts: object) -> str:
+def t(language: Language, key: str, **facts: object) -> str:
     """The text of that key with its facts filled in."""
     return TEXTS[key][language].format(**facts)
 
 
-def explain(language: Language, error: ChatError | TurnError) -> str:
+def error_text(language: Language, error: ChatError | TurnError) -> str:
     """What went wrong, for a person, with the provider's own reason if it gave one."""
-    sentence = say(language, f"error.{error.code}", **error.facts)
+    sentence = t(language, f"error.{error.code}", **error.facts)
     if error.code == "model_rate_limited" and (wait := error.facts.get("retry_after")):
-        sentence += " " + say(language, "retry_after", seconds=wait)
+        sentence += " " + t(language, "retry_after", seconds=wait)
     if reason := error.facts.get("reason"):
-        sentence += " " + say(language, "reason", reason=reason)
+        sentence += " " + t(language, "reason", reason=reason)
     return sentence
 
 

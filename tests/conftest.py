@@ -14,7 +14,7 @@ import fakeredis
 import pytest
 from redis.asyncio import Redis
 
-from chat_core.embedded.valkey import EmbeddedValkey
+from chat_core.storage.valkey import EmbeddedValkey
 from tests.fake_openai import FakeOpenAI, in_thread
 from tests.running import RunningApp, running_app
 

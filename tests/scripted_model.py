@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 
 from chat_core.context import PromptMessage
-from chat_core.llm import Piece
 from chat_core.messages import Sampling, Usage
+from chat_core.models import Piece
 from tests.fake_openai import text_of
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from gradio_client import Client
 
-from chat_core.embedded.valkey import EmbeddedValkey
+from chat_core.storage.valkey import EmbeddedValkey
 from tests.app.clients import connected
 from tests.running import RunningApp
 

@@ -14,7 +14,7 @@ import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 
-from chat_core.embedded.valkey import EmbeddedValkey
+from chat_core.storage.valkey import EmbeddedValkey
 from tests.app.clients import connected, start
 from tests.running import APP, RunningApp, launch, running_app
 

@@ -6,7 +6,8 @@ from uuid import uuid4
 from playwright.sync_api import expect
 from redis import Redis
 
-from chat_core import ChatMessage, keys
+from chat_core import ChatMessage
+from chat_core.storage import keys
 from tests.browser.chat import ChatPage
 from tests.browser.conftest import owner
 from tests.fake_openai import DONE, FakeOpenAI, finish, paced, stream, text

@@ -131,7 +131,7 @@ def test_what_a_person_wrote_and_a_reply_are_shown_and_copied_to_the_character(c
         chat.page.locator("#new-chat").click()
         expect(chat.questions).to_have_count(0)
         chat.say(code)
-        assert chat.questions.locator(".said").text_content() == code
+        assert chat.questions.locator(".user-text").text_content() == code
         assert "\t" in chat.questions.first.inner_text()
         copy.first.click()
         assert clipboard(chat) == code

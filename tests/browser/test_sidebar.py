@@ -7,7 +7,7 @@ from uuid import uuid4
 from playwright.sync_api import expect
 from redis import Redis
 
-from chat_core import keys
+from chat_core.storage import keys
 from tests.browser.chat import ChatPage
 from tests.browser.conftest import OpenPage, owner
 

@@ -6,9 +6,8 @@ from collections.abc import AsyncIterable, Callable
 import pytest
 from redis.asyncio import Redis
 
-from chat_core import keys
 from chat_core.messages import ChatMessage, Delta, Image, TurnEnd, TurnEvent
-from chat_core.store import SessionStore
+from chat_core.storage import Change, SessionStore, keys
 from chat_core.turns import TurnLog
 
 USER, SESSION = "u_ada", "s1"
@@ -31,12 +30,12 @@ def store(redis: Redis, clock: Clock) -> SessionStore:
 @pytest.fixture
 async def session(store: SessionStore) -> str:
     """The id of an empty session of USER."""
-    return (await store.create(USER, SESSION, "assistant")).id
+    return (await store.create(USER, SESSION, {"role": "assistant"})).id
 
 
 @pytest.fixture
 def log(redis: Redis, store: SessionStore, monkeypatch: pytest.MonkeyPatch) -> TurnLog:
-    monkeypatch.setattr("chat_core.turns._BLOCK_MS", 50)
+    monkeypatch.setattr("chat_core.turns.log._BLOCK_MS", 50)
     return TurnLog(redis, store)
 
 
@@ -44,7 +43,7 @@ def question(turn_id: str = "t1", text: str = "Why?") -> ChatMessage:
     return ChatMessage(id=f"{turn_id}-message", role="user", content=text, timestamp=1.0, turn_id=turn_id)
 
 
-def look(turn_id: str, *image_ids: str) -> ChatMessage:
+def question_with_images(turn_id: str, *image_ids: str) -> ChatMessage:
     """A question with images of these ids."""
     images = [Image(id=i, media_type="image/jpeg", width=8, height=6, preview="data:,") for i in image_ids]
     return question(turn_id).model_copy(update={"images": tuple(images)})
@@ -69,12 +68,11 @@ def done(turn_id: str = "t1", text: str = "Because.", reasoning: str = "") -> Tu
     return TurnEnd(status="done", message=answer(turn_id, text, reasoning))
 
 
-async def append(redis: Redis, store: SessionStore, *messages: ChatMessage) -> None:
-    async with redis.pipeline() as pipe:
-        for message in messages:
-            store.queue_append(pipe, USER, SESSION, message)
-        store.queue_touch(pipe, USER, SESSION)
-        await pipe.execute()
+async def append(store: SessionStore, *messages: ChatMessage) -> None:
+    change = Change(USER, SESSION)
+    for message in messages:
+        change.append(message, store.max_messages)
+    await store.commit(change)
 
 
 async def die(redis: Redis) -> None:

@@ -8,10 +8,9 @@ from collections.abc import AsyncIterable, Callable
 import pytest
 from redis.asyncio import Redis
 
-from chat_core import keys
 from chat_core.errors import ModelDisconnected
 from chat_core.messages import ChatMessage, DeltaKind, TurnEnd, TurnError, TurnEvent
-from chat_core.store import SessionStore
+from chat_core.storage import SessionStore, keys
 from chat_core.turns import LiveTurn, TurnLog
 
 from .conftest import SESSION, USER, answer, die, done, parts, question, read
@@ -190,7 +189,7 @@ class Play:
         message = answer(text=live.text("text"), reasoning=live.text("reasoning"))
         end = TurnEnd(status="done", message=message if message.content else None)
         assert await self.log.finish(USER, SESSION, "t1", end, live.read(live.logged), live.position)
-        live.close(end)
+        live.publish_end(end)
 
     def remote(self, after: int) -> AsyncIterable[TurnEvent]:
         return self.log.follow(USER, SESSION, "t1", after)

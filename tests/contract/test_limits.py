@@ -4,7 +4,7 @@ import pytest
 from redis.asyncio import Redis
 
 from chat_core.errors import RateLimited
-from chat_core.limits import RateLimiter
+from chat_core.storage import RateLimiter
 
 
 async def test_the_limit_is_reached_after_as_many_messages(redis: Redis) -> None:

@@ -6,17 +6,28 @@ import logging
 import pytest
 from redis.asyncio import Redis
 
-from chat_core import keys
 from chat_core.errors import SessionNotFound
-from chat_core.messages import Session
-from chat_core.store import SessionStore
+from chat_core.messages import Session, StoredMessages
+from chat_core.storage import PromptStore, SessionStore, keys
 from chat_core.turns import LiveTurn, TurnLog
 
-from .conftest import SESSION, TTL_SECONDS, USER, Clock, answer, append, done, dump, look, question, urls
+from .conftest import (
+    SESSION,
+    TTL_SECONDS,
+    USER,
+    Clock,
+    answer,
+    append,
+    done,
+    dump,
+    question,
+    question_with_images,
+    urls,
+)
 
 
 async def test_a_new_session_is_empty_and_can_be_read_again(store: SessionStore) -> None:
-    created = await store.create(USER, "s1", "teacher", "small-model")
+    created = await store.create(USER, "s1", {"role": "teacher", "model": "small-model"})
     assert created == await store.get(USER, "s1")
     assert (created.role, created.model, created.title, created.messages) == ("teacher", "small-model", "", 0)
     assert (created.last_turn, created.running, created.revision) == ("", False, 1)
@@ -31,17 +42,17 @@ async def test_a_session_is_added_with_the_latest_of_what_was_said(
     redis: Redis, clock: Clock, max_messages: int, kept: int
 ) -> None:
     store = SessionStore(redis, max_messages=max_messages, ttl_seconds=TTL_SECONDS, clock=clock)
-    added = await store.add(USER, "s1", {"role": "teacher", "title": "Why"}, SAID)
+    added = await store.create(USER, "s1", {"role": "teacher", "title": "Why"}, SAID)
     assert added == await store.get(USER, "s1") == (await store.sessions(USER))[0]
     assert (added.role, added.title, added.messages) == ("teacher", "Why", kept)
     assert (added.last_turn, added.running, added.revision) == ("t2", False, 1)
-    assert await store.messages(USER, "s1") == (SAID[-kept:], 0)
+    assert await store.messages(USER, "s1") == StoredMessages(SAID[-kept:])
 
 
 @pytest.mark.parametrize(("ttl_seconds", "left"), [(TTL_SECONDS, TTL_SECONDS), (0, -1)], ids=["some", "no"])
 async def test_all_of_an_added_session_expires_together(redis: Redis, ttl_seconds: int, left: int) -> None:
     store = SessionStore(redis, max_messages=0, ttl_seconds=ttl_seconds)
-    await store.add(USER, "s1", {"role": "teacher"}, SAID)
+    await store.create(USER, "s1", {"role": "teacher"}, SAID)
     stored = {keys.sessions(USER), keys.session(USER, "s1"), keys.messages(USER, "s1")}
     assert set(await redis.keys("*")) == stored
     assert {await redis.ttl(key) for key in stored} == {left}
@@ -51,8 +62,8 @@ async def test_a_session_that_is_added_again_because_the_answer_got_lost_says_no
     store: SessionStore,
 ) -> None:
     for _ in range(2):
-        await store.add(USER, "s1", {"role": "teacher"}, SAID)
-    assert await store.messages(USER, "s1") == (SAID, 0)
+        await store.create(USER, "s1", {"role": "teacher"}, SAID)
+    assert await store.messages(USER, "s1") == StoredMessages(SAID)
     assert len(await store.sessions(USER)) == 1
 
 
@@ -72,19 +83,20 @@ async def test_somebody_elses_session_is_not_found(store: SessionStore, session:
 async def test_somebody_elses_session_cannot_be_changed(
     redis: Redis, store: SessionStore, session: str, change: str
 ) -> None:
-    await append(redis, store, question())
+    await append(store, question())
     before = await dump(redis)
     with pytest.raises(SessionNotFound):
         await (
             store.clear("u_eve", session) if change == "clear" else store.update("u_eve", session, title="x")
         )
-    await store.delete("u_eve", session)
+    with pytest.raises(SessionNotFound):
+        await store.delete("u_eve", session)
     assert await dump(redis) == before
 
 
 async def test_sessions_come_with_the_one_changed_last_first(store: SessionStore) -> None:
     for session_id in ("s1", "s2", "s3"):
-        await store.create(USER, session_id, "assistant")
+        await store.create(USER, session_id, {"role": "assistant"})
     await store.update(USER, "s2", title="A new name is no news")
     await store.clear(USER, "s1")
     assert [session.id for session in await store.sessions(USER)] == ["s1", "s3", "s2"]
@@ -98,10 +110,10 @@ async def test_a_query_finds_titles_and_messages_in_any_case(
     store: SessionStore, log: TurnLog, query: str, found: list[str]
 ) -> None:
     for session_id in ("s1", "s2", "s3"):
-        await store.create(USER, session_id, "assistant")
+        await store.create(USER, session_id, {"role": "assistant"})
     await log.claim(USER, "s1", question("t1", "Why does it rain? 天空"), head={})
     await store.update(USER, "s2", title="A title about Rain")
-    await store.create("u_other", "s4", "assistant")
+    await store.create("u_other", "s4", {"role": "assistant"})
     await store.update("u_other", "s4", title="rain elsewhere")
     assert sorted(s.id for s in await store.sessions(USER, query)) == sorted(found)
 
@@ -110,8 +122,8 @@ async def test_a_pinned_session_and_the_list_it_stands_in_never_expire(
     redis: Redis, store: SessionStore, log: TurnLog, session: str
 ) -> None:
     await store.pin(USER, session, True)
-    await log.claim(USER, session, look("t1", "i1"), head={}, images=urls("i1"))
-    await store.create(USER, "another", "assistant")
+    await log.claim(USER, session, question_with_images("t1", "i1"), head={}, images=urls("i1"))
+    await store.create(USER, "another", {"role": "assistant"})
     kept = [keys.session(USER, session), keys.messages(USER, session), keys.images(USER, session)]
     listed = [keys.sessions(USER), keys.pinned(USER)]
     assert [await redis.ttl(key) for key in kept + listed] == [-1, -1, -1, -1, -1]
@@ -129,7 +141,7 @@ async def test_a_pinned_session_and_the_list_it_stands_in_never_expire(
 
 async def test_pinning_is_no_news(store: SessionStore) -> None:
     for session_id in ("s1", "s2"):
-        await store.create(USER, session_id, "assistant")
+        await store.create(USER, session_id, {"role": "assistant"})
     before = await store.get(USER, "s1")
     await store.pin(USER, "s1", True)
     assert (await store.get(USER, "s1")).updated_at == before.updated_at
@@ -138,7 +150,7 @@ async def test_pinning_is_no_news(store: SessionStore) -> None:
 
 async def test_expired_sessions_leave_the_list(redis: Redis, store: SessionStore) -> None:
     for session_id in ("s1", "s2"):
-        await store.create(USER, session_id, "assistant")
+        await store.create(USER, session_id, {"role": "assistant"})
     await redis.delete(keys.session(USER, "s1"))
     assert [session.id for session in await store.sessions(USER)] == ["s2"]
     assert await redis.zrange(keys.sessions(USER), 0, -1) == ["s2"]
@@ -156,7 +168,7 @@ async def test_the_list_of_a_user_without_sessions_is_empty(store: SessionStore)
 async def test_messages_are_the_latest_and_come_oldest_first(
     redis: Redis, store: SessionStore, session: str, limit: int, expected: str
 ) -> None:
-    await append(redis, store, *(question(text=text) for text in "abcd"))
+    await append(store, *(question(text=text) for text in "abcd"))
     found = await store.messages(USER, session, limit)
     assert "".join(message.content for message in found.items) == expected
     assert found.unreadable == 0
@@ -169,9 +181,9 @@ async def test_only_the_latest_messages_are_kept(
     redis: Redis, clock: Clock, max_messages: int, expected: str
 ) -> None:
     store = SessionStore(redis, max_messages=max_messages, ttl_seconds=TTL_SECONDS, clock=clock)
-    await store.create(USER, SESSION, "assistant")
+    await store.create(USER, SESSION, {"role": "assistant"})
     for text in "abcdef":
-        await append(redis, store, question(text=text))
+        await append(store, question(text=text))
     found = await store.messages(USER, SESSION)
     assert "".join(message.content for message in found.items) == expected
     assert (await store.get(USER, SESSION)).messages == len(expected)
@@ -179,16 +191,16 @@ async def test_only_the_latest_messages_are_kept(
 
 async def test_every_field_of_a_message_survives(redis: Redis, store: SessionStore, session: str) -> None:
     messages = [question(text="  两行\n🙂 \x00 "), answer(text="```\n<b>", reasoning="Hm.")]
-    await append(redis, store, *messages)
+    await append(store, *messages)
     assert (await store.messages(USER, session)).items == messages
 
 
 async def test_a_row_that_cannot_be_read_is_counted_logged_and_left_out(
     redis: Redis, store: SessionStore, session: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await append(redis, store, question())
+    await append(store, question())
     await redis.rpush(keys.messages(USER, session), "a secret {", '{"id": "no more"}')
-    await append(redis, store, answer())
+    await append(store, answer())
     with caplog.at_level(logging.WARNING):
         found = await store.messages(USER, session)
     assert (found.items, found.unreadable) == ([question(), answer()], 2)
@@ -199,14 +211,14 @@ async def test_a_row_that_cannot_be_read_is_counted_logged_and_left_out(
 async def test_a_row_of_a_later_version_is_read(redis: Redis, store: SessionStore, session: str) -> None:
     row = question().to_json().replace("{", '{"from_the_future": [1], ', 1)
     await redis.rpush(keys.messages(USER, session), row)
-    assert await store.messages(USER, session) == ([question()], 0)
+    assert await store.messages(USER, session) == StoredMessages([question()])
 
 
 async def test_clearing_removes_what_was_said_and_keeps_the_session(
     redis: Redis, store: SessionStore, log: TurnLog, session: str
 ) -> None:
     await store.update(USER, session, title="Old", role="teacher")
-    await log.claim(USER, session, look("t1", "i1"), head={}, images=urls("i1"))
+    await log.claim(USER, session, question_with_images("t1", "i1"), head={}, images=urls("i1"))
     await log.finish(USER, session, "t1", done())
     assert await store.clear(USER, session) == 2
     cleared = await store.get(USER, session)
@@ -228,7 +240,7 @@ async def test_deleting_leaves_nothing_of_the_session_behind(
     redis: Redis, store: SessionStore, log: TurnLog, session: str
 ) -> None:
     for turn_id in ("t1", "t2", "t3"):
-        await log.claim(USER, session, look(turn_id, turn_id), head={}, images=urls(turn_id))
+        await log.claim(USER, session, question_with_images(turn_id, turn_id), head={}, images=urls(turn_id))
         live = _written(turn_id)
         await log.flush([live])
         await log.request_stop(USER, turn_id)
@@ -244,11 +256,12 @@ async def test_deleting_leaves_nothing_of_the_session_behind(
 async def test_deleting_one_session_leaves_the_others_alone(
     redis: Redis, store: SessionStore, session: str
 ) -> None:
-    other = await store.create(USER, "s2", "assistant")
-    await append(redis, store, question())
+    other = await store.create(USER, "s2", {"role": "assistant"})
+    await append(store, question())
     await store.delete(USER, "s2")
     assert [kept.id for kept in await store.sessions(USER)] == [session]
-    await store.delete(USER, other.id)
+    with pytest.raises(SessionNotFound):
+        await store.delete(USER, other.id)
     assert (await store.messages(USER, session)).items == [question()]
 
 
@@ -267,7 +280,7 @@ async def test_a_change_and_a_deletion_at_once_leave_all_or_nothing(
 ) -> None:
     for number in range(20):
         session_id = f"s{number}"
-        await store.create(USER, session_id, "assistant")
+        await store.create(USER, session_id, {"role": "assistant"})
         changes = [store.update(USER, session_id, title="x"), store.clear(USER, session_id)]
         await asyncio.gather(*changes, store.delete(USER, session_id), return_exceptions=True)
     assert await redis.keys("*") == []
@@ -281,7 +294,7 @@ async def test_the_revision_grows_with_every_change(
         lambda: store.update(USER, session, title="x"),
         lambda: log.claim(USER, session, question(), head={}),
         lambda: log.finish(USER, session, "t1", done()),
-        lambda: log.correct(USER, session, answer(text="Because of this.")),
+        lambda: log.replace_recovered_reply(USER, session, answer(text="Because of this.")),
         lambda: store.clear(USER, session),
     ):
         await change()
@@ -297,13 +310,15 @@ async def test_all_of_a_session_is_kept_for_the_same_time_after_every_write(
     log = TurnLog(redis, store)
     live = _written("t1")
     writes = {
-        "create": lambda: store.create(USER, SESSION, "assistant"),
+        "create": lambda: store.create(USER, SESSION, {"role": "assistant"}),
         "rename": lambda: store.update(USER, SESSION, title="x"),
-        "claim": lambda: log.claim(USER, SESSION, look("t1", "i1"), head={}, images=urls("i1")),
+        "claim": lambda: log.claim(
+            USER, SESSION, question_with_images("t1", "i1"), head={}, images=urls("i1")
+        ),
         "flush": lambda: log.flush([live]),
         "rename while it runs": lambda: store.update(USER, SESSION, title="y"),
         "finish": lambda: log.finish(USER, SESSION, "t1", done(), live.read(live.logged), live.position),
-        "correct": lambda: log.correct(USER, SESSION, answer(text="No.")),
+        "correct": lambda: log.replace_recovered_reply(USER, SESSION, answer(text="No.")),
         "rename at the end": lambda: store.update(USER, SESSION, title="z"),
         "clear": lambda: store.clear(USER, SESSION),
     }
@@ -327,17 +342,17 @@ async def test_all_of_a_session_is_kept_for_the_same_time_after_every_write(
 async def test_a_custom_prompt_is_kept_as_long_after_its_last_use_as_a_session(
     redis: Redis, ttl_seconds: int
 ) -> None:
-    store = SessionStore(redis, max_messages=20, ttl_seconds=ttl_seconds)
+    prompts = PromptStore(redis, ttl_seconds=ttl_seconds)
     key = keys.custom_prompt(USER)
-    await store.set_custom_prompt(USER, "Rhyme.")
+    await prompts.set(USER, "Rhyme.")
     written = await redis.ttl(key)
     if ttl_seconds:
         await redis.expire(key, 60)
-    assert await store.custom_prompt(USER) == "Rhyme."
+    assert await prompts.get(USER) == "Rhyme."
     expected = range(TTL_SECONDS - 5, TTL_SECONDS + 1) if ttl_seconds else [-1]
     assert written in expected
     assert await redis.ttl(key) in expected
-    await store.set_custom_prompt(USER, "")
+    await prompts.set(USER, "")
     assert await redis.keys("*") == []
 
 
@@ -355,7 +370,7 @@ async def test_a_session_says_whether_a_turn_runs(store: SessionStore, log: Turn
 async def test_a_message_is_replaced_only_where_it_is(
     redis: Redis, store: SessionStore, session: str, known: bool
 ) -> None:
-    await append(redis, store, question("t1"), answer("t1"), question("t2"))
+    await append(store, question("t1"), answer("t1"), question("t2"))
     before = await dump(redis)
     better = answer("t1" if known else "t9", text="Because of this.")
     assert await store.replace(USER, session, {better.id: better}) is known

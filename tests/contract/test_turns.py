@@ -6,16 +6,26 @@ from typing import Any
 
 import pytest
 from redis.asyncio import Redis
-from redis.asyncio.client import Pipeline
-from redis.exceptions import ResponseError, WatchError
+from redis.exceptions import ResponseError
 
-from chat_core import keys
 from chat_core.errors import ModelStalled, SessionBusy, SessionNotFound
-from chat_core.messages import TurnEnd, TurnError
-from chat_core.store import SessionStore
-from chat_core.turns import LiveTurn, Pulse, TurnLog
+from chat_core.messages import StoredMessages, TurnEnd, TurnError
+from chat_core.storage import Change, SessionStore, keys
+from chat_core.turns import LiveTurn, TurnLog, TurnState
 
-from .conftest import SESSION, USER, answer, append, die, done, dump, look, question, read, urls
+from .conftest import (
+    SESSION,
+    USER,
+    answer,
+    append,
+    die,
+    done,
+    dump,
+    question,
+    question_with_images,
+    read,
+    urls,
+)
 
 LEASE, LOG = keys.lease(USER, SESSION), keys.log(USER, "t1")
 
@@ -43,9 +53,9 @@ async def test_a_claim_stores_the_message_once_and_returns_what_was_said_before(
     redis: Redis, store: SessionStore, log: TurnLog, session: str
 ) -> None:
     earlier = [question("t0", "Before"), answer("t0")]
-    await append(redis, store, *earlier)
+    await append(store, *earlier)
     history = await log.claim(USER, session, question(), head={"role": "teacher", "model": "m"})
-    assert history == (earlier, 0)
+    assert history == StoredMessages(earlier)
     assert (await store.messages(USER, session)).items == [*earlier, question()]
     head = await store.get(USER, session)
     assert (head.role, head.model, head.last_turn, head.running) == ("teacher", "m", "t1", True)
@@ -53,10 +63,10 @@ async def test_a_claim_stores_the_message_once_and_returns_what_was_said_before(
 
 async def test_the_history_is_whole_even_when_the_new_message_pushes_the_oldest_out(redis: Redis) -> None:
     store = SessionStore(redis, max_messages=2, ttl_seconds=0)
-    await store.create(USER, SESSION, "assistant")
+    await store.create(USER, SESSION, {"role": "assistant"})
     earlier = [question("t0", "Before"), answer("t0")]
-    await append(redis, store, *earlier)
-    assert await TurnLog(redis, store).claim(USER, SESSION, question(), head={}) == (earlier, 0)
+    await append(store, *earlier)
+    assert await TurnLog(redis, store).claim(USER, SESSION, question(), head={}) == StoredMessages(earlier)
     assert (await store.messages(USER, SESSION)).items == [earlier[1], question()]
 
 
@@ -101,7 +111,9 @@ async def test_a_running_turn_keeps_others_out_and_they_change_nothing(
 ) -> None:
     before = await dump(redis)
     with pytest.raises(SessionBusy) as caught:
-        await log.claim(USER, session, look("t2", "i"), head={"role": "teacher"}, images=urls("i"))
+        await log.claim(
+            USER, session, question_with_images("t2", "i"), head={"role": "teacher"}, images=urls("i")
+        )
     assert caught.value.turn_id == "t1"
     assert await dump(redis) == before
 
@@ -137,7 +149,9 @@ async def test_a_claim_whose_answer_got_lost_is_not_done_twice(
     store: SessionStore, log: TurnLog, session: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _lose_an_answer(monkeypatch)
-    assert await log.claim(USER, session, look("t1", "i"), head={}, images=urls("i")) == ([], 0)
+    assert await log.claim(
+        USER, session, question_with_images("t1", "i"), head={}, images=urls("i")
+    ) == StoredMessages([])
     assert await contents(store) == ["Why?"]
     assert await store.images(USER, session, ["i"]) == urls("i")
 
@@ -156,7 +170,7 @@ async def test_a_claim_ends_the_life_of_the_log_before_soon(
 async def talk(log: TurnLog, turn_id: str, *image_ids: str, **place: Any) -> None:
     """A whole turn, whose message has new images of these ids."""
     new = urls(*image_ids)
-    await log.claim(USER, SESSION, look(turn_id, *image_ids), head={}, images=new, **place)
+    await log.claim(USER, SESSION, question_with_images(turn_id, *image_ids), head={}, images=new, **place)
     await log.finish(USER, SESSION, turn_id, done(turn_id))
 
 
@@ -168,7 +182,7 @@ async def test_images_are_stored_with_their_message_and_read_by_their_ids(
     assert await store.images(USER, session, ["c", "a"]) == urls("a", "c")
     assert await store.images(USER, session, ["gone", "b"]) == urls("b")
     assert await store.images("u_eve", session, ["a"]) == {}
-    assert (await store.messages(USER, session)).items[0] == look("t1", "a", "b")
+    assert (await store.messages(USER, session)).items[0] == question_with_images("t1", "a", "b")
 
 
 async def test_for_no_images_the_store_is_not_asked(
@@ -184,11 +198,11 @@ async def undo(log: TurnLog, store: SessionStore) -> None:
 
 
 async def correct(log: TurnLog, store: SessionStore) -> None:
-    await talk(log, "t3", instead_of="t2-message")
+    await talk(log, "t3", replaces="t2-message")
 
 
 async def correct_with_another(log: TurnLog, store: SessionStore) -> None:
-    await talk(log, "t3", "c", instead_of="t2-message")
+    await talk(log, "t3", "c", replaces="t2-message")
 
 
 async def go_on(log: TurnLog, store: SessionStore) -> None:
@@ -210,7 +224,7 @@ async def test_images_go_with_the_messages_they_belong_to(
 ) -> None:
     store = SessionStore(redis, max_messages=6, ttl_seconds=0)
     log = TurnLog(redis, store)
-    await store.create(USER, SESSION, "assistant")
+    await store.create(USER, SESSION, {"role": "assistant"})
     await talk(log, "t1", "a")
     await talk(log, "t2", "b")
     await change(log, store)
@@ -221,20 +235,20 @@ async def test_a_message_that_is_tried_again_keeps_its_images_and_those_of_earli
     redis: Redis, log: TurnLog, session: str
 ) -> None:
     await talk(log, "t1", "a")
-    reply = answer("t1").model_copy(update={"images": look("t1", "b").images})
-    message = look("t2", "a").model_copy(update={"earlier": (reply,)})
+    reply = answer("t1").model_copy(update={"images": question_with_images("t1", "b").images})
+    message = question_with_images("t2", "a").model_copy(update={"versions": (reply,)})
     await redis.hset(keys.images(USER, session), mapping=urls("b", "c"))
-    await log.claim(USER, session, message, head={}, instead_of="t1-message")
+    await log.claim(USER, session, message, head={}, replaces="t1-message")
     assert await redis.hgetall(keys.images(USER, session)) == urls("a", "b")
 
 
 async def test_the_images_of_a_message_that_is_just_pushed_out_can_still_be_sent(redis: Redis) -> None:
     store = SessionStore(redis, max_messages=2, ttl_seconds=0)
     log = TurnLog(redis, store)
-    await store.create(USER, SESSION, "assistant")
+    await store.create(USER, SESSION, {"role": "assistant"})
     await talk(log, "t1", "a")
     history = await log.claim(USER, SESSION, question("t2"), head={})
-    assert history.items[0].images == look("t1", "a").images
+    assert history.items[0].images == question_with_images("t1", "a").images
     assert await store.images(USER, SESSION, ["a"]) == urls("a")
 
 
@@ -257,7 +271,7 @@ async def test_the_ids_in_the_log_are_positions(redis: Redis, log: TurnLog, turn
 
 
 async def test_a_flush_of_nothing_new_writes_nothing(redis: Redis, log: TurnLog, turn: LiveTurn) -> None:
-    assert await log.flush([turn]) == [Pulse(open=True, stop=False)]
+    assert await log.flush([turn]) == [TurnState(open=True, stop_requested=False)]
     assert await redis.exists(LOG) == 0
     assert await log.flush([]) == []
 
@@ -269,7 +283,7 @@ async def test_a_flush_whose_answer_got_lost_is_repeated_without_harm(
     await log.flush([turn])
     before = await dump(redis)
     turn.logged = 0
-    assert await log.flush([turn]) == [Pulse(open=True, stop=False)]
+    assert await log.flush([turn]) == [TurnState(open=True, stop_requested=False)]
     assert await dump(redis) == before
 
 
@@ -300,14 +314,14 @@ async def test_a_lease_that_ran_out_is_taken_again_while_the_turn_is_open(
 ) -> None:
     await die(redis)
     turn.append("text", "Still here")
-    assert await log.flush([turn]) == [Pulse(open=True, stop=False)]
+    assert await log.flush([turn]) == [TurnState(open=True, stop_requested=False)]
     assert await redis.get(LEASE) == "t1"
     assert await redis.xlen(LOG) == 1
 
 
 async def test_a_flush_hears_that_somebody_wants_to_stop(log: TurnLog, turn: LiveTurn) -> None:
     await log.request_stop(USER, "t1")
-    assert await log.flush([turn]) == [Pulse(open=True, stop=True)]
+    assert await log.flush([turn]) == [TurnState(open=True, stop_requested=True)]
 
 
 async def recovered(log: TurnLog, redis: Redis, store: SessionStore) -> None:
@@ -345,7 +359,7 @@ async def test_the_process_of_a_turn_closed_by_others_changes_nothing_any_more(
     await close(log, redis, store)
     before = await dump(redis)
     turn.append("text", " more")
-    assert await log.flush([turn]) == [Pulse(open=False, stop=False)]
+    assert await log.flush([turn]) == [TurnState(open=False, stop_requested=False)]
     turn.logged = 0
     assert not await finish(log, turn)
     assert await dump(redis) == before
@@ -367,20 +381,23 @@ async def test_the_process_that_ran_a_turn_knows_best_what_the_reply_was(
     turn.append("text", "Some")
     await log.flush([turn])
     await close(log, redis, store)
-    assert await log.correct(USER, SESSION, answer(text="Some more")) is bool(kept)
+    assert await log.replace_recovered_reply(USER, SESSION, answer(text="Some more")) is bool(kept)
     assert await contents(store) == kept
 
 
 async def test_one_closed_turn_does_not_disturb_the_flush_of_others(
     redis: Redis, store: SessionStore, log: TurnLog, turn: LiveTurn
 ) -> None:
-    await store.create(USER, "s2", "assistant")
+    await store.create(USER, "s2", {"role": "assistant"})
     await log.claim(USER, "s2", question("t2"), head={})
     other = LiveTurn("t2", USER, "s2")
     for live in (turn, other):
         live.append("text", "Hi")
     await store.delete(USER, SESSION)
-    assert await log.flush([turn, other]) == [Pulse(open=False, stop=False), Pulse(open=True, stop=False)]
+    assert await log.flush([turn, other]) == [
+        TurnState(open=False, stop_requested=False),
+        TurnState(open=True, stop_requested=False),
+    ]
     assert await redis.xrange(keys.log(USER, "t2")) == [("2-0", {"text": "Hi"})]
 
 
@@ -411,8 +428,8 @@ async def test_a_finished_turn_is_stored_logged_and_free(
     assert (await store.messages(USER, SESSION)).items == [question(), answer()]
     assert [entry_id for entry_id, _ in await redis.xrange(LOG)] == ["7-0", "8-0", "8-1"]
     assert await redis.exists(LEASE, keys.stop(USER, "t1")) == 0
-    assert await log.running(USER, SESSION) == ""
-    assert await log.claim(USER, SESSION, question("t2"), head={}) == ([question(), answer()], 0)
+    assert await log.open_turn(USER, SESSION) == ""
+    assert await log.claim(USER, SESSION, question("t2"), head={}) == StoredMessages([question(), answer()])
 
 
 async def test_a_second_finish_changes_nothing(redis: Redis, log: TurnLog, turn: LiveTurn) -> None:
@@ -462,7 +479,7 @@ async def test_a_finish_and_a_deletion_at_once_leave_nothing(
     redis: Redis, store: SessionStore, log: TurnLog
 ) -> None:
     for _ in range(10):
-        await store.create(USER, SESSION, "assistant")
+        await store.create(USER, SESSION, {"role": "assistant"})
         await log.claim(USER, SESSION, question(), head={})
         live = LiveTurn("t1", USER, SESSION)
         live.append("text", "Too late")
@@ -496,7 +513,7 @@ async def test_a_dead_turn_is_recovered_once_with_its_text(
     assert await log.recover(USER, session)
     reply = (await store.messages(USER, session)).items[-1]
     expected = answer(text="Half a rep", reasoning="Hm.")
-    changed = {"status": "interrupted", "as_role": "assistant", "model": "small", "timestamp": claimed_at}
+    changed = {"status": "interrupted", "role_key": "assistant", "model": "small", "timestamp": claimed_at}
     assert reply == expected.model_copy(update=changed)
     before = await dump(redis)
     assert not await log.recover(USER, session)
@@ -527,9 +544,9 @@ async def test_a_finish_and_a_recovery_at_once_store_one_reply(
     turn.append("text", "Half")
     await log.flush([turn])
     await die(redis)
-    turn.append("text", " and half")
     _meet(monkeypatch, 2)
-    ends = [finish(log, turn), log.recover(USER, SESSION)]
+    finished = log.finish(USER, SESSION, "t1", done(text="Half and half"), position=turn.position)
+    ends = [finished, log.recover(USER, SESSION)]
     results = await asyncio.gather(*(ends if first == "finish" else reversed(ends)))
     assert sorted(results) == [False, True]
     assert (await contents(store))[0] == "Why?"
@@ -570,7 +587,7 @@ async def test_a_sign_of_life_and_a_recovery_at_once_lose_no_text(
 ) -> None:
     for _ in range(20):
         await redis.flushall()
-        await store.create(USER, SESSION, "assistant")
+        await store.create(USER, SESSION, {"role": "assistant"})
         await log.claim(USER, SESSION, question(), head={})
         live = LiveTurn("t1", USER, SESSION)
         live.append("text", "Half")
@@ -585,26 +602,27 @@ async def test_a_sign_of_life_and_a_recovery_at_once_lose_no_text(
 
 
 def _meet(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    """That many transactions have all read what they depend on before the first of them is done."""
-    execute, barrier = Pipeline.execute, asyncio.Barrier(number)
+    """That many changes have all been planned before the first of them is committed."""
+    commit, barrier = Change.commit, asyncio.Barrier(number)
 
-    async def together(pipe: Pipeline, **options: Any) -> Any:
+    async def together(change: Change, *arguments: Any, **options: Any) -> Any:
         nonlocal number
-        if pipe.is_transaction and number:
+        if number:
             number -= 1
             await barrier.wait()
-        return await execute(pipe, **options)
+        return await commit(change, *arguments, **options)
 
-    monkeypatch.setattr(Pipeline, "execute", together)
+    monkeypatch.setattr(Change, "commit", together)
 
 
 def _lose_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The next transaction is done, but its connection breaks before the answer comes."""
-    execute = Pipeline.execute
+    """The next change is committed, but its connection breaks before the answer comes: the client sends it
+    again."""
+    commit = Change.commit
 
-    async def once(pipe: Pipeline, **options: Any) -> None:
+    async def twice(change: Change, *arguments: Any, **options: Any) -> Any:
         monkeypatch.undo()
-        await execute(pipe, **options)
-        raise WatchError("A ConnectionError occurred while watching one or more keys")
+        assert await commit(change, *arguments, **options) is not None
+        return await commit(change, *arguments, **options)
 
-    monkeypatch.setattr(Pipeline, "execute", once)
+    monkeypatch.setattr(Change, "commit", twice)

@@ -22,7 +22,7 @@ def model() -> ScriptedModel:
 
 @pytest.fixture(autouse=True)
 def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chat_core.turns._BLOCK_MS", 50)
+    monkeypatch.setattr("chat_core.turns.log._BLOCK_MS", 50)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from chat_core import ChatService, Sampling, Settings, Usage
 from chat_core.context import PromptMessage
-from chat_core.llm import Piece
+from chat_core.models import Piece
 
 
 class Talker:

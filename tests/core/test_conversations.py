@@ -164,7 +164,7 @@ async def test_deleting_stops_the_reply_and_leaves_nothing(
 async def test_nothing_comes_back_when_a_deletion_does_not_wait_for_the_reply(
     chat: Chat, open_service: OpenService, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chat_core.service._STOP_SECONDS", 0.0)
+    monkeypatch.setattr("chat_core.service.turns._STOP_SECONDS", 0.0)
     turn_id, call = await chat.ask()
     call.say("Be")
     await chat.read_until("Be")
@@ -236,25 +236,25 @@ def test_a_sampling_that_no_provider_knows_is_refused(
 async def test_each_reply_remembers_the_role_it_was_given_in(chat: Chat) -> None:
     await chat.say("One?", "1.")
     await chat.say("Two?", "2.", role="teacher")
-    assert [message.as_role for message in await chat.history()] == ["", "assistant", "", "teacher"]
+    assert [message.role_key for message in await chat.history()] == ["", "assistant", "", "teacher"]
 
 
 async def test_a_user_writes_the_prompt_of_a_role_of_their_own(chat: Chat, open_service: OpenService) -> None:
     unwritten = await chat.say("One?", "1.", role="custom")
     assert unwritten.shown[0] == ("system", CUSTOM.prompt)
-    assert await chat.service.write_custom_prompt(chat.user, "  Rhyme.\n") == "Rhyme."
+    assert await chat.service.set_custom_prompt(chat.user, "  Rhyme.\n") == "Rhyme."
     later = chat.through(await open_service())
     assert await later.service.custom_prompt(chat.user) == "Rhyme."
     assert (await later.say("Two?", "2.")).shown[0] == ("system", "Rhyme.")
     assert await later.service.custom_prompt("u_somebody_else") == ""
-    await later.service.write_custom_prompt(chat.user, " ")
+    await later.service.set_custom_prompt(chat.user, " ")
     assert (await later.say("Three?", "3.")).shown[0] == ("system", CUSTOM.prompt)
 
 
 async def test_a_prompt_that_is_too_long_is_refused_and_the_old_one_stays(chat: Chat) -> None:
-    await chat.service.write_custom_prompt(chat.user, "Rhyme.")
+    await chat.service.set_custom_prompt(chat.user, "Rhyme.")
     with pytest.raises(InvalidInput):
-        await chat.service.write_custom_prompt(chat.user, "x" * 20_001)
+        await chat.service.set_custom_prompt(chat.user, "x" * 20_001)
     assert await chat.service.custom_prompt(chat.user) == "Rhyme."
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from chat_core import ChatMessage, Portable, Usage
+from chat_core import ChatMessage, ConversationExport, Usage
 from chat_core.errors import ImportRejected, ModelStalled, RateLimited, SessionNotFound
-from chat_core.portable import read_portable
+from chat_core.exchange import parse_export
 from chat_core.roles import BUILT_IN
 from tests.conftest import Connect
 from tests.contract.conftest import dump
@@ -21,7 +21,7 @@ from .conftest import Chat, OpenService
 async def talked(chat: Chat) -> Chat:
     """With a version, reasoning, feedback, usage and a failure."""
     await chat.say("One?", "1.", role="teacher")
-    again = await chat.service.try_again(chat.user, chat.id)
+    again = await chat.service.regenerate(chat.user, chat.id)
     call = await chat.model.next_call()
     call.think("Hm.")
     call.say("  One.\n")
@@ -37,7 +37,7 @@ async def talked(chat: Chat) -> Chat:
     return chat
 
 
-async def export(chat: Chat) -> Portable:
+async def export(chat: Chat) -> ConversationExport:
     return await chat.service.export(chat.user, chat.id)
 
 
@@ -46,14 +46,14 @@ async def imported(chat: Chat, data: bytes | str, user: str = "") -> Chat:
     return chat._replace(user=user or chat.user, id=session.id)
 
 
-def comparable(portable: Portable) -> dict[str, Any]:
+def comparable(portable: ConversationExport) -> dict[str, Any]:
     """Without ids and the time of the export; turns by their order."""
     turns: dict[str, int] = {}
 
     def message(found: ChatMessage) -> dict[str, Any]:
         turn = turns.setdefault(found.turn_id, len(turns))
-        earlier = [message(version) for version in found.earlier]
-        return found.model_dump() | {"id": "", "turn_id": turn, "earlier": earlier}
+        versions = [message(version) for version in found.versions]
+        return found.model_dump() | {"id": "", "turn_id": turn, "earlier": versions}
 
     messages = [message(found) for found in portable.messages]
     return portable.model_dump() | {"exported_at": 0, "messages": messages}
@@ -72,7 +72,7 @@ async def test_what_is_exported_imported_and_exported_is_the_same(talked: Chat) 
     before = await export(talked)
     after = await export(await imported(talked, before.to_json()))
     assert comparable(after) == comparable(before)
-    assert before.messages[0].earlier[0].content == "1."
+    assert before.messages[0].versions[0].content == "1."
     assert [message.error is None for message in after.messages] == [True, True, True, False]
 
 
@@ -114,7 +114,7 @@ async def test_the_last_turn_can_be_followed_and_versions_be_shown(talked: Chat)
     text, end = await copy.read()
     assert (text, end.status, end.error and end.error.code) == ("Tw", "failed", "model_stalled")
     asked = (await copy.history())[0]
-    await copy.service.show_version(copy.user, copy.id, asked.id, 1)
+    await copy.service.select_version(copy.user, copy.id, asked.id, 1)
     assert (await copy.contents())[:2] == ["One?", "1."]
     assert await copy.service.undo(copy.user, copy.id) == ("Two?", [])
     assert (await talked.contents())[:2] == ["One?", "  One.\n"]
@@ -209,11 +209,11 @@ async def test_an_import_counts_as_a_message_whether_it_is_refused_or_not(
 async def test_others_are_served_while_a_file_is_read(chat: Chat, monkeypatch: pytest.MonkeyPatch) -> None:
     data, served = (await export(chat)).to_json(), threading.Event()
 
-    def read_slowly(*file: Any, **limits: Any) -> Portable:
+    def read_slowly(*file: Any, **limits: Any) -> ConversationExport:
         assert served.wait(5), "nobody was served"
-        return read_portable(*file, **limits)
+        return parse_export(*file, **limits)
 
-    monkeypatch.setattr("chat_core.service.read_portable", read_slowly)
+    monkeypatch.setattr("chat_core.service.exports.parse_export", read_slowly)
     importing = asyncio.create_task(chat.service.import_session(chat.user, data))
     await chat.say("Why?", "So.")
     served.set()

@@ -88,31 +88,31 @@ async def test_with_a_picture_a_message_needs_no_text(chat: Chat) -> None:
 async def test_a_corrected_message_keeps_its_pictures_and_may_get_more(chat: Chat) -> None:
     shown = await look(chat)
     first = (await chat.history())[0]
-    call = await chat.say("Who is this?", "Nobody.", instead_of=first.id)
+    call = await chat.say("Who is this?", "Nobody.", replaces=first.id)
     assert call.images == [shown]
     assert call.shown[1:] == [("user", "Who is this?")]
     second = (await chat.history())[0]
     assert second.images == first.images
-    call = await chat.say("", "Somebody.", instead_of=second.id, images=[picture("WEBP", (50, 20))])
+    call = await chat.say("", "Somebody.", replaces=second.id, images=[picture("WEBP", (50, 20))])
     assert widths(call.images[0]) == [30, 40, 50]
     third = (await chat.history())[0]
     assert third.images[:2] == first.images
-    await chat.say("", "Everybody.", instead_of=third.id)  # its pictures are enough
+    await chat.say("", "Everybody.", replaces=third.id)  # its pictures are enough
     assert len((await chat.history())[0].images) == 3
 
 
 async def test_a_message_that_is_tried_again_keeps_its_pictures(chat: Chat) -> None:
     shown = await look(chat, "")
     for reply in ("A square.", "A stone."):
-        turn_id = await chat.service.try_again(chat.user, chat.id)
+        turn_id = await chat.service.regenerate(chat.user, chat.id)
         call = await chat.model.next_call()
         call.say(reply)
         call.end()
         await chat.read(turn_id)
         assert call.images == [shown]
     asked, reply_now = await chat.history()
-    assert (len(asked.images), len(asked.earlier), reply_now.content) == (2, 2, "A stone.")
-    await chat.service.show_version(chat.user, chat.id, asked.id, 1)
+    assert (len(asked.images), len(asked.versions), reply_now.content) == (2, 2, "A stone.")
+    await chat.service.select_version(chat.user, chat.id, asked.id, 1)
     assert (await chat.say("And?", "No more.")).images == [shown]
 
 
@@ -133,7 +133,7 @@ async def test_a_new_picture_for_a_model_that_cannot_see_is_refused(
 ) -> None:
     service = await open_service(openai_models="small,other", text_only_models="small,unknown")
     chat = chat.through(service)
-    assert service.seeing_models == ("big", "other")
+    assert service.vision_models == ("big", "other")
     before = await dump(connect())
     with pytest.raises(ImagesUnsupported) as caught:
         await service.start_turn(chat.user, chat.id, "What is this?", model="small", images=[PICTURE])
@@ -150,7 +150,7 @@ async def test_a_new_picture_for_a_model_that_cannot_see_is_refused(
 
 async def test_the_embedded_model_cannot_see(connect: Connect) -> None:
     service = ChatService(Settings(rate_limit=""), redis=connect())
-    assert service.seeing_models == ()
+    assert service.vision_models == ()
     user, session = await service.start_session()
     with pytest.raises(ImagesUnsupported) as caught:
         await service.start_turn(user, session.id, "What is this?", images=[PICTURE])
@@ -179,7 +179,7 @@ async def test_a_message_is_tried_again_with_a_model_that_cannot_see(
 ) -> None:
     chat = chat.through(await open_service(openai_models="small", text_only_models="small"))
     await look(chat)
-    turn_id = await chat.service.try_again(chat.user, chat.id, model="small")
+    turn_id = await chat.service.regenerate(chat.user, chat.id, model="small")
     call = await chat.model.next_call()
     call.say("I cannot see.")
     call.end()
@@ -231,7 +231,7 @@ async def test_a_turn_whose_pictures_cannot_be_read_fails_and_can_be_tried_again
     assert (end.status, end.error.code) == ("failed", "store_unavailable")
     assert chat.model.silent
     assert await chat.contents() == ["What is this?", "Grey.", "And now?"]
-    turn_id = await chat.service.try_again(chat.user, chat.id)
+    turn_id = await chat.service.regenerate(chat.user, chat.id)
     call = await chat.model.next_call()
     call.end()
     assert call.images == [shown]
@@ -248,7 +248,7 @@ async def test_pictures_are_read_in_a_thread_one_at_a_time(
         assert chat.service._starter._reading_images.locked()
         return read_image(data)
 
-    monkeypatch.setattr("chat_core.starter.read_image", read)
+    monkeypatch.setattr("chat_core.turns.starter.read_image", read)
     await look(chat)
     assert len(threads) == 2
     assert threading.main_thread() not in threads
@@ -303,7 +303,7 @@ async def test_four_pictures_are_welcome_and_a_correction_cannot_add_a_fifth(cha
     assert len(call.images[0]) == 4
     asked = (await chat.history())[0]
     with pytest.raises(TooManyImages) as caught:
-        await chat.service.start_turn(chat.user, chat.id, "Look!", instead_of=asked.id, images=[PICTURE])
+        await chat.service.start_turn(chat.user, chat.id, "Look!", replaces=asked.id, images=[PICTURE])
     assert (caught.value.facts["count"], caught.value.facts["limit"]) == (5, 4)
     assert (await chat.history())[0] == asked
 
@@ -312,5 +312,5 @@ async def test_a_correction_without_text_needs_pictures_to_keep(chat: Chat) -> N
     await chat.say("Hello", "Hi.")
     asked = (await chat.history())[0]
     with pytest.raises(MessageEmpty):
-        await chat.service.start_turn(chat.user, chat.id, "", instead_of=asked.id)
+        await chat.service.start_turn(chat.user, chat.id, "", replaces=asked.id)
     assert await chat.contents() == ["Hello", "Hi."]

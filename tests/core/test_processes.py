@@ -11,8 +11,8 @@ from signal import SIGKILL, SIGTERM
 import pytest
 
 from chat_core import ChatService
-from chat_core.embedded.valkey import EmbeddedValkey
 from chat_core.errors import SessionBusy
+from chat_core.storage.valkey import EmbeddedValkey
 
 from .conftest import Chat
 

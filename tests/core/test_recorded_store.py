@@ -22,7 +22,7 @@ from chat_core import (
     Delta,
     Sampling,
     Session,
-    Stopped,
+    StopResult,
     TurnEnd,
     Usage,
 )
@@ -33,11 +33,11 @@ from tests.scripted_model import ScriptedModel
 from .conftest import Chat, OpenService
 
 # What the code calls a field of a message: what the record calls it.
-RECORDED_NAMES = {"earlier": "earlier", "as_role": "as_role", "seconds_of_thought": "seconds_of_thought"}
+RECORDED_NAMES = {"versions": "earlier", "role_key": "as_role", "reasoning_seconds": "seconds_of_thought"}
 
 
 async def select_version(chat: Chat, asked: ChatMessage, number: int) -> None:
-    await chat.service.show_version(chat.user, chat.id, asked.id, number)
+    await chat.service.select_version(chat.user, chat.id, asked.id, number)
 
 
 # Below this line nothing is called by a name that only the code has.
@@ -182,7 +182,7 @@ async def test_what_is_deleted_leaves_nothing_behind(service: ChatService, redis
     for session in await service.sessions(USER):
         await service.delete(USER, session.id)
     assert await service.sessions(USER) == []
-    await service.write_custom_prompt(USER, "")
+    await service.set_custom_prompt(USER, "")
     assert await redis.keys("*") == []
 
 
@@ -323,7 +323,7 @@ async def test_a_turn_that_failed_without_a_word_still_says_why(find: Find) -> N
 
 async def test_a_turn_that_failed_without_a_word_can_be_tried_again(find: Find) -> None:
     failed = await find("Are you there?")
-    turn_id = await failed.service.try_again(USER, failed.id)
+    turn_id = await failed.service.regenerate(USER, failed.id)
     call = await failed.model.next_call()
     call.say("I am here.")
     call.end()
@@ -364,7 +364,7 @@ async def test_the_versions_of_a_reply_can_be_walked(find: Find) -> None:
 
 async def test_a_further_try_joins_the_versions(find: Find) -> None:
     river = await find("Name a river.")
-    turn_id = await river.service.try_again(USER, river.id)
+    turn_id = await river.service.regenerate(USER, river.id)
     call = await river.model.next_call()
     call.say("The Po.")
     call.end()
@@ -512,7 +512,7 @@ async def test_a_turn_that_is_written_elsewhere_is_asked_to_stop(
 
     await eventually(asked_to_stop)
     await redis.delete(sign_of_life)
-    assert await stop == Stopped(False, turn_id, len(STORY))
+    assert await stop == StopResult(False, turn_id, len(STORY))
 
 
 # Following
@@ -598,7 +598,7 @@ async def test_a_new_message_goes_to_the_model_with_all_that_was_said_and_chosen
 async def test_an_old_message_can_be_corrected(find: Find) -> None:
     sky = await find("Colours of the sky")
     asked = (await sky.history())[2]
-    call = await sky.say("Show it in C.", "blue = pow(wavelength, -4);", instead_of=asked.id)
+    call = await sky.say("Show it in C.", "blue = pow(wavelength, -4);", replaces=asked.id)
     assert [text for _, text in call.shown[1:]] == [*SKY[:2], "Show it in C."]
     assert await sky.contents() == [*SKY[:2], "Show it in C.", "blue = pow(wavelength, -4);"]
 

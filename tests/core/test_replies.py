@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Sequence
 
 import pytest
 
-from chat_core import ChatService, Delta, Sampling, Settings, Stopped, TurnEnd, Usage
+from chat_core import ChatService, Delta, Sampling, Settings, StopResult, TurnEnd, Usage
 from chat_core.context import PromptMessage
 from chat_core.errors import (
     ContextTooLong,
@@ -21,7 +21,7 @@ from chat_core.errors import (
     ShuttingDown,
     TooManyReplies,
 )
-from chat_core.llm import NoModel, Piece
+from chat_core.models import NoModel, Piece
 from tests.conftest import Connect
 from tests.scripted_model import ScriptedModel
 
@@ -147,7 +147,7 @@ async def test_stopping_keeps_the_text_and_frees_the_model_within_a_second(
     stopped = await service.stop(chat.user, chat.id)
     await call.closed.wait()
     assert time.monotonic() - began < 1
-    assert stopped == Stopped(True, turn_id, len("Half a rep"))
+    assert stopped == StopResult(True, turn_id, len("Half a rep"))
     question, reply = await chat.history()
     assert (question.content, reply.content, reply.status) == ("Why?", "Half a rep", "stopped")
     for view in (chat, replica):
@@ -158,7 +158,7 @@ async def test_stopping_keeps_the_text_and_frees_the_model_within_a_second(
 
 async def test_stopping_before_the_first_word_stores_no_reply(chat: Chat) -> None:
     turn_id, call = await chat.ask()
-    assert await chat.service.stop(chat.user, chat.id) == Stopped(True, turn_id, 0)
+    assert await chat.service.stop(chat.user, chat.id) == StopResult(True, turn_id, 0)
     assert call.closed.is_set()
     assert await chat.contents() == ["Why?"]
     assert (await chat.read(turn_id))[1].status == "stopped"
@@ -167,15 +167,15 @@ async def test_stopping_before_the_first_word_stores_no_reply(chat: Chat) -> Non
 async def test_a_turn_that_is_stopped_at_once_still_ends(chat: Chat) -> None:
     turn_id = await chat.service.start_turn(chat.user, chat.id, "Why?")
     stopped, (_, end) = await asyncio.gather(chat.service.stop(chat.user, chat.id), chat.read(turn_id))
-    assert stopped == Stopped(True, turn_id, 0)
+    assert stopped == StopResult(True, turn_id, 0)
     assert end.status == "stopped"
     assert await chat.contents() == ["Why?"]
 
 
 async def test_stopping_nothing_is_no_error(chat: Chat) -> None:
-    assert await chat.service.stop(chat.user, chat.id) == Stopped(False, "", 0)
+    assert await chat.service.stop(chat.user, chat.id) == StopResult(False, "", 0)
     await chat.say("Why?", "Because.")
-    assert await chat.service.stop(chat.user, chat.id) == Stopped(False, "", 0)
+    assert await chat.service.stop(chat.user, chat.id) == StopResult(False, "", 0)
     assert await chat.contents() == ["Why?", "Because."]
 
 
@@ -184,7 +184,7 @@ async def test_many_stops_are_one(chat: Chat, replica: Chat) -> None:
     call.say("Half")
     await chat.read_until("Half")
     stops = [view.service.stop(chat.user, chat.id) for view in (chat, replica, chat, replica)]
-    assert set(await asyncio.gather(*stops)) <= {Stopped(True, turn_id, 4), Stopped(False, "", 0)}
+    assert set(await asyncio.gather(*stops)) <= {StopResult(True, turn_id, 4), StopResult(False, "", 0)}
     assert await chat.contents() == ["Why?", "Half"]
 
 
@@ -282,7 +282,7 @@ async def test_a_model_that_fails_while_it_is_stopped_was_still_stopped(connect:
         turn_id, call = await chat.ask()
         call.say("Half")
         await chat.read_until("Half")
-        assert await service.stop(user, session.id) == Stopped(True, turn_id, 4)
+        assert await service.stop(user, session.id) == StopResult(True, turn_id, 4)
 
 
 # Limits

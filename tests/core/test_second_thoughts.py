@@ -3,15 +3,15 @@
 import pytest
 from redis.asyncio import Redis
 
-from chat_core import keys
 from chat_core.errors import InvalidInput, MessageNotFound, ModelUnreachable, SessionBusy, TurnNotFound
+from chat_core.storage import keys
 
 from .conftest import Chat, OpenService
 
 
-async def try_again(chat: Chat, reply: str) -> list[tuple[str, str]]:
+async def regenerate(chat: Chat, reply: str) -> list[tuple[str, str]]:
     """Another reply to the latest message; what the model was shown."""
-    turn_id = await chat.service.try_again(chat.user, chat.id)
+    turn_id = await chat.service.regenerate(chat.user, chat.id)
     call = await chat.model.next_call()
     call.say(reply)
     call.end()
@@ -19,28 +19,28 @@ async def try_again(chat: Chat, reply: str) -> list[tuple[str, str]]:
     return call.shown
 
 
-async def show_version(chat: Chat, number: int) -> None:
+async def select_version(chat: Chat, number: int) -> None:
     asked = (await chat.history())[-2]
-    await chat.service.show_version(chat.user, chat.id, asked.id, number)
+    await chat.service.select_version(chat.user, chat.id, asked.id, number)
 
 
 async def test_another_reply_takes_the_place_of_the_first_which_is_kept(chat: Chat) -> None:
     await chat.say("One?", "1.")
     await chat.say("Two?", "2.")
-    shown = await try_again(chat, "Two.")
+    shown = await regenerate(chat, "Two.")
     assert shown[1:] == [("user", "One?"), ("assistant", "1."), ("user", "Two?")]
     assert await chat.contents() == ["One?", "1.", "Two?", "Two."]
-    assert [version.content for version in (await chat.history())[2].earlier] == ["2."]
+    assert [version.content for version in (await chat.history())[2].versions] == ["2."]
 
 
 async def test_every_version_can_be_shown_again_and_is_what_the_model_sees(chat: Chat) -> None:
     await chat.say("Why?", "First.")
     for reply in ("Second.", "Third."):
-        await try_again(chat, reply)
+        await regenerate(chat, reply)
     for number, reply in ((1, "First."), (3, "Third."), (2, "Second."), (2, "Second.")):
-        await show_version(chat, number)
+        await select_version(chat, number)
         assert await chat.contents() == ["Why?", reply]
-        assert len((await chat.history())[0].earlier) == 2
+        assert len((await chat.history())[0].versions) == 2
     call = await chat.say("And?", "Then.")
     assert call.shown[1:3] == [("user", "Why?"), ("assistant", "Second.")]
 
@@ -50,41 +50,42 @@ async def test_a_version_that_is_not_there_changes_nothing(chat: Chat) -> None:
     before = await chat.history()
     for number in (0, 2):
         with pytest.raises(MessageNotFound):
-            await show_version(chat, number)
+            await select_version(chat, number)
     with pytest.raises(MessageNotFound):
-        await chat.service.show_version(chat.user, chat.id, "nothing", 1)
+        await chat.service.select_version(chat.user, chat.id, "nothing", 1)
     assert await chat.history() == before
 
 
 async def test_a_second_try_that_brings_nothing_leaves_the_reply_as_it_was(chat: Chat) -> None:
     await chat.say("Why?", "First.")
-    await try_again(chat, "Second.")
-    turn_id = await chat.service.try_again(chat.user, chat.id)
+    await regenerate(chat, "Second.")
+    turn_id = await chat.service.regenerate(chat.user, chat.id)
     (await chat.model.next_call()).fail(ModelUnreachable())
     assert (await chat.read(turn_id))[1].status == "failed"
     assert await chat.contents() == ["Why?", "Second."]
-    assert [version.content for version in (await chat.history())[0].earlier] == ["First."]
+    assert [version.content for version in (await chat.history())[0].versions] == ["First."]
     assert (await chat.read(turn_id))[1].error is not None
-    await try_again(chat, "Third.")
-    assert [version.content for version in (await chat.history())[0].earlier] == ["First.", "Second."]
+    await regenerate(chat, "Third.")
+    assert [version.content for version in (await chat.history())[0].versions] == ["First.", "Second."]
 
 
 async def test_a_process_that_dies_at_the_second_try_leaves_the_reply_as_it_was(
     chat: Chat, open_service: OpenService, redis: Redis
 ) -> None:
     await chat.say("Why?", "First.")
-    await chat.service.try_again(chat.user, chat.id)
-    await chat.model.next_call()
+    await chat.service.regenerate(chat.user, chat.id)
+    call = await chat.model.next_call()
     chat.service._writer.turns.clear()  # from now on there is no sign of life
     await redis.delete(keys.lease(chat.user, chat.id))
     later = chat.through(await open_service())
     assert await later.contents() == ["Why?", "First."]
+    call.end()
 
 
 async def test_trying_again_while_a_reply_runs_is_refused(chat: Chat) -> None:
     _, call = await chat.ask("Why?")
     with pytest.raises(SessionBusy):
-        await chat.service.try_again(chat.user, chat.id)
+        await chat.service.regenerate(chat.user, chat.id)
     call.say("So.")
     call.end()
     await chat.read()
@@ -95,7 +96,7 @@ async def test_a_failed_reply_is_tried_again_without_asking_twice(chat: Chat) ->
     turn_id, call = await chat.ask("Why?")
     call.fail(RuntimeError())
     await chat.read(turn_id)
-    shown = await try_again(chat, "So.")
+    shown = await regenerate(chat, "So.")
     assert shown[1:] == [("user", "Why?")]
     assert await chat.contents() == ["Why?", "So."]
 
@@ -104,7 +105,7 @@ async def test_a_corrected_message_replaces_itself_and_all_that_followed(chat: C
     await chat.say("One?", "1.")
     await chat.say("Two?", "2.")
     first = (await chat.history())[0]
-    call = await chat.say("Uno?", "Uno.", instead_of=first.id)
+    call = await chat.say("Uno?", "Uno.", replaces=first.id)
     assert call.shown[1:] == [("user", "Uno?")]
     assert await chat.contents() == ["Uno?", "Uno."]
 
@@ -112,7 +113,7 @@ async def test_a_corrected_message_replaces_itself_and_all_that_followed(chat: C
 async def test_a_correction_of_a_message_that_is_gone_stores_nothing(chat: Chat) -> None:
     await chat.say("One?", "1.")
     with pytest.raises(MessageNotFound):
-        await chat.service.start_turn(chat.user, chat.id, "Uno?", instead_of="gone")
+        await chat.service.start_turn(chat.user, chat.id, "Uno?", replaces="gone")
     assert await chat.contents() == ["One?", "1."]
     await chat.say("Two?", "2.")
 

@@ -10,15 +10,15 @@ from typing import NamedTuple
 import pytest
 from redis.asyncio import Redis
 
-from chat_core import ChatService, Portable, Settings
-from chat_core.embedded.valkey import EmbeddedValkey
+from chat_core import ChatService, ConversationExport, Settings
 from chat_core.errors import StoreUnavailable
+from chat_core.storage.valkey import EmbeddedValkey
 from tests.conftest import eventually, process_of, running_valkey
 from tests.scripted_model import ScriptedModel
 
 from .conftest import Chat
 
-EXPORTED = Portable(
+EXPORTED = ConversationExport(
     format="role-chat", version=1, title="", role="", model="", exported_at=0, messages=()
 ).to_json()
 
@@ -32,16 +32,16 @@ CALLS: dict[str, Callable[[ChatService], Awaitable[object]]] = {
     "rename": lambda service: service.rename("u_ada", "s1", "Title"),
     "pin": lambda service: service.pin("u_ada", "s1"),
     "custom_prompt": lambda service: service.custom_prompt("u_ada"),
-    "write_custom_prompt": lambda service: service.write_custom_prompt("u_ada", "Rhyme."),
+    "set_custom_prompt": lambda service: service.set_custom_prompt("u_ada", "Rhyme."),
     "delete": lambda service: service.delete("u_ada", "s1"),
     "export": lambda service: service.export("u_ada", "s1"),
     "import_session": lambda service: service.import_session("u_ada", EXPORTED),
     "start_turn": lambda service: service.start_turn("u_ada", "s1", "Why?"),
     "follow": lambda service: anext(service.follow("u_ada", "s1", "t1")),
-    "try_again": lambda service: service.try_again("u_ada", "s1"),
+    "regenerate": lambda service: service.regenerate("u_ada", "s1"),
     "undo": lambda service: service.undo("u_ada", "s1"),
     "rate": lambda service: service.rate("u_ada", "s1", "m1", "like"),
-    "show_version": lambda service: service.show_version("u_ada", "s1", "m1", 1),
+    "select_version": lambda service: service.select_version("u_ada", "s1", "m1", 1),
     "stop": lambda service: service.stop("u_ada", "s1"),
 }
 
@@ -212,7 +212,9 @@ async def test_a_reply_that_ends_in_an_outage_is_saved_after_it(
 async def test_a_reply_can_be_stopped_in_an_outage(
     chat: Chat, outage: Outage, noticed: Noticed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chat_core.service._STOP_SECONDS", 30.0)  # the outage may last longer than usual
+    monkeypatch.setattr(
+        "chat_core.service.turns._STOP_SECONDS", 30.0
+    )  # the outage may last longer than usual
     turn_id, call = await chat.ask()
     call.say("One, ")
     await chat.read_until("One, ")
@@ -249,7 +251,7 @@ async def test_followers_are_told_when_an_ended_reply_cannot_be_saved_for_long(
 async def test_leaving_in_an_outage_is_no_hang_and_says_what_is_lost(
     chat: Chat, outage: Outage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("chat_core.service._SHUTDOWN_SECONDS", 0.3)
+    monkeypatch.setattr("chat_core.service.chat_service._SHUTDOWN_SECONDS", 0.3)
     _, call = await chat.ask()
     call.say("Lost.")
     await chat.read_until("Lost.")

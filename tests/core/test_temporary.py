@@ -44,7 +44,7 @@ async def test_it_is_forgotten_when_the_process_ends(passing: Chat, open_service
 async def test_what_has_expired_takes_no_memory(
     service: ChatService, model: ScriptedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    redis = service.temporary._backends.redis
+    redis = service.temporary._connection.redis
     chats = [Chat(service.temporary, model, *await _started(service)) for _ in range(3)]
     for chat in chats:
         await chat.say("One?", "1.")
@@ -69,7 +69,7 @@ async def test_the_users_own_role_and_the_rate_limit_are_the_same(
     open_service: OpenService, model: ScriptedModel
 ) -> None:
     service = await open_service(rate_limit="2/minute")
-    await service.write_custom_prompt("u_ada", "Rhyme.")
+    await service.set_custom_prompt("u_ada", "Rhyme.")
     _, session = await service.temporary.start_session("u_ada")
     chat = Chat(service.temporary, model, "u_ada", session.id)
     assert (await chat.say("One?", "1.", role="custom")).shown[0] == ("system", "Rhyme.")

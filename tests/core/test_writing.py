@@ -8,8 +8,7 @@ import pytest
 
 from chat_core import ChatService, TurnEnd
 from chat_core.messages import Delta
-from chat_core.turns import LiveTurn
-from chat_core.writer import TurnWriter
+from chat_core.turns import LiveTurn, TurnWriter
 from tests.conftest import Connect
 from tests.scripted_model import ScriptedModel
 
@@ -126,7 +125,7 @@ async def test_a_follower_misses_nothing_of_what_comes_while_it_is_busy() -> Non
     assert await anext(events) == Delta("text", "two, ", 10)
     live.append("text", "four.")
     end = TurnEnd(status="done")
-    live.close(end)
+    live.publish_end(end)
     assert [event async for event in events] == [
         Delta("reasoning", "three, ", 17),
         Delta("text", "four.", 22),
@@ -146,19 +145,19 @@ async def test_many_followers_wake_up_for_every_piece() -> None:
 
 async def test_only_the_first_end_counts() -> None:
     live = LiveTurn("t1", "u_ada", "s1")
-    live.close(TurnEnd(status="done"))
-    live.close(TurnEnd(status="failed"))
+    live.publish_end(TurnEnd(status="done"))
+    live.publish_end(TurnEnd(status="failed"))
     assert [event async for event in live.follow()] == [TurnEnd(status="done")]
 
 
 async def test_only_the_first_cut_counts() -> None:
     live = LiveTurn("t1", "u_ada", "s1")
     live.reader = asyncio.ensure_future(asyncio.sleep(3600))
-    live.cut("stopped")
-    live.cut("interrupted")
+    live.cancel("stopped")
+    live.cancel("interrupted")
     with pytest.raises(asyncio.CancelledError):
         await live.reader
-    assert live.cut_as == "stopped"
+    assert live.cancelled_as == "stopped"
 
 
 @pytest.mark.parametrize(

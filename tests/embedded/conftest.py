@@ -6,7 +6,7 @@ from pathlib import Path
 
 from redis import Redis
 
-from chat_core.embedded.valkey import EmbeddedValkey
+from chat_core.storage.valkey import EmbeddedValkey
 
 
 def client(server: EmbeddedValkey) -> Redis:

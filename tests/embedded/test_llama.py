@@ -6,8 +6,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from chat_core.embedded.llama import EmbeddedLlama, _bundled_model
 from chat_core.errors import ModelNotConfigured
+from chat_core.models.llama import EmbeddedLlama, _bundled_model
 
 QUESTION = {"messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 8}
 

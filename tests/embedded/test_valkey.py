@@ -11,8 +11,8 @@ from signal import SIGCONT, SIGINT, SIGKILL, SIGSTOP
 
 import pytest
 
-from chat_core.embedded.valkey import EmbeddedValkey
 from chat_core.errors import StoreUnavailable
+from chat_core.storage.valkey import EmbeddedValkey
 
 from .conftest import client, gone, wait_until_gone
 
@@ -131,7 +131,7 @@ def test_starts_at_the_same_moment_make_one_server(apps: Apps) -> None:
 APP = """
 import sys, time
 from pathlib import Path
-from chat_core.embedded.valkey import EmbeddedValkey
+from chat_core.storage.valkey import EmbeddedValkey
 EmbeddedValkey(Path(sys.argv[1])).start()
 print("started", flush=True)
 time.sleep(60)

@@ -10,52 +10,25 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-# A module imports from lower layers, and of its own layer only what NEIGHBOURS allows.
+# From the lowest: a room (a package or a module) imports only from rooms below, through their `__init__`.
 LAYERS = [
     {"errors"},
     {"messages"},
-    {"keys", "settings", "roles"},
-    {"context", "checks", "images"},
-    {
-        "llm",
-        "store",
-        "turns",
-        "limits",
-        "embedded",
-        "embedded.llama",
-        "embedded.valkey",
-        "writer",
-        "reply",
-        "portable",
-    },
-    {"backends"},
-    {"starter"},
+    {"validation"},
+    {"settings", "roles", "context", "images", "exchange"},
+    {"storage"},
+    {"models"},
+    {"turns"},
     {"service"},
     {""},  # the package itself
 ]
-NEIGHBOURS = {
-    ("settings", "keys"),
-    ("turns", "store"),
-    ("writer", "turns"),
-    ("reply", "llm"),
-    ("reply", "turns"),
-    ("portable", "turns"),
-}
-RANK = {module: rank for rank, layer in enumerate(LAYERS) for module in layer}
+RANK = {room: rank for rank, layer in enumerate(LAYERS) for room in layer}
 
 # Foreign package -> the only files, or directories, that may import it.
 BORDERS = {
-    "openai": {"chat_core/llm.py"},
-    "httpx2": {"chat_core/llm.py"},
-    "redis": {
-        "chat_core/store.py",
-        "chat_core/turns.py",
-        "chat_core/limits.py",
-        "chat_core/writer.py",
-        "chat_core/backends.py",
-        "chat_core/service.py",
-        "chat_core/embedded/valkey.py",
-    },
+    "openai": {"chat_core/models/openai.py"},
+    "httpx2": {"chat_core/models/openai.py"},
+    "redis": {"chat_core/storage", "chat_core/turns/writer.py", "chat_core/service/chat_service.py"},
     "PIL": {"chat_core/images.py"},
     "dotenv": {"chat_core/settings.py"},
     "gradio": {"chat_ui"},
@@ -78,6 +51,10 @@ def module(file: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+def room(name: str) -> str:
+    return name.partition(".")[0]
+
+
 def imports(file: Path) -> Iterator[str]:
     """The absolute names of all that a file imports, wherever in it: `package.module.name`."""
     package = file.relative_to(ROOT).parent.parts
@@ -90,27 +67,41 @@ def imports(file: Path) -> Iterator[str]:
             yield from (f"{name}.{alias.name}" for alias in node.names)
 
 
+MODULES = {module(file) for file in CORE}
+
+
 def core_imports(file: Path) -> set[str]:
     """The modules of chat_core, by their names inside it, that a file imports."""
-    inside = {name.partition(".")[2] for name in imports(file) if name.split(".")[0] == "chat_core"}
-    # Of "keys.USER_ID" the module is "keys"; of "embedded.llama.EmbeddedLlama" it is "embedded.llama".
-    heads = ({".".join(name.split(".")[:length]) for length in range(1, 4)} & RANK.keys() for name in inside)
-    return {max(found, key=len, default="") for found in heads}
+    inside = (name.partition(".")[2] for name in imports(file) if name.split(".")[0] == "chat_core")
+    # Of "errors.ChatError" the module is "errors"; of "storage.keys" it is "storage.keys".
+    return {name if name in MODULES else name.rpartition(".")[0] for name in inside}
 
 
 @pytest.mark.parametrize("file", CORE, ids=place)
 def test_imports_inside_the_core_point_one_way(file):
-    name = module(file)
-    assert name in RANK, "a new module needs a layer"
-    wrong = {
-        other for other in core_imports(file) if RANK[other] >= RANK[name] and (name, other) not in NEIGHBOURS
-    }
-    assert wrong == set()
+    own = room(module(file))
+    assert own in RANK, "a new room needs a layer"
+    others = {room(name) for name in core_imports(file)} - {own}
+    assert {other for other in others if RANK[other] >= RANK[own]} == set()
 
 
-def test_every_allowance_among_neighbours_is_used():
-    used = {(module(file), other) for file in CORE for other in core_imports(file)}
-    assert used >= NEIGHBOURS
+@pytest.mark.parametrize("file", CORE, ids=place)
+def test_a_room_is_entered_through_its_door(file):
+    others = {name for name in core_imports(file) if room(name) != room(module(file))}
+    assert {name for name in others if "." in name} <= HANDED_ON
+
+
+# Modules that a room hands on as such.
+HANDED_ON = {"storage.keys"}
+
+
+@pytest.mark.parametrize("name", sorted(name for name in RANK if name))
+def test_no_two_modules_of_a_room_need_each_other(name):
+    files = {module(file): file for file in CORE if room(module(file)) == name}
+    needs = {inside: core_imports(file) & files.keys() - {inside} for inside, file in files.items()}
+    for inside, others in needs.items():
+        if inside != name:  # the door, which opens to all of them
+            assert {other for other in others if inside in needs[other]} == set()
 
 
 @pytest.mark.parametrize("file", SOURCES, ids=place)
@@ -118,7 +109,8 @@ def test_foreign_packages_stay_behind_their_borders(file):
     for name in imports(file):
         allowed = BORDERS.get(name.split(".")[0])
         if allowed is not None:
-            assert {place(file), place(file).split("/")[0]} & allowed, f"{place(file)} imports {name}"
+            parents = {parent.as_posix() for parent in file.relative_to(ROOT).parents}
+            assert {place(file), *parents} & allowed, f"{place(file)} imports {name}"
 
 
 @pytest.mark.parametrize("package", sorted(BORDERS))

@@ -6,7 +6,7 @@ import pytest
 
 from chat_core import TurnError
 from chat_core.errors import ChatError, ModelRateLimited, RateLimited
-from chat_ui.texts import TEXTS, choose_language, explain
+from chat_ui.texts import TEXTS, choose_language, error_text
 
 
 def all_errors(error: type[ChatError] = ChatError) -> set[type[ChatError]]:
@@ -46,11 +46,11 @@ def test_the_language_is_the_one_the_browser_prefers(accept_language: str, langu
     assert choose_language(accept_language) == language
 
 
-def test_an_error_is_explained_with_its_facts_and_the_providers_reason() -> None:
-    assert explain("en", RateLimited(12.4)) == "That was too fast. Please try again in 12 seconds."
+def test_an_error_is_error_texted_with_its_facts_and_the_providers_reason() -> None:
+    assert error_text("en", RateLimited(12.4)) == "That was too fast. Please try again in 12 seconds."
     told = TurnError.of(ModelRateLimited("Slow down!", retry_after=30))
-    assert explain("zh", told) == "模型服务商请求放慢速度，请稍后再试。 （30 秒后可重试） 原因：Slow down!"
+    assert error_text("zh", told) == "模型服务商请求放慢速度，请稍后再试。 （30 秒后可重试） 原因：Slow down!"
 
 
 def test_a_reason_with_braces_is_not_taken_for_a_format() -> None:
-    assert explain("en", ModelRateLimited("{oops}")).endswith("Reason: {oops}")
+    assert error_text("en", ModelRateLimited("{oops}")).endswith("Reason: {oops}")

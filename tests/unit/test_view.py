@@ -5,10 +5,12 @@ from html import unescape
 
 import pytest
 
-from chat_core import ChatMessage, Language, Messages, Session, TurnEnd, TurnError
+from chat_core import ChatMessage, Language, Session, StoredMessages, TurnEnd, TurnError
 from chat_core.errors import ModelRateLimited, ModelStalled
 from chat_core.roles import load_roles
-from chat_ui import view
+from chat_ui.page import view
+from chat_ui.page.markdown import markdown
+from chat_ui.page.session_list import session_list
 
 MAKEFILE = "  all:\n\techo hi\n\n"
 
@@ -20,7 +22,7 @@ def message(role: str, content: str, **fields: object) -> ChatMessage:
 
 
 def conversation(*messages: ChatMessage, language: Language = "en", unreadable: int = 0) -> list[view.Bubble]:
-    return view.conversation(Messages([*messages], unreadable), language, NAMES)
+    return view.conversation(StoredMessages([*messages], unreadable), language, NAMES)
 
 
 NAMES = {"assistant": "✨ Assistant", "teacher": "📚 Teacher"}
@@ -54,20 +56,20 @@ def test_a_failed_reply_keeps_its_text_and_explains_the_failure() -> None:
 
 def test_the_seconds_to_wait_stand_where_the_page_can_count_them_down() -> None:
     error = ModelRateLimited("Only 30 a day", retry_after=30)
-    assert view.explained("en", error, at=1.0) == (
+    assert view.error_html("en", error, at=1.0) == (
         "The model's provider asks to slow down. Please try again later. (It asks for "
         '<time class="countdown" datetime="1970-01-01T00:00:31+00:00">30</time> seconds.) '
         "Reason: Only 30 a day"
     )
-    assert "<time" not in view.explained("en", ModelStalled(), at=1.0)
+    assert "<time" not in view.error_html("en", ModelStalled(), at=1.0)
 
 
 def test_a_reply_in_another_role_says_so_above_it() -> None:
     shown = conversation(
-        message("assistant", "one", as_role="assistant"),
+        message("assistant", "one", role_key="assistant"),
         message("user", "?"),
-        message("assistant", "two", as_role="teacher"),
-        message("assistant", "three", as_role="teacher"),
+        message("assistant", "two", role_key="teacher"),
+        message("assistant", "three", role_key="teacher"),
     )
     assert [text for _, text in texts(shown) if "note" in text] == ['<span class="note">📚 Teacher</span>']
     assert [text for _, text in texts(shown)].index('<span class="note">📚 Teacher</span>') == 2
@@ -76,7 +78,7 @@ def test_a_reply_in_another_role_says_so_above_it() -> None:
 def test_what_a_person_wrote_is_not_markdown_but_itself() -> None:
     text = "\n\t<b>**x**</b> & $y$ \\(z\\)  \r\n```\n</pre>你好 🎈\n"
     ((_, shown),) = texts(conversation(message("user", text)))
-    inner = re.fullmatch(r'<pre class="said">&#10;(.*)</pre>', shown)
+    inner = re.fullmatch(r'<pre class="user-text">&#10;(.*)</pre>', shown)
     assert inner
     assert not set(inner[1]) & set("<>*`$\\\n\t")
     assert unescape(inner[1].replace("&#13;", "\r")) == text
@@ -88,7 +90,7 @@ def test_unreadable_rows_are_mentioned() -> None:
 
 def test_a_reply_types_then_thinks_then_speaks() -> None:
     (typing,) = view.reply("en", "", "", running=True)
-    assert typing["content"][0]["text"] == view.TYPING
+    assert typing["content"][0]["text"] == view.TYPING_INDICATOR
     (thinking,) = view.reply("en", "", "hm", running=True)
     assert thinking["metadata"] == {"title": "Thinking…", "status": "pending"}
     thought, spoken = view.reply("en", "well", "hm", running=True, seconds=2.5)
@@ -106,7 +108,7 @@ def test_titles_in_the_list_are_text_not_html() -> None:
         id="s1", role="assistant", created_at=1, updated_at=1, title="<img src=x onerror=alert(1)>"
     )
     plain = Session(id="s2", role="assistant", created_at=1, updated_at=1, running=True)
-    shown = view.session_list([evil, plain], "s2", "en")
+    shown = session_list([evil, plain], "s2", "en")
     assert "<img" not in shown
     assert "&lt;img src=x" in shown
     assert shown.count("aria-current") == 1
@@ -115,7 +117,7 @@ def test_titles_in_the_list_are_text_not_html() -> None:
 
 
 def test_an_empty_list_says_so() -> None:
-    assert "No conversations yet" in view.session_list([], "", "en")
+    assert "No conversations yet" in session_list([], "", "en")
 
 
 def test_the_greeting_and_the_choices_are_in_the_readers_language() -> None:
@@ -138,11 +140,11 @@ def test_the_notice_tells_the_embedded_model_and_how_to_get_a_real_one() -> None
 def test_a_bubble_leads_back_to_its_message_whatever_stands_between() -> None:
     said = [
         message("user", "one"),
-        message("assistant", "half", reasoning="hm", status="stopped", as_role="assistant"),
+        message("assistant", "half", reasoning="hm", status="stopped", role_key="assistant"),
         message("user", "two").model_copy(update={"id": "second"}),
-        message("assistant", "whole", as_role="teacher"),
+        message("assistant", "whole", role_key="teacher"),
     ]
-    history = Messages(said, unreadable=1)
+    history = StoredMessages(said, unreadable=1)
     bubbles = view.conversation(history, "en", NAMES)
     owners = [view.message_at(history, index, "en", NAMES) for index in range(-1, len(bubbles) + 1)]
     assert owners == [None, None, said[0], *[said[1]] * 3, said[2], *[said[3]] * 2, None]
@@ -152,7 +154,7 @@ def test_a_reply_that_was_tried_again_offers_its_versions() -> None:
     first = message("assistant", "first").model_copy(update={"id": "r1", "timestamp": 1.0})
     third = message("assistant", "third").model_copy(update={"id": "r3", "timestamp": 3.0})
     second = message("assistant", "second").model_copy(update={"id": "r2", "timestamp": 2.0})
-    asked = message("user", "?").model_copy(update={"id": "q", "earlier": (third, first)})
+    asked = message("user", "?").model_copy(update={"id": "q", "versions": (third, first)})
     (_, reply) = conversation(asked, second)
     assert [(o["label"], o["value"]) for o in reply["options"]] == [
         ("‹", "q 1"),
@@ -167,7 +169,7 @@ def test_a_message_without_a_reply_stands_apart_from_the_next() -> None:
         message("user", "again").model_copy(update={"id": "second"}),
         message("assistant", "here", feedback="like"),
     ]
-    history = Messages(said)
+    history = StoredMessages(said)
     assert texts(view.conversation(history, "en", NAMES))[1] == (
         "assistant",
         '<span class="note">No reply came.</span>',
@@ -181,7 +183,7 @@ def test_a_message_without_a_reply_stands_apart_from_the_next() -> None:
 
 def test_feedback_stands_at_the_reply_it_is_about() -> None:
     liked = message("assistant", "a", feedback="like")
-    history = Messages([message("user", "q"), liked, message("assistant", "b")], unreadable=2)
+    history = StoredMessages([message("user", "q"), liked, message("assistant", "b")], unreadable=2)
     assert view.feedback(history, "en", NAMES) == [None, "Like", None]
 
 
@@ -202,7 +204,7 @@ def listed(*ages_in_hours: float, minutes_west: int = 0, pinned: int = -1) -> li
         )
         for i, age in enumerate(ages_in_hours)
     ]
-    shown = view.session_list(sessions, "", "en", now=NOON, minutes_west=minutes_west)
+    shown = session_list(sessions, "", "en", now=NOON, minutes_west=minutes_west)
     return re.findall(r"<(?:h2|span)>(.*?)</", shown)
 
 
@@ -233,11 +235,11 @@ def test_the_list_tells_how_long_a_conversation_is_kept(hours_left: float, words
     session = Session(
         id="s", role="assistant", created_at=1, updated_at=NOON, expires_at=NOON + hours_left * HOUR
     )
-    assert words in view.session_list([session], "", "en", now=NOON)
+    assert words in session_list([session], "", "en", now=NOON)
 
 
 def test_a_search_without_result_says_so() -> None:
-    assert "Nothing found" in view.session_list([], "", "en", searched=True)
+    assert "Nothing found" in session_list([], "", "en", searched=True)
 
 
 @pytest.mark.parametrize(
@@ -259,7 +261,7 @@ def test_a_search_without_result_says_so() -> None:
     ],
 )
 def test_formulas_between_dollars_are_formulas_and_prices_are_prices(text: str, shown: str) -> None:
-    assert view.markdown(text) == shown
+    assert markdown(text) == shown
 
 
 def test_one_quiet_line_says_how_a_reply_ended_and_what_it_took() -> None:

@@ -1,0 +1,12 @@
+"""Models: what answers.
+
+`base` says what a model is; `openai` is one over an OpenAI-compatible server, whose stream `sse` parses and
+whose errors `failures` types; `llama` is such a server embedded in this process. `catalog` says which models
+there are and opens the one that answers: a new provider begins there.
+"""
+
+from .base import ChatModel, NoModel, Piece
+from .catalog import ModelCatalog, ProviderConfig
+from .openai import OpenAIChatModel
+
+__all__ = ["ChatModel", "ModelCatalog", "NoModel", "OpenAIChatModel", "Piece", "ProviderConfig"]

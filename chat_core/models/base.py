@@ -1,0 +1,39 @@
+"""ChatModel: what every model looks like to the rest of the app."""
+
+from collections.abc import AsyncGenerator, Sequence
+from typing import NamedTuple, Protocol
+
+from ..context import PromptMessage
+from ..errors import ModelNotConfigured
+from ..messages import DeltaKind, Sampling, Usage
+
+
+class Piece(NamedTuple):
+    """A few characters of the reply, or of the reasoning before it."""
+
+    kind: DeltaKind
+    text: str
+
+
+class ChatModel(Protocol):
+    """Anything that answers. `stream` yields pieces as they come and, if the provider counts tokens, the
+    usage; it raises ModelError for every failure and frees the connection when it is closed."""
+
+    def stream(
+        self, messages: Sequence[PromptMessage], *, model: str, sampling: Sampling
+    ) -> AsyncGenerator[Piece | Usage, None]: ...
+
+    async def aclose(self) -> None: ...
+
+
+class NoModel:
+    """Stands where no model is set up: every question fails with ModelNotConfigured."""
+
+    async def stream(
+        self, messages: Sequence[PromptMessage], *, model: str, sampling: Sampling
+    ) -> AsyncGenerator[Piece | Usage, None]:
+        raise ModelNotConfigured()
+        yield  # makes this a generator
+
+    async def aclose(self) -> None:
+        pass

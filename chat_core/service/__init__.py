@@ -1,0 +1,11 @@
+"""The service: what a user interface calls.
+
+ChatService consists of parts: `turns` (start, follow, stop, regenerate, undo, rate), `conversations`
+(sessions, their history, the user's own role) and `exports`. `chat_service` builds it, opens and closes it.
+"""
+
+from .chat_service import ChatService, HealthReport, Notice
+from .turns import StopResult
+from .users import new_user_id
+
+__all__ = ["ChatService", "HealthReport", "Notice", "StopResult", "new_user_id"]

@@ -1,0 +1,41 @@
+"""ServiceBase: what the parts of ChatService share."""
+
+from ..messages import Session
+from ..models import ModelCatalog
+from ..roles import Roles
+from ..settings import Settings
+from ..storage import PromptStore, RateLimiter, SessionStore, redis_errors_as_store_unavailable
+from ..turns import LiveTurn, TurnLog, TurnStarter, TurnWriter
+from ..validation import validate_ids
+
+
+class ServiceBase:
+    """The collaborators of a service, which ChatService builds."""
+
+    settings: Settings
+    roles: Roles
+    is_temporary: bool
+    _models: ModelCatalog
+    _store: SessionStore
+    _prompts: PromptStore
+    _limiter: RateLimiter
+    _log: TurnLog
+    _writer: TurnWriter
+    _starter: TurnStarter
+
+    @redis_errors_as_store_unavailable()
+    async def session(self, user_id: str, session_id: str) -> Session:
+        """The session's head, after closing a turn whose process has died."""
+        validate_ids(user_id, session_id)
+        session = await self._store.get(user_id, session_id)
+        # Without a lease nobody writes its open turn.
+        if session.open_turn and not session.running and await self._log.recover(user_id, session_id):
+            session = await self._store.get(user_id, session_id)
+        return session
+
+    def _live_turn(self, user_id: str, session_id: str, turn_id: str = "") -> LiveTurn | None:
+        """The turn, or any of the session, if it runs in this process: then Redis need not be asked."""
+        for turn in self._writer.turns.values():
+            if (turn.user_id, turn.session_id) == (user_id, session_id) and turn_id in ("", turn.id):
+                return turn
+        return None

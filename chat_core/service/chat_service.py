@@ -1,0 +1,178 @@
+"""ChatService: the one door to everything in this package, and its life."""
+
+import asyncio
+import logging
+import math
+from contextlib import AsyncExitStack, suppress
+from typing import Literal, NamedTuple, Self
+
+from redis.asyncio import Redis
+
+from ..models import ChatModel, ModelCatalog, ProviderConfig
+from ..roles import CUSTOM, Role, load_roles
+from ..settings import Settings
+from ..storage import PromptStore, RateLimiter, SessionStore, StoreConnection
+from ..turns import TurnLimits, TurnLog, TurnStarter, TurnWriter
+from .conversations import Conversations
+from .exports import Exports
+
+log = logging.getLogger(__name__)
+
+Notice = Literal["embedded_model", "no_model", "nothing_kept"]
+
+_TEMPORARY_SECONDS = 3600
+_SHUTDOWN_SECONDS = 5.0
+
+
+class HealthReport(NamedTuple):
+    """Whether the store answers, and whether there is a model to ask."""
+
+    store: bool
+    model: bool
+
+
+class ChatService(Conversations, Exports):
+    """Chats of users with models. Use it as an async context manager: building it opens nothing,
+    entering it starts what the settings call for, leaving it saves what runs and closes what it opened.
+    `main` is for the `temporary` twin of a service alone.
+
+    Every method that takes a `user_id` raises InvalidInput for malformed ids and StoreUnavailable when
+    Redis does not answer; those that take a `session_id` raise SessionNotFound for one that is not this
+    user's.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        redis: Redis | None = None,
+        model: ChatModel | None = None,
+        lease_seconds: float = 5.0,
+        main: "ChatService | None" = None,
+    ) -> None:
+        self.settings = settings
+        self.roles = load_roles(settings.roles_file)
+        self.is_temporary = main is not None
+        self._temporary: ChatService | None = None
+        if main is not None:
+            self._connection = StoreConnection()
+            self._models, self._limiter, self._prompts = main._models, main._limiter, main._prompts
+            ttl_seconds = _TEMPORARY_SECONDS
+        else:
+            self._connection = StoreConnection(settings.redis_address, settings.data_dir, redis)
+            self._models = ModelCatalog(_provider(settings), model)
+            ttl_seconds = math.ceil(settings.session_ttl_days * 24 * 3600)
+            self._limiter = RateLimiter(self._connection.redis, settings.rate_limit)
+            self._prompts = PromptStore(self._connection.redis, ttl_seconds=ttl_seconds)
+        self._store = SessionStore(
+            self._connection.redis, max_messages=settings.max_stored_messages, ttl_seconds=ttl_seconds
+        )
+        self._log = TurnLog(self._connection.redis, self._store, lease_seconds=lease_seconds)
+        self._writer = TurnWriter(self._log)
+        self._starter = TurnStarter(
+            _limits(settings),
+            roles=self.roles,
+            models=self._models,
+            limiter=self._limiter,
+            store=self._store,
+            prompts=self._prompts,
+            turn_log=self._log,
+            writer=self._writer,
+        )
+        self._open = AsyncExitStack()
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models a caller may choose from, the default first."""
+        return self._models.names
+
+    @property
+    def vision_models(self) -> tuple[str, ...]:
+        """The models that can be sent images."""
+        return self._models.vision_models
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """What a person should know about where this chat runs; complete once the service is open."""
+        notices: list[Notice] = []
+        if not self._connection.is_lasting:
+            notices.append("nothing_kept")
+        if self._models.is_embedded:
+            notices.append("embedded_model" if self._models.is_ready else "no_model")
+        return tuple(notices)
+
+    @property
+    def choosable_roles(self) -> tuple[Role, ...]:
+        """Everybody's roles, and last the one that each user writes."""
+        return (*self.roles.values(), CUSTOM)
+
+    @property
+    def temporary(self) -> "ChatService":
+        """The same service, with the same users, over this process's memory: what is said there is never
+        stored, and forgotten an hour after its last change."""
+        if self._temporary is None:
+            raise RuntimeError("the service is not open")
+        return self._temporary
+
+    async def health(self) -> HealthReport:
+        """Asks the store for a sign of life; the model is not called, for that may cost money."""
+        return HealthReport(store=await self._connection.is_healthy(), model=self._models.is_ready)
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            await self._connection.open(stack)
+            if not self.is_temporary:
+                await self._models.open(stack)
+            stack.push_async_callback(_cancelled, asyncio.create_task(self._writer.run()))
+            if not self.is_temporary:
+                self._temporary = ChatService(self.settings, main=self)
+                await stack.enter_async_context(self._temporary)
+            stack.push_async_callback(self.drain)
+            self._open = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._open.aclose()
+
+    async def drain(self) -> None:
+        """Takes no new turns and saves the running ones as interrupted. Leaving the service does that too;
+        a server does it before, while its followers can still be told."""
+        self._starter.close()
+        if self._temporary:
+            await self._temporary.drain()
+        for turn in self._writer.turns.values():
+            turn.cancel("interrupted")
+        try:
+            async with asyncio.timeout(_SHUTDOWN_SECONDS):
+                await self._starter.settled()
+                await self._writer.idle()
+        except TimeoutError:
+            log.error("%d replies could not be saved before the end", len(self._writer.turns))
+
+
+def _provider(settings: Settings) -> ProviderConfig:
+    return ProviderConfig(
+        base_url=settings.openai_base_url,
+        api_key=settings.openai_api_key.get_secret_value(),
+        models=settings.models,
+        text_only_models=settings.text_only_models,
+        first_token_seconds=settings.first_token_seconds,
+        stall_seconds=settings.stall_seconds,
+        is_embedded=settings.embeds_model,
+        embedded_file=settings.embedded_model,
+    )
+
+
+def _limits(settings: Settings) -> TurnLimits:
+    return TurnLimits(
+        message_chars=settings.max_message_chars,
+        concurrent_replies=settings.max_concurrent_replies,
+        context_messages=settings.context_messages,
+        context_tokens=settings.context_tokens,
+    )
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

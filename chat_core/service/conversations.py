@@ -1,0 +1,92 @@
+"""Conversations: the part of ChatService that makes, lists, reads, changes and removes sessions."""
+
+import uuid
+
+from ..errors import InvalidInput
+from ..messages import TITLE_CHARS, Session, StoredMessages
+from ..roles import PROMPT_CHARS
+from ..storage import redis_errors_as_store_unavailable
+from ..validation import validate_count, validate_ids, validate_text
+from .turns import Turns
+from .users import new_user_id
+
+
+class Conversations(Turns):
+    """See ChatService."""
+
+    @redis_errors_as_store_unavailable()
+    async def start_session(self, user_id: str = "", role: str = "") -> tuple[str, Session]:
+        """A new, empty session: (user id, session). An empty `user_id` gets a new unguessable one.
+
+        Raises UnknownRole.
+        """
+        user_id = new_user_id() if user_id == "" else user_id
+        validate_ids(user_id)
+        validate_text(role=role)
+        if self.is_temporary:
+            await self._store.forget_expired()
+        head = {"role": self.roles.find(role).key, "model": ""}
+        return user_id, await self._store.create(user_id, uuid.uuid4().hex, head)
+
+    @redis_errors_as_store_unavailable()
+    async def sessions(self, user_id: str, query: str = "") -> list[Session]:
+        """The user's sessions, the one changed last first; with a `query` those whose title or messages
+        contain it."""
+        validate_ids(user_id)
+        validate_text(query=query)
+        return await self._store.sessions(user_id, query.strip())
+
+    @redis_errors_as_store_unavailable()
+    async def history(self, user_id: str, session_id: str, limit: int = 0) -> StoredMessages:
+        """The latest `limit` stored messages, oldest first (0: all). A running reply is not among them:
+        follow it. Raises InvalidInput for a negative limit."""
+        validate_count("limit", limit)
+        await self.session(user_id, session_id)
+        return await self._store.messages(user_id, session_id, limit)
+
+    @redis_errors_as_store_unavailable()
+    async def clear(self, user_id: str, session_id: str) -> int:
+        """Stops what runs, removes the session's messages; how many there were."""
+        await self.stop(user_id, session_id)
+        return await self._store.clear(user_id, session_id)
+
+    @redis_errors_as_store_unavailable()
+    async def rename(self, user_id: str, session_id: str, title: str) -> Session:
+        """The session under its new title, white space tidied. Raises InvalidInput."""
+        validate_text(title=title)
+        title = " ".join(title.split())
+        if not 1 <= len(title) <= TITLE_CHARS:
+            raise InvalidInput("title", f"1 to {TITLE_CHARS} characters")
+        await self.session(user_id, session_id)
+        await self._store.update(user_id, session_id, title=title)
+        return await self._store.get(user_id, session_id)
+
+    @redis_errors_as_store_unavailable()
+    async def pin(self, user_id: str, session_id: str, pinned: bool = True) -> None:
+        """Keeps the session for ever, or no longer so."""
+        await self.session(user_id, session_id)
+        await self._store.pin(user_id, session_id, pinned)
+
+    @redis_errors_as_store_unavailable()
+    async def delete(self, user_id: str, session_id: str) -> None:
+        """Stops what runs and removes the session with everything in it."""
+        await self.stop(user_id, session_id)
+        await self._store.delete(user_id, session_id)
+
+    @redis_errors_as_store_unavailable()
+    async def custom_prompt(self, user_id: str) -> str:
+        """The prompt that the user wrote for the role "custom"; "" if none."""
+        validate_ids(user_id)
+        return await self._prompts.get(user_id)
+
+    @redis_errors_as_store_unavailable()
+    async def set_custom_prompt(self, user_id: str, prompt: str) -> str:
+        """Stores the prompt of the user's own role, without white space around it, and returns it; an empty
+        one removes it. Raises InvalidInput."""
+        validate_ids(user_id)
+        validate_text(prompt=prompt)
+        prompt = prompt.strip()
+        if len(prompt) > PROMPT_CHARS:
+            raise InvalidInput("prompt", f"at most {PROMPT_CHARS} characters")
+        await self._prompts.set(user_id, prompt)
+        return prompt

@@ -1,0 +1,49 @@
+"""Exports: the part of ChatService that gives conversations out as files, and takes such files."""
+
+import asyncio
+import time
+import uuid
+
+from ..exchange import ConversationExport, parse_export
+from ..messages import Session
+from ..storage import redis_errors_as_store_unavailable
+from ..validation import validate_ids
+from .base import ServiceBase
+
+
+class Exports(ServiceBase):
+    """See ChatService."""
+
+    @redis_errors_as_store_unavailable()
+    async def export(self, user_id: str, session_id: str) -> ConversationExport:
+        """What was said, to be kept elsewhere. A running reply is not part of it."""
+        session = await self.session(user_id, session_id)
+        stored = await self._store.messages(user_id, session_id)
+        return ConversationExport(
+            format="role-chat",
+            version=1,
+            title=session.title,
+            role=session.role,
+            model=session.model,
+            exported_at=time.time(),
+            messages=tuple(stored.items),
+        )
+
+    @redis_errors_as_store_unavailable()
+    async def import_session(self, user_id: str, data: bytes | str) -> Session:
+        """A new session of what was exported, by whomever; a role or model that is not there gives way to
+        the default. Counts as a message, whether it is refused or not, because reading it is the work.
+
+        Raises ImportRejected or RateLimited; then nothing is stored.
+        """
+        validate_ids(user_id)
+        await self._limiter.check(user_id)
+        limit = self.settings.max_message_chars
+        # In a thread: the largest file takes a moment, in which others' replies go on.
+        found = await asyncio.to_thread(parse_export, data, max_message_chars=limit, now=time.time())
+        head = {
+            "title": found.title,
+            "role": self.roles.find_or_default(found.role).key,
+            "model": found.model and self._starter.choose_model("", found.model),
+        }
+        return await self._store.create(user_id, uuid.uuid4().hex, head, found.messages)

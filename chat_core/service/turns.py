@@ -1,0 +1,183 @@
+"""Turns: the part of ChatService that starts, follows, stops and changes turns."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing, suppress
+from itertools import pairwise
+from typing import NamedTuple, get_args
+
+from ..errors import InvalidInput, MessageNotFound, TurnNotFound
+from ..images import file_of
+from ..messages import ChatMessage, Feedback, Sampling, TurnEnd, TurnEvent
+from ..storage import PATIENCE_SECONDS, redis_errors_as_store_unavailable
+from ..turns import TurnRequest
+from ..validation import validate_count, validate_id, validate_ids, validate_text
+from .base import ServiceBase
+
+_STOP_SECONDS = 5.0
+
+
+class StopResult(NamedTuple):
+    """What a stop did: whether it ended a reply, which turn, and how many characters of text are kept."""
+
+    stopped: bool
+    turn_id: str
+    characters: int
+
+
+class Turns(ServiceBase):
+    """See ChatService."""
+
+    async def start_turn(
+        self,
+        user_id: str,
+        session_id: str,
+        message: str,
+        role: str = "",
+        model: str = "",
+        *,
+        sampling: Sampling | None = None,
+        replaces: str = "",
+        keep_version: bool = False,
+        images: Sequence[bytes] = (),
+    ) -> str:
+        """Stores the user's message and begins the reply; the turn's id. The reply goes on whoever
+        follows it or not.
+
+        What is given of `role`, `model` and `sampling` stays with the session from this turn on. `replaces`
+        is the id of an earlier message of the user's whose place this one takes, with all that followed, and
+        whose images it keeps; `keep_version` keeps the reply to it as another version. `images` are files'
+        contents; with images the message may be empty.
+
+        Raises InvalidInput (MessageEmpty, MessageTooLong, UnknownRole, UnknownModel, ImageUnreadable,
+        ImageTooLarge, TooManyImages, ImagesUnsupported), RateLimited, MessageNotFound, SessionBusy,
+        TooManyReplies or ShuttingDown; then nothing is stored.
+        """
+        return await self._starter.start(
+            TurnRequest(user_id, session_id, message, role, model, sampling, replaces, keep_version, images)
+        )
+
+    @redis_errors_as_store_unavailable()
+    async def regenerate(
+        self,
+        user_id: str,
+        session_id: str,
+        role: str = "",
+        model: str = "",
+        *,
+        sampling: Sampling | None = None,
+    ) -> str:
+        """Begins another reply to the user's latest message; the turn's id. The reply it has is kept as
+        another version. Raises what `start_turn` does, and TurnNotFound when nothing was said."""
+        asked = await self._latest_user_message(user_id, session_id)
+        return await self.start_turn(
+            user_id,
+            session_id,
+            asked.content,
+            role,
+            model,
+            sampling=sampling,
+            replaces=asked.id,
+            keep_version=True,
+        )
+
+    @redis_errors_as_store_unavailable()
+    async def undo(self, user_id: str, session_id: str) -> tuple[str, list[bytes]]:
+        """Stops what runs and removes the user's latest message with its reply; the message's text and its
+        images, as `start_turn` takes them. Raises TurnNotFound when nothing was said."""
+        await self.stop(user_id, session_id)
+        asked = await self._latest_user_message(user_id, session_id)
+        images = await self._store.images(user_id, session_id, [image.id for image in asked.images])
+        await self._store.truncate(user_id, session_id, asked.id)
+        return asked.content, [file_of(url) for url in images.values()]
+
+    @redis_errors_as_store_unavailable()
+    async def rate(self, user_id: str, session_id: str, message_id: str, feedback: str) -> None:
+        """Notes what the user thinks of a reply. Raises MessageNotFound."""
+        if feedback not in get_args(Feedback):
+            raise InvalidInput("feedback", "like, dislike or empty")
+        stored = await self._messages(user_id, session_id)
+        reply = next((m for m in stored if m.id == message_id and m.role == "assistant"), None)
+        validate_text(message_id=message_id)
+        rated = {message_id: reply.model_copy(update={"feedback": feedback})} if reply else {}
+        if not rated or not await self._store.replace(user_id, session_id, rated):
+            raise MessageNotFound()
+
+    @redis_errors_as_store_unavailable()
+    async def select_version(self, user_id: str, session_id: str, message_id: str, number: int) -> None:
+        """Puts the version `number` (from 1, oldest first) in the place of the reply to the user's message
+        of that id. Raises MessageNotFound, also when there is no such version."""
+        for asked, reply in pairwise(await self._messages(user_id, session_id)):
+            if asked.id == message_id and reply.role == "assistant":
+                versions = sorted((*asked.versions, reply), key=lambda version: version.timestamp)
+                if not 1 <= number <= len(versions):
+                    break
+                chosen = versions.pop(number - 1)
+                changes = {
+                    asked.id: asked.model_copy(update={"versions": tuple(versions)}),
+                    reply.id: chosen,
+                }
+                if await self._store.replace(user_id, session_id, changes):
+                    return
+        raise MessageNotFound()
+
+    async def follow(
+        self, user_id: str, session_id: str, turn_id: str = "", after: int = 0
+    ) -> AsyncGenerator[TurnEvent, None]:
+        """The events of a turn after the position `after` (the last one seen): pieces of the reply as
+        they come, then its TurnEnd. Without a `turn_id`, of the session's last turn. Any number of
+        followers may come and go. Raises TurnNotFound when there is none."""
+        validate_ids(user_id, session_id)
+        validate_text(turn_id=turn_id)
+        validate_count("after", after)
+        async with redis_errors_as_store_unavailable(None):
+            live = self._live_turn(user_id, session_id, turn_id)
+            if live is not None:
+                events = live.follow(after)
+            else:
+                session = await self.session(user_id, session_id)
+                turn_id = turn_id or session.last_turn
+                if not turn_id:
+                    raise TurnNotFound()
+                validate_id("turn_id", turn_id)
+                events = self._log.follow(user_id, session_id, turn_id, after)
+            async with aclosing(events):
+                async for event in events:
+                    yield event
+
+    @redis_errors_as_store_unavailable(PATIENCE_SECONDS + _STOP_SECONDS)
+    async def stop(self, user_id: str, session_id: str) -> StopResult:
+        """Stops the session's running reply, wherever it runs, and waits until what there is of it is
+        stored. Stopping nothing is no error."""
+        validate_ids(user_id, session_id)
+        live = self._live_turn(user_id, session_id)
+        if live is not None:
+            live.cancel("stopped")
+            turn_id = live.id
+        else:
+            turn_id = (await self.session(user_id, session_id)).open_turn
+            if not turn_id:
+                return StopResult(False, "", 0)
+            await self._log.request_stop(user_id, turn_id)
+        with suppress(TimeoutError):
+            async with (
+                asyncio.timeout(_STOP_SECONDS),
+                aclosing(self.follow(user_id, session_id, turn_id)) as events,
+            ):
+                async for event in events:
+                    if isinstance(event, TurnEnd):
+                        kept = len(event.message.content) if event.message else 0
+                        return StopResult(event.status == "stopped", turn_id, kept)
+        return StopResult(False, turn_id, 0)
+
+    async def _messages(self, user_id: str, session_id: str) -> list[ChatMessage]:
+        """All that is stored of the session, after closing a turn whose process has died."""
+        await self.session(user_id, session_id)
+        return (await self._store.messages(user_id, session_id)).items
+
+    async def _latest_user_message(self, user_id: str, session_id: str) -> ChatMessage:
+        stored = await self._messages(user_id, session_id)
+        asked = next((message for message in reversed(stored) if message.role == "user"), None)
+        if asked is None:
+            raise TurnNotFound()
+        return asked

@@ -1,0 +1,33 @@
+"""Storage: sessions and their messages in Redis, each change in one step, and which Redis that is.
+
+`keys` names every key; `sessions` reads and changes sessions by `changes`, which `commit.lua` carries out;
+`connection` opens the Redis that the settings call for, `valkey` an embedded one.
+"""
+
+from . import keys
+from .changes import Change, SessionState
+from .connection import PATIENCE_SECONDS, StoreConnection, redis_errors_as_store_unavailable
+from .limits import RateLimiter
+from .prompts import PromptStore
+from .rows import index_of, parse_rows
+from .scripts import Redis, Script, ScriptCall, run_scripts
+from .sessions import Plan, SessionStore
+
+__all__ = [
+    "PATIENCE_SECONDS",
+    "Change",
+    "Plan",
+    "PromptStore",
+    "RateLimiter",
+    "Redis",
+    "Script",
+    "ScriptCall",
+    "SessionState",
+    "SessionStore",
+    "StoreConnection",
+    "index_of",
+    "keys",
+    "parse_rows",
+    "redis_errors_as_store_unavailable",
+    "run_scripts",
+]

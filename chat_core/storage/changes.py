@@ -1,0 +1,121 @@
+"""SessionState and Change: a session as it was read, and an atomic change of what was read."""
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..messages import ChatMessage, Session, StoredMessages
+from . import keys
+from .rows import parse_rows
+from .scripts import Part, Redis, Script, ScriptCall, run_scripts
+
+_COMMIT = Script(Path(__file__).parent / "commit.lua")
+
+
+class SessionState(NamedTuple):
+    """A session as it was read: the fields of its head, and the rows of its latest messages, oldest first.
+    `older` is how many rows stand before those that were read."""
+
+    session_id: str
+    head: Mapping[str, str]
+    rows: Sequence[str]
+    older: int = 0
+
+    @property
+    def open_turn(self) -> str:
+        return self.head.get("open_turn", "")
+
+    @property
+    def session(self) -> Session:
+        return Session.model_validate({**self.head, "id": self.session_id})
+
+    @property
+    def messages(self) -> StoredMessages:
+        return parse_rows(self.rows, self.session_id, self.older)
+
+
+class Change:
+    """Commands that Redis runs in one step, if nothing has changed since `state` was read.
+
+    Committing also notes the change: the revision grows, and all keys of the session expire together. With
+    `reorder` the session becomes the user's latest one.
+    """
+
+    def __init__(
+        self, user_id: str, session_id: str, state: SessionState | None = None, *, reorder: bool = True
+    ) -> None:
+        self.user_id = user_id
+        self.session_id = session_id
+        self._reorder = reorder
+        self._head = keys.session(user_id, session_id)
+        self._messages = keys.messages(user_id, session_id)
+        self._images = keys.images(user_id, session_id)
+        self._logs: list[str] = []
+        self._guards: list[tuple[Part, ...]] = []
+        self._commands: list[tuple[Part, ...]] = []
+        if state is not None:
+            self.require(state.head.get("revision", ""), "HGET", self._head, "revision")
+
+    def require(self, expected: Part, *command: Part) -> None:
+        """Nothing is changed unless the command gets this reply; "" stands for none."""
+        self._guards.append((expected, *command))
+
+    def add(self, *command: Part) -> None:
+        """Adds a command; its reply will be among those of the commit."""
+        self._commands.append(command)
+
+    def set_head(self, **fields: Part) -> None:
+        """Sets fields of the session's head."""
+        self.add("HSET", self._head, *(part for field in fields.items() for part in field))
+
+    def append(self, message: ChatMessage, max_messages: int) -> None:
+        """Appends a message and drops the oldest above `max_messages` (0: none)."""
+        self.add("RPUSH", self._messages, message.to_json())
+        if max_messages:
+            self.add("LTRIM", self._messages, -max_messages, -1)
+
+    def set_message(self, index: int, message: ChatMessage) -> None:
+        """Puts the message in the place of the one at `index`; -1 is the last."""
+        self.add("LSET", self._messages, index, message.to_json())
+
+    def truncate(self, index: int) -> None:
+        """Only the first `index` messages stay."""
+        if index:
+            self.add("LTRIM", self._messages, 0, index - 1)
+        else:
+            self.add("DEL", self._messages)
+
+    def set_images(self, new: Mapping[str, str], gone: Collection[str] = ()) -> None:
+        """Stores the data URLs of `new` images, by id, and removes those of other ids."""
+        if new:
+            self.add("HSET", self._images, *(part for image in new.items() for part in image))
+            self.set_head(images="1")
+        if gone:
+            self.add("HDEL", self._images, *gone)
+
+    def keep_log(self, turn_id: str) -> None:
+        """The log of this turn expires together with the session."""
+        self._logs.append(keys.log(self.user_id, turn_id))
+
+    async def commit(self, redis: Redis, *, now: float, ttl_seconds: int) -> list[Any] | None:
+        """The replies of the commands; None, and nothing changed, when something else came first."""
+        call = self.call(now=now, ttl_seconds=ttl_seconds)
+        replies: list[Any] | None = (await run_scripts(redis, call))[0]
+        return replies
+
+    def call(self, *, now: float, ttl_seconds: int) -> ScriptCall:
+        """The call of the script that commits this."""
+        user_id, session_id = self.user_id, self.session_id
+        steps = [part for step in (*self._guards, *self._commands) for part in (len(step), *step)]
+        return ScriptCall(
+            _COMMIT,
+            [
+                self._head,
+                keys.sessions(user_id),
+                keys.pinned(user_id),
+                self._messages,
+                self._images,
+                *self._logs,
+            ],
+            [session_id, repr(now) if self._reorder else "", ttl_seconds, len(self._guards), *steps],
+        )

@@ -1,0 +1,54 @@
+-- Changes a session in one step, unless somebody else has changed first what the change was made for.
+--
+-- KEYS: the session's head, the index of the user's sessions, the set of the pinned ones, and every other
+--       key that expires together with the head.
+-- ARGV: the session's id, the time of the change (empty: the order of the sessions stays), how many seconds
+--       it is kept (0: for ever), the number of guards; then each guard and each command as the number of its
+--       parts and the parts. The first part of a guard is the reply that its command must get.
+--
+-- Returns the commands' replies, or nil when a guard does not hold and nothing is changed.
+
+local head, index, pinned = KEYS[1], KEYS[2], KEYS[3]
+local session_id, now, ttl_seconds, guards = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local position = 5
+
+local function next_parts()
+    local first, last = position + 1, position + tonumber(ARGV[position])
+    position = last + 1
+    return first, last
+end
+
+for _ = 1, guards do
+    local expected, last = next_parts()
+    if tostring(redis.call(unpack(ARGV, expected + 1, last)) or '') ~= ARGV[expected] then return false end
+end
+
+local replies = {}
+while position <= #ARGV do
+    replies[#replies + 1] = redis.call(unpack(ARGV, next_parts()))
+end
+
+if redis.call('EXISTS', head) == 0 then return replies end -- deleted
+
+if now ~= '' then
+    redis.call('HSET', head, 'updated_at', now)
+    redis.call('ZADD', index, now, session_id)
+end
+redis.call('HINCRBY', head, 'revision', 1)
+
+local function keep(key, for_ever)
+    if for_ever or ttl_seconds == '0' then
+        redis.call('PERSIST', key)
+    else
+        redis.call('EXPIRE', key, ttl_seconds)
+    end
+end
+
+-- The index of a user's sessions lasts as long as the one that lasts longest.
+local any_pinned = redis.call('SCARD', pinned) > 0
+keep(index, any_pinned)
+keep(pinned, any_pinned)
+local is_pinned = redis.call('SISMEMBER', pinned, session_id) == 1
+keep(head, is_pinned)
+for i = 4, #KEYS do keep(KEYS[i], is_pinned) end
+return replies

@@ -1,0 +1,51 @@
+"""The names of all Redis keys.
+
+All keys of one user share the hash tag `{user_id}`, so that one transaction can write a turn on a cluster.
+"""
+
+RATE_LIMIT_PREFIX = "chat:limit"
+
+
+def sessions(user_id: str) -> str:
+    """Sorted set: session id -> time of its last change, in seconds."""
+    return f"chat:{{{user_id}}}:sessions"
+
+
+def pinned(user_id: str) -> str:
+    """Set: the ids of the sessions that do not expire."""
+    return f"chat:{{{user_id}}}:pinned"
+
+
+def custom_prompt(user_id: str) -> str:
+    """String: the prompt that the user wrote for the role "custom"."""
+    return f"chat:{{{user_id}}}:custom-prompt"
+
+
+def session(user_id: str, session_id: str) -> str:
+    """Hash: the session's head."""
+    return f"chat:{{{user_id}}}:session:{session_id}"
+
+
+def messages(user_id: str, session_id: str) -> str:
+    """List: the session's messages as JSON, oldest first."""
+    return f"{session(user_id, session_id)}:messages"
+
+
+def images(user_id: str, session_id: str) -> str:
+    """Hash: image id -> the data URL that models are sent."""
+    return f"{session(user_id, session_id)}:images"
+
+
+def lease(user_id: str, session_id: str) -> str:
+    """String that expires: the id of the turn that runs now."""
+    return f"{session(user_id, session_id)}:turn"
+
+
+def log(user_id: str, turn_id: str) -> str:
+    """Stream: the pieces of one turn's reply and its end."""
+    return f"chat:{{{user_id}}}:turn:{turn_id}"
+
+
+def stop(user_id: str, turn_id: str) -> str:
+    """String that expires: somebody asked this turn to stop."""
+    return f"{log(user_id, turn_id)}:stop"

@@ -1,0 +1,281 @@
+"""SessionStore: a user's sessions and their messages in Redis, and how long they are kept."""
+
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from ..errors import MessageNotFound, SessionNotFound
+from ..messages import ChatMessage, Session, StoredMessages
+from . import keys
+from .changes import Change, SessionState
+from .rows import index_of, parse_rows
+from .scripts import Redis
+
+Pipeline = Any
+# What is to be changed in the session as it was read; None for nothing.
+Plan = Callable[[SessionState], Awaitable[Change | None]]
+
+
+class SessionStore:
+    """Sessions of users. Every method takes the user's id, so nobody reaches somebody else's session.
+
+    Keeps the latest `max_messages` of each session (0: all) and everything of a session for
+    `ttl_seconds` after its last change (0: for ever). The client must decode responses.
+    """
+
+    def __init__(
+        self,
+        redis: Redis,
+        *,
+        max_messages: int,
+        ttl_seconds: int,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.max_messages = max_messages
+        self.ttl_seconds = ttl_seconds
+        self._redis = redis
+        self._clock = clock
+
+    # Reading
+
+    async def get(self, user_id: str, session_id: str) -> Session:
+        """The session's head. Raises SessionNotFound."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            _queue_head(pipe, user_id, session_id)
+            session = self._session(session_id, await pipe.execute())
+        if session is None:
+            raise SessionNotFound()
+        return session
+
+    async def sessions(self, user_id: str, query: str = "") -> list[Session]:
+        """The user's sessions, the one changed last first; with a `query` those whose title or messages
+        contain it, in whatever case."""
+        index = keys.sessions(user_id)
+        ids: Sequence[str] = await self._redis.zrevrange(index, 0, -1)
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for session_id in ids:
+                _queue_head(pipe, user_id, session_id)
+            rows = _batched(await pipe.execute(), len(ids))
+        heads = [self._session(session_id, row) for session_id, row in zip(ids, rows, strict=True)]
+        if expired := [s for s, head in zip(ids, heads, strict=True) if head is None]:
+            await self._redis.zrem(index, *expired)
+            await self._redis.srem(keys.pinned(user_id), *expired)
+        found = [head for head in heads if head is not None]
+        return await self._matching(user_id, found, query.casefold()) if query else found
+
+    async def messages(self, user_id: str, session_id: str, limit: int = 0) -> StoredMessages:
+        """The session's latest `limit` messages (0: all that are stored); of no session: none."""
+        rows: Sequence[str] = await self._redis.lrange(keys.messages(user_id, session_id), -limit, -1)
+        return parse_rows(rows, session_id)
+
+    async def images(self, user_id: str, session_id: str, ids: Sequence[str]) -> dict[str, str]:
+        """The data URLs of the session's images of these ids, as far as they are stored."""
+        if not ids:
+            return {}
+        found = await self._redis.hmget(keys.images(user_id, session_id), ids)
+        return {image_id: url for image_id, url in zip(ids, found, strict=True) if url}
+
+    async def image_ids(self, user_id: str, session_id: str) -> set[str]:
+        """The ids of the session's stored images."""
+        return set(await self._redis.hkeys(keys.images(user_id, session_id)))
+
+    async def read(self, user_id: str, session_id: str, limit: int = 0) -> SessionState:
+        """The session with its latest `limit` rows (0: all), to be changed. Raises SessionNotFound."""
+        stored = keys.messages(user_id, session_id)
+        async with self._redis.pipeline(transaction=False) as pipe:
+            # The head first: what changes after it fails the guard that is made of it.
+            pipe.hgetall(keys.session(user_id, session_id))
+            pipe.llen(stored)
+            pipe.lrange(stored, -limit, -1)
+            head, total, rows = await pipe.execute()
+        if "created_at" not in head:
+            raise SessionNotFound()
+        return SessionState(session_id, head, rows, total - len(rows))
+
+    # Changing
+
+    async def create(
+        self,
+        user_id: str,
+        session_id: str,
+        head: Mapping[str, str],
+        messages: Sequence[ChatMessage] = (),
+    ) -> Session:
+        """A new session with these fields, in which this was said; of the messages the latest are kept."""
+        last_turn = messages[-1].turn_id if messages else ""
+        change = Change(user_id, session_id)
+        change.set_head(**head, created_at=self._clock(), last_turn=last_turn)
+        # Done again because the answer got lost, it must not say everything twice.
+        change.truncate(0)
+        for message in messages[-self.max_messages :]:
+            change.append(message, self.max_messages)
+        await self.commit(change)
+        return await self.get(user_id, session_id)
+
+    async def update(self, user_id: str, session_id: str, **head: str) -> None:
+        """Sets fields of the session's head, like its title. Raises SessionNotFound."""
+
+        async def plan(state: SessionState) -> Change:
+            change = self._planned(user_id, state, reorder=False)
+            change.set_head(**head)
+            return change
+
+        await self.change(user_id, session_id, plan)
+
+    async def pin(self, user_id: str, session_id: str, pinned: bool) -> None:
+        """Keeps the session for ever, or from now on as long as others. Raises SessionNotFound."""
+
+        async def plan(state: SessionState) -> Change:
+            change = self._planned(user_id, state, reorder=False)
+            change.add("SADD" if pinned else "SREM", keys.pinned(user_id), session_id)
+            return change
+
+        await self.change(user_id, session_id, plan)
+
+    async def clear(self, user_id: str, session_id: str) -> int:
+        """Removes what was said, the title and a running turn included; returns how many messages there
+        were. Raises SessionNotFound."""
+        stored = keys.messages(user_id, session_id)
+
+        async def plan(state: SessionState) -> Change:
+            change = self._planned(user_id, state)
+            change.add("LLEN", stored)
+            change.add("DEL", stored, keys.images(user_id, session_id), *_turn_keys(user_id, state))
+            change.set_head(title="", last_turn="", open_turn="", images="")
+            return change
+
+        removed: int = (await self.change(user_id, session_id, plan))[0]
+        return removed
+
+    async def replace(self, user_id: str, session_id: str, changes: Mapping[str, ChatMessage]) -> bool:
+        """Puts messages where the stored ones of these ids are; False, and nothing changed, unless all are
+        there."""
+
+        async def plan(state: SessionState) -> Change | None:
+            change = self._planned(user_id, state)
+            for message_id, message in changes.items():
+                index = index_of(state.rows, message_id)
+                if index is None:
+                    return None
+                change.set_message(index, message)
+            return change
+
+        try:
+            return bool(await self.change(user_id, session_id, plan))
+        except SessionNotFound:
+            return False
+
+    async def truncate(self, user_id: str, session_id: str, message_id: str) -> None:
+        """Removes that message and all that follow. Raises SessionNotFound or MessageNotFound."""
+
+        async def plan(state: SessionState) -> Change:
+            index = index_of(state.rows, message_id)
+            if index is None:
+                raise MessageNotFound()
+            change = self._planned(user_id, state)
+            change.truncate(index)
+            return change
+
+        await self.change(user_id, session_id, plan)
+
+    async def delete(self, user_id: str, session_id: str) -> None:
+        """Removes everything of the session, a running turn included. Raises SessionNotFound."""
+
+        async def plan(state: SessionState) -> Change:
+            change = Change(user_id, session_id, state)
+            change.add("ZREM", keys.sessions(user_id), session_id)
+            change.add("SREM", keys.pinned(user_id), session_id)
+            head, messages = keys.session(user_id, session_id), keys.messages(user_id, session_id)
+            change.add("DEL", head, messages, keys.images(user_id, session_id), *_turn_keys(user_id, state))
+            return change
+
+        await self.change(user_id, session_id, plan)
+
+    async def change(
+        self,
+        user_id: str,
+        session_id: str,
+        plan: Plan,
+        *,
+        state: SessionState | None = None,
+        limit: int = 0,
+    ) -> list[Any]:
+        """Reads the session, unless its `state` is given, and commits what `plan` makes of it; all of it
+        again when something else came first. The replies of the commands; none when there is no change.
+
+        `limit` is how many of the latest rows `plan` needs (0: all). Raises SessionNotFound, and what
+        `plan` raises.
+        """
+        while True:
+            state = state or await self.read(user_id, session_id, limit)
+            change = await plan(state)
+            if change is None:
+                return []
+            if (replies := await self.commit(change)) is not None:
+                return replies
+            state = None
+
+    async def commit(self, change: Change) -> list[Any] | None:
+        """The replies of the change's commands; None, and nothing changed, when something else came first."""
+        return await change.commit(self._redis, now=self._clock(), ttl_seconds=self.ttl_seconds)
+
+    async def forget_expired(self) -> None:
+        """Frees what has expired, in a store that does so only for keys that are looked at: fakeredis."""
+        await self._redis.dbsize()
+
+    def _planned(self, user_id: str, state: SessionState, *, reorder: bool = True) -> Change:
+        change = Change(user_id, state.session_id, state, reorder=reorder)
+        if last_turn := state.head.get("last_turn"):
+            change.keep_log(last_turn)
+        return change
+
+    async def _matching(self, user_id: str, sessions: Sequence[Session], query: str) -> list[Session]:
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for session in sessions:
+                pipe.lrange(keys.messages(user_id, session.id), 0, -1)
+            stored = await pipe.execute()
+        return [
+            session
+            for session, rows in zip(sessions, stored, strict=True)
+            if query in session.title.casefold()
+            or any(query in m.content.casefold() for m in parse_rows(rows, session.id).items)
+        ]
+
+    def _session(self, session_id: str, row: Sequence[Any]) -> Session | None:
+        head, messages, leased, pinned = row
+        if not head:
+            return None
+        expires = self.ttl_seconds and not pinned
+        return Session.model_validate(
+            {
+                **head,
+                "id": session_id,
+                "messages": messages,
+                "running": bool(leased),
+                "pinned": bool(pinned),
+                "expires_at": float(head["updated_at"]) + self.ttl_seconds if expires else None,
+            }
+        )
+
+
+def _queue_head(pipe: Pipeline, user_id: str, session_id: str) -> None:
+    pipe.hgetall(keys.session(user_id, session_id))
+    pipe.llen(keys.messages(user_id, session_id))
+    pipe.exists(keys.lease(user_id, session_id))
+    pipe.sismember(keys.pinned(user_id), session_id)
+
+
+def _batched(rows: Sequence[Any], count: int) -> Iterator[Sequence[Any]]:
+    """`rows` in `count` runs of the same length."""
+    size = len(rows) // count if count else 0
+    return (rows[i * size : (i + 1) * size] for i in range(count))
+
+
+def _turn_keys(user_id: str, state: SessionState) -> list[str]:
+    """The lease, and log and stop flag of every turn that a stored message belongs to."""
+    said = state.messages.items
+    turns = {state.head.get("last_turn"), *(v.turn_id for m in said for v in (m, *m.versions))}
+    found = [keys.lease(user_id, state.session_id)]
+    for turn_id in filter(None, turns):
+        found += [keys.log(user_id, turn_id), keys.stop(user_id, turn_id)]
+    return found

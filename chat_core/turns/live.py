@@ -1,0 +1,88 @@
+"""LiveTurn: a turn in the memory of the process that runs it."""
+
+import asyncio
+from bisect import bisect_right
+from collections.abc import AsyncGenerator, Iterable
+from itertools import groupby
+
+from ..messages import Delta, DeltaKind, Status, TurnEnd, TurnEvent
+
+
+class LiveTurn:
+    """A reply while it is written: every piece so far, and its followers in this process.
+
+    `reader` is the task that reads the model. `pending_end` is the end that is still to be stored, `logged`
+    the position up to which the log is written.
+    """
+
+    def __init__(self, turn_id: str, user_id: str, session_id: str) -> None:
+        self.id = turn_id
+        self.user_id = user_id
+        self.session_id = session_id
+        self.reader: asyncio.Task[None] | None = None
+        self.cancelled_as: Status | None = None
+        self.pending_end: TurnEnd | None = None
+        self.logged = 0
+        self._published_end: TurnEnd | None = None
+        self._pieces: list[Delta] = []
+        self._ends: list[int] = []
+        self._news = asyncio.Event()
+
+    @property
+    def position(self) -> int:
+        """How many characters there are so far, reasoning and text together."""
+        return self._ends[-1] if self._ends else 0
+
+    def append(self, kind: DeltaKind, text: str) -> None:
+        """Adds a piece and wakes the followers."""
+        end = self.position + len(text)
+        self._pieces.append(Delta(kind, text, end))
+        self._ends.append(end)
+        self._wake()
+
+    def cancel(self, status: Status) -> None:
+        """Ends the reply where it is, with this status. Only the first call counts."""
+        if self.reader is not None and self.cancelled_as is None:
+            self.cancelled_as = status
+            self.reader.cancel()
+
+    def text(self, kind: DeltaKind) -> str:
+        """All pieces of that kind."""
+        return "".join(piece.text for piece in self._pieces if piece.kind == kind)
+
+    def read(self, after: int = 0) -> list[Delta]:
+        """The pieces after the position `after`, neighbours of one kind as one piece."""
+        return coalesce(self._pieces[bisect_right(self._ends, after) :], after)
+
+    def publish_end(self, end: TurnEnd) -> None:
+        """The end is stored: tell the followers. Only the first call counts."""
+        self._published_end = self._published_end or end
+        self._wake()
+
+    async def follow(self, after: int = 0) -> AsyncGenerator[TurnEvent, None]:
+        """Pieces after the position `after` as they come, coalesced to what is new, then the end."""
+        while True:
+            news, end = self._news, self._published_end
+            for piece in self.read(after):
+                after = piece.end
+                yield piece
+            if end:
+                yield end
+                return
+            await news.wait()
+
+    def _wake(self) -> None:
+        news, self._news = self._news, asyncio.Event()
+        news.set()
+
+
+def coalesce(pieces: Iterable[Delta], after: int) -> list[Delta]:
+    """Neighbours of one kind as one piece; what lies at or before the position `after`, or was there
+    before in another cut, is left out."""
+    fresh: list[Delta] = []
+    for piece in pieces:
+        if piece.end > after:
+            fresh.append(piece._replace(text=piece.text[after - piece.end :]))
+            after = piece.end
+    runs = (list(run) for _, run in groupby(fresh, key=lambda piece: piece.kind))
+    return [Delta(run[0].kind, "".join(piece.text for piece in run), run[-1].end) for run in runs]

@@ -1,0 +1,320 @@
+"""TurnLog: a turn in Redis, with its log, its lease and its stop flag.
+
+The log is a stream whose entry ids *are* positions: a piece that ends at character 120 of the reply has
+the id `120-0`, the end event `120-1`. So a follower can go on from any position in any process, and a
+piece written twice, after a lost answer, is recognised.
+"""
+
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from ..errors import MessageNotFound, SessionBusy, SessionNotFound
+from ..messages import ChatMessage, Delta, StoredMessages, TurnEnd, TurnEvent, title_from
+from ..storage import (
+    Change,
+    Plan,
+    Redis,
+    Script,
+    ScriptCall,
+    SessionState,
+    SessionStore,
+    index_of,
+    keys,
+    parse_rows,
+    run_scripts,
+)
+from .live import LiveTurn, coalesce
+
+_FLUSH = Script(Path(__file__).parent / "flush.lua")
+# How long the log of the turn before stays for followers elsewhere that have not read its end yet.
+_PREVIOUS_LOG_SECONDS = 60
+_BLOCK_MS = 1000
+
+
+class TurnState(NamedTuple):
+    """How a running turn stands in Redis: whether it is still open, that is, nobody thought the process
+    dead and closed the turn, cleared or deleted it; and whether somebody asked it to stop."""
+
+    open: bool
+    stop_requested: bool
+
+
+class TurnLog:
+    """Turns in Redis. `lease_seconds` is how long a turn survives without a sign of life from its
+    process. `live` holds the turns that this process runs, by id: however late their sign of life is,
+    they are not dead. The client must decode responses."""
+
+    def __init__(self, redis: Redis, store: SessionStore, *, lease_seconds: float = 5.0) -> None:
+        self.live: dict[str, LiveTurn] = {}
+        self._redis = redis
+        self._store = store
+        self._lease_ms = int(lease_seconds * 1000)
+
+    async def claim(
+        self,
+        user_id: str,
+        session_id: str,
+        message: ChatMessage,
+        *,
+        head: Mapping[str, str],
+        replaces: str = "",
+        keep_version: bool = False,
+        images: Mapping[str, str] = {},
+        state: SessionState | None = None,
+        limit: int = 0,
+    ) -> StoredMessages:
+        """Begins the turn `message.turn_id`: takes the session's lease, stores the user's message and the
+        data URLs of its new `images`, by id, and sets the fields of `head`. Returns the messages that stand
+        before it, of which the latest `limit` are read (0: all); the images of all others are removed.
+
+        With `replaces` the message takes the place of the stored one of that id and of all that followed;
+        with `keep_version` it then keeps the reply that followed among its `versions`. `state` is the
+        session, if it was read before.
+
+        Raises SessionNotFound, MessageNotFound, or SessionBusy while another turn runs.
+        """
+        before = StoredMessages([])
+
+        async def plan(state: SessionState) -> Change | None:
+            nonlocal before
+            if state.open_turn == message.turn_id:  # done before, only the answer got lost
+                before = parse_rows(state.rows[:-1], session_id, state.older)
+                return None
+            if state.open_turn:
+                await self.recover(user_id, session_id)
+                state = await self._store.read(user_id, session_id, limit)
+                if state.open_turn:
+                    raise SessionBusy(state.open_turn)
+            if state.older and (replaces or state.head.get("images")):  # which need all rows
+                state = await self._store.read(user_id, session_id)
+            place = index_of(state.rows, replaces) if replaces else len(state.rows)
+            if place is None:
+                raise MessageNotFound()
+            before = parse_rows(state.rows[:place], session_id, state.older)
+            asked = message
+            if keep_version:
+                replaced, *replies = parse_rows(state.rows[place:], session_id).items
+                asked = message.model_copy(update={"versions": (*replaced.versions, *replies)})
+            change = Change(user_id, session_id, state)
+            if replaces:
+                change.truncate(place)
+            self._plan_claim(change, state, asked, head)
+            # Asked only where there can be any: most conversations have none.
+            gone = await self._store.image_ids(user_id, session_id) if state.head.get("images") else set()
+            change.set_images(images, gone - _image_ids([*before.items, asked]))
+            return change
+
+        await self._store.change(user_id, session_id, plan, state=state, limit=limit)
+        return before
+
+    def _plan_claim(
+        self, change: Change, state: SessionState, asked: ChatMessage, head: Mapping[str, str]
+    ) -> None:
+        turn_id = asked.turn_id
+        title = {} if state.head.get("title") else {"title": title_from(asked)}
+        lease = keys.lease(change.user_id, change.session_id)
+        change.add("SET", lease, turn_id, "PX", self._lease_ms)
+        change.set_head(**title, **head, open_turn=turn_id, last_turn=turn_id)
+        change.append(asked, self._store.max_messages)
+        if last_turn := state.head.get("last_turn"):
+            change.add("EXPIRE", keys.log(change.user_id, last_turn), _PREVIOUS_LOG_SECONDS)
+
+    async def flush(self, turns: Sequence[LiveTurn]) -> list[TurnState]:
+        """Writes what is new of each turn, renews its lease and asks how it stands, in one round trip."""
+        positions = [turn.position for turn in turns]
+        calls = [
+            self._flush_call(turn.user_id, turn.session_id, turn.id, turn.read(turn.logged)) for turn in turns
+        ]
+        replies = await run_scripts(self._redis, *calls) if calls else []
+        for turn, position in zip(turns, positions, strict=True):
+            turn.logged = position
+        return [
+            TurnState(open=bool(is_open), stop_requested=bool(stop_requested))
+            for is_open, stop_requested in replies
+        ]
+
+    def _flush_call(self, user_id: str, session_id: str, turn_id: str, pieces: Sequence[Delta]) -> ScriptCall:
+        arguments = [part for piece in pieces for part in (piece.end, piece.kind, piece.text)]
+        return ScriptCall(
+            _FLUSH,
+            [
+                keys.session(user_id, session_id),
+                keys.lease(user_id, session_id),
+                keys.log(user_id, turn_id),
+                keys.stop(user_id, turn_id),
+            ],
+            [turn_id, self._lease_ms, self._store.ttl_seconds, *arguments],
+        )
+
+    async def finish(
+        self,
+        user_id: str,
+        session_id: str,
+        turn_id: str,
+        end: TurnEnd,
+        pieces: Sequence[Delta] = (),
+        position: int = 0,
+    ) -> bool:
+        """Ends the turn in one step: stores `end.message`, logs the end at `position`, releases the lease;
+        the last `pieces` are logged before. False, and nothing changed, if it had ended before."""
+        if pieces:
+            flush = self._flush_call(user_id, session_id, turn_id, pieces)
+            await run_scripts(self._redis, flush)
+
+        async def plan(state: SessionState) -> Change | None:
+            if state.open_turn != turn_id:
+                return None
+            return self._planned_end(user_id, state, turn_id, end, position)
+
+        return await self._change_end(user_id, session_id, plan)
+
+    async def replace_recovered_reply(self, user_id: str, session_id: str, reply: ChatMessage) -> bool:
+        """Puts the whole `reply` in the place of what another process stored of it that thought this one
+        dead, and so knew no more than the log did. False, and nothing changed, if the reply is not stored
+        (any more)."""
+        return await self._store.replace(user_id, session_id, {reply.id: reply})
+
+    def _planned_end(
+        self, user_id: str, state: SessionState, turn_id: str, end: TurnEnd, position: int
+    ) -> Change:
+        change = Change(user_id, state.session_id, state)
+        change.add("XADD", keys.log(user_id, turn_id), f"{position}-1", "end", end.to_json())
+        change.keep_log(turn_id)
+        if end.message:
+            change.append(end.message, self._store.max_messages)
+        elif kept := _previous_version(state):  # nothing new came: the reply it had takes its place again
+            asked, reply = kept
+            change.set_message(-1, asked)
+            change.append(reply, self._store.max_messages)
+        change.set_head(open_turn="")
+        change.add("DEL", keys.stop(user_id, turn_id), keys.lease(user_id, state.session_id))
+        return change
+
+    async def request_stop(self, user_id: str, turn_id: str) -> None:
+        """Asks the process that runs the turn, whichever it is, to stop it."""
+        await self._redis.set(keys.stop(user_id, turn_id), "1", px=max(self._lease_ms, 10_000))
+
+    async def open_turn(self, user_id: str, session_id: str) -> str:
+        """The id of the session's turn that has not ended, or ""."""
+        return await self._redis.hget(keys.session(user_id, session_id), "open_turn") or ""
+
+    async def recover(self, user_id: str, session_id: str) -> bool:
+        """Closes the session's turn if its process has died, keeping the text that was logged as an
+        interrupted reply. True if there was something to close."""
+        lease = keys.lease(user_id, session_id)
+
+        async def plan(state: SessionState) -> Change | None:
+            turn_id = state.open_turn
+            if not turn_id or turn_id in self.live or await self._redis.exists(lease):
+                return None
+            log = keys.log(user_id, turn_id)
+            entries = await self._redis.xrange(log)
+            pieces = coalesce([event for event in map(_event, entries) if isinstance(event, Delta)], 0)
+            position = pieces[-1].end if pieces else 0
+            end = _interrupted_end(turn_id, pieces, state.head)
+            change = self._planned_end(user_id, state, turn_id, end, position)
+            # Should the process give a sign of life after all, the turn stays its own.
+            change.require(0, "EXISTS", lease)
+            change.require(len(entries), "XLEN", log)
+            return change
+
+        return await self._change_end(user_id, session_id, plan)
+
+    async def _change_end(self, user_id: str, session_id: str, plan: Plan) -> bool:
+        """Whether `plan` found something to change; nothing where the session is gone."""
+        try:
+            return bool(await self._store.change(user_id, session_id, plan, limit=1))
+        except SessionNotFound:
+            return False
+
+    async def follow(
+        self, user_id: str, session_id: str, turn_id: str, after: int = 0
+    ) -> AsyncGenerator[TurnEvent, None]:
+        """The turn's events after the position `after`, read from the log: first what is there, then
+        what comes, last the end. Wherever it runs, and also when nobody runs it any more."""
+        log = keys.log(user_id, turn_id)
+        block: int | None = None
+        over = False
+        while True:
+            rows = await self._redis.xread({log: f"{after}-0"}, block=block)
+            for entry in rows[0][1] if rows else ():
+                event = _event(entry)
+                if isinstance(event, TurnEnd):
+                    yield event
+                    return
+                for piece in coalesce([event], after):
+                    after = piece.end
+                    yield piece
+            if rows:
+                continue
+            if over:
+                break
+            await self.recover(user_id, session_id)
+            # Nobody writes the log of an ended turn any more: one last look for what came meanwhile.
+            over = await self.open_turn(user_id, session_id) != turn_id
+            block = None if over else _BLOCK_MS
+        async for event in self._replay_stored(user_id, session_id, turn_id, after):
+            yield event
+
+    async def _replay_stored(
+        self, user_id: str, session_id: str, turn_id: str, after: int
+    ) -> AsyncGenerator[TurnEvent, None]:
+        """The rest of an ended turn whose log is gone or says nothing more, from the stored reply."""
+        stored = await self._store.messages(user_id, session_id)
+        replies = [m for m in stored.items if m.turn_id == turn_id and m.role == "assistant"]
+        if not replies:
+            yield await self._logged_end(user_id, turn_id)
+            return
+        reply = replies[-1]
+        reasoned = len(reply.reasoning)
+        pieces = [
+            Delta("reasoning", reply.reasoning, reasoned),
+            Delta("text", reply.content, reasoned + len(reply.content)),
+        ]
+        for piece in coalesce([p for p in pieces if p.end > after and p.text], after):
+            yield piece
+        yield TurnEnd.of_message(reply)
+
+    async def _logged_end(self, user_id: str, turn_id: str) -> TurnEnd:
+        last = await self._redis.xrevrange(keys.log(user_id, turn_id), count=1)
+        event = _event(last[0]) if last else None
+        return event if isinstance(event, TurnEnd) else TurnEnd(status="interrupted")
+
+
+def _event(entry: tuple[str, dict[str, str]]) -> Delta | TurnEnd:
+    entry_id, fields = entry
+    ((name, value),) = fields.items()
+    if name == "end":
+        return TurnEnd.model_validate_json(value)
+    return Delta("reasoning" if name == "reasoning" else "text", value, int(entry_id.split("-")[0]))
+
+
+def _interrupted_end(turn_id: str, pieces: Sequence[Delta], head: Mapping[str, str]) -> TurnEnd:
+    text = {kind: "".join(p.text for p in pieces if p.kind == kind) for kind in ("text", "reasoning")}
+    message = ChatMessage(
+        id=f"{turn_id}-reply",
+        role="assistant",
+        content=text["text"],
+        timestamp=float(head["updated_at"]),
+        status="interrupted",
+        turn_id=turn_id,
+        reasoning=text["reasoning"],
+        role_key=head["role"],
+        model=head.get("model", ""),
+    )
+    return TurnEnd(status="interrupted", message=message if message.content else None)
+
+
+def _previous_version(state: SessionState) -> tuple[ChatMessage, ChatMessage] | None:
+    """The latest user's message without the last of its versions, and that version."""
+    for asked in parse_rows(state.rows[-1:], state.session_id).items:
+        if asked.versions:
+            *versions, reply = asked.versions
+            return asked.model_copy(update={"versions": tuple(versions)}), reply
+    return None
+
+
+def _image_ids(messages: Iterable[ChatMessage]) -> set[str]:
+    versions = (version for message in messages for version in (message, *message.versions))
+    return {image.id for version in versions for image in version.images}

@@ -1,0 +1,104 @@
+"""Reply: what a model says, on its way into a turn."""
+
+import asyncio
+import logging
+import time
+from contextlib import aclosing
+from typing import NamedTuple
+
+from ..context import Context
+from ..errors import ChatError, ModelSilent
+from ..messages import ChatMessage, ContextReceipt, Sampling, Status, TurnEnd, TurnError, Usage
+from ..models import ChatModel
+from .live import LiveTurn
+
+log = logging.getLogger(__name__)
+
+
+class ReplyOptions(NamedTuple):
+    """Who answers, and how: a role's key and its prompt, the model's name, the sampling."""
+
+    role: str
+    prompt: str
+    model: str
+    sampling: Sampling
+
+    def head(self) -> dict[str, str]:
+        """The fields of the session's head that remember it."""
+        return {"role": self.role, "model": self.model, "sampling": self.sampling.to_json()}
+
+
+class Reply:
+    """A reply on its way from the model into its turn: read it in a task, then ask for the `end`."""
+
+    def __init__(self, turn: LiveTurn, options: ReplyOptions) -> None:
+        self._turn = turn
+        self._options = options
+        self._receipt: ContextReceipt | None = None
+        self._usage: Usage | None = None
+        self._started = time.monotonic()
+        self._seconds_to_first_token: float | None = None
+        self._reasoning_seconds: float | None = None
+
+    async def read(self, model: ChatModel, context: Context) -> None:
+        """Reads the model to the end of the reply. Raises ModelError. Cancelling it stops the reply."""
+        self._receipt = context.receipt
+        options = self._options
+        stream = model.stream(context.messages, model=options.model, sampling=options.sampling)
+        async with aclosing(stream) as items:
+            async for item in items:
+                if isinstance(item, Usage):
+                    self._usage = item
+                    continue
+                if self._seconds_to_first_token is None:
+                    self._seconds_to_first_token = self._elapsed()
+                if item.kind == "text" and self._reasoning_seconds is None:
+                    self._reasoning_seconds = round(self._elapsed() - self._seconds_to_first_token, 3)
+                self._turn.append(item.kind, item.text)
+        if not self._turn.text("text"):
+            raise ModelSilent()
+
+    def end(self, reader: asyncio.Task[None]) -> TurnEnd:
+        """What came of it, once `reader`, the task of `read`, is over."""
+        status, error = self._outcome(reader)
+        content = self._turn.text("text")
+        message = ChatMessage(
+            id=f"{self._turn.id}-reply",
+            role="assistant",
+            content=content,
+            timestamp=time.time(),
+            status=status,
+            turn_id=self._turn.id,
+            reasoning=self._turn.text("reasoning"),
+            reasoning_seconds=self._reasoning_seconds,
+            role_key=self._options.role,
+            model=self._options.model,
+            usage=self._usage,
+            context=self._receipt,
+            error=error,
+            seconds_to_first_token=self._seconds_to_first_token,
+            seconds=self._elapsed(),
+        )
+        return TurnEnd(
+            status=status,
+            message=message if content else None,
+            usage=self._usage,
+            context=self._receipt,
+            error=error,
+        )
+
+    def _outcome(self, reader: asyncio.Task[None]) -> tuple[Status, TurnError | None]:
+        if reader.cancelled():
+            return self._turn.cancelled_as or "interrupted", None
+        failure = reader.exception()
+        if failure is None:
+            return "done", None
+        if self._turn.cancelled_as:  # it failed while it was being cancelled
+            return self._turn.cancelled_as, None
+        if not isinstance(failure, ChatError):
+            log.error("turn %.8s… failed inside the app", self._turn.id, exc_info=failure)
+            failure = ChatError()
+        return "failed", TurnError.of(failure)
+
+    def _elapsed(self) -> float:
+        return round(time.monotonic() - self._started, 3)

@@ -1,0 +1,221 @@
+"""TurnStarter: from what a caller sent to a reply that is on its way."""
+
+import asyncio
+import re
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..context import build_context, images_to_send
+from ..errors import (
+    ImagesUnsupported,
+    MessageEmpty,
+    MessageTooLong,
+    ShuttingDown,
+    TooManyImages,
+    TooManyReplies,
+    UnknownModel,
+)
+from ..images import MAX_IMAGES, read_image
+from ..messages import ChatMessage, Image, Sampling, Session, StoredMessages
+from ..models import ModelCatalog
+from ..roles import CUSTOM, Roles
+from ..storage import (
+    PromptStore,
+    RateLimiter,
+    SessionState,
+    SessionStore,
+    redis_errors_as_store_unavailable,
+)
+from ..validation import validate_ids, validate_images, validate_text
+from .live import LiveTurn
+from .log import TurnLog
+from .reply import Reply, ReplyOptions
+from .writer import TurnWriter
+
+
+@dataclass(frozen=True)
+class TurnRequest:
+    """What a caller wants said and answered; see `ChatService.start_turn`."""
+
+    user_id: str
+    session_id: str
+    message: str
+    role: str = ""
+    model: str = ""
+    sampling: Sampling | None = None
+    replaces: str = ""
+    keep_version: bool = False
+    images: Sequence[bytes] = ()
+
+
+@dataclass(frozen=True)
+class TurnLimits:
+    """The longest message, how many replies may run at once, and what a model is shown of a history: so
+    many messages and about so many tokens, 0 for no limit."""
+
+    message_chars: int
+    concurrent_replies: int
+    context_messages: int
+    context_tokens: int
+
+
+class TurnStarter:
+    """Begins turns, until it is closed."""
+
+    def __init__(
+        self,
+        limits: TurnLimits,
+        *,
+        roles: Roles,
+        models: ModelCatalog,
+        limiter: RateLimiter,
+        store: SessionStore,
+        prompts: PromptStore,
+        turn_log: TurnLog,
+        writer: TurnWriter,
+    ) -> None:
+        self._limits = limits
+        self._roles = roles
+        self._models = models
+        self._limiter = limiter
+        self._store = store
+        self._prompts = prompts
+        self._log = turn_log
+        self._writer = writer
+        self._starting: set[asyncio.Task[str]] = set()
+        self._reading_images = asyncio.Lock()  # the largest takes some 600 MB while it is read
+        self._closed = False
+
+    def close(self) -> None:
+        """Takes no new turns from now on."""
+        self._closed = True
+
+    async def settled(self) -> None:
+        """Waits for the turns that are being begun."""
+        await asyncio.gather(*self._starting, return_exceptions=True)
+
+    async def start(self, request: TurnRequest) -> str:
+        """Begins the turn; its id. Raises what `ChatService.start_turn` does."""
+        validate_ids(request.user_id, request.session_id)
+        validate_text(message=request.message, role=request.role, model=request.model)
+        validate_images(request.images)
+        async with redis_errors_as_store_unavailable():
+            # All rows where one of them is to be found, else those that the model is shown.
+            limit = 0 if request.replaces else self._limits.context_messages
+            state = await self._store.read(request.user_id, request.session_id, limit)
+            options = await self._choose_options(request, state.session)
+        kept = _images_of(state.messages, request.replaces) if request.replaces else ()
+        self._validate_message(request.message, len(kept) + len(request.images))
+        if request.images and options.model not in self._models.vision_models:
+            raise ImagesUnsupported(options.model, list(self._models.vision_models))
+        new = await self._read_images(request.images)  # may take its time, which is not the store's
+        if self._closed:
+            raise ShuttingDown()
+        if len(self._writer.turns) + len(self._starting) >= self._limits.concurrent_replies:
+            raise TooManyReplies(self._limits.concurrent_replies)
+        # A task of the service's own: whoever asks may go away between the claim and the reply.
+        start = asyncio.create_task(self._start(request, options, state, kept, new))
+        self._starting.add(start)
+        start.add_done_callback(self._starting.discard)
+        async with redis_errors_as_store_unavailable():
+            return await asyncio.shield(start)
+
+    async def _start(
+        self,
+        request: TurnRequest,
+        options: ReplyOptions,
+        state: SessionState,
+        kept: tuple[Image, ...],
+        new: Sequence[tuple[Image, str]],
+    ) -> str:
+        await self._limiter.check(request.user_id)
+        turn = LiveTurn(uuid.uuid4().hex, request.user_id, request.session_id)
+        asked = ChatMessage(
+            id=f"{turn.id}-message",
+            role="user",
+            content=request.message,
+            timestamp=time.time(),
+            turn_id=turn.id,
+            images=(*kept, *(image for image, _ in new)),
+        )
+        history = await self._log.claim(
+            request.user_id,
+            request.session_id,
+            asked,
+            head=options.head(),
+            replaces=request.replaces,
+            keep_version=request.keep_version,
+            images={image.id: url for image, url in new},
+            state=state,
+            limit=self._limits.context_messages,
+        )
+        reply = Reply(turn, options)
+        self._writer.add(turn)
+        turn.reader = asyncio.create_task(self._answer(reply, turn, history, asked, options))
+        turn.reader.add_done_callback(lambda task: self._writer.end(turn, reply.end(task)))
+        if self._closed:
+            turn.cancel("interrupted")
+        return turn.id
+
+    async def _answer(
+        self,
+        reply: Reply,
+        turn: LiveTurn,
+        history: StoredMessages,
+        asked: ChatMessage,
+        options: ReplyOptions,
+    ) -> None:
+        """Shows the model what was said and reads its reply. Raises StoreUnavailable or ModelError."""
+        limits = {
+            "max_messages": self._limits.context_messages,
+            "max_tokens": self._models.context_tokens(self._limits.context_tokens),
+        }
+        images: dict[str, str] = {}
+        if options.model in self._models.vision_models and any(m.images for m in (*history.items, asked)):
+            ids = images_to_send(options.prompt, history.items, asked, **limits)
+            async with redis_errors_as_store_unavailable():
+                images = await self._store.images(turn.user_id, turn.session_id, ids)
+        context = build_context(
+            options.prompt, history.items, asked, older=history.older, images=images, **limits
+        )
+        await reply.read(self._models.model, context)
+
+    def _validate_message(self, message: str, images: int) -> None:
+        if not (images or re.search(r"\S", message)):
+            raise MessageEmpty()
+        if len(message) > self._limits.message_chars:
+            raise MessageTooLong(len(message), self._limits.message_chars)
+        if images > MAX_IMAGES:
+            raise TooManyImages(images, MAX_IMAGES)
+
+    async def _read_images(self, images: Sequence[bytes]) -> list[tuple[Image, str]]:
+        read = []
+        for data in images:
+            async with self._reading_images:
+                read.append(await asyncio.to_thread(read_image, data))
+        return read
+
+    async def _choose_options(self, request: TurnRequest, session: Session) -> ReplyOptions:
+        """What is wanted, and for the rest what the session had."""
+        wanted = request.role
+        role = self._roles.find(wanted) if wanted else self._roles.find_or_default(session.role)
+        written = await self._prompts.get(request.user_id) if role is CUSTOM else ""
+        return ReplyOptions(
+            role=role.key,
+            prompt=written or role.prompt,
+            model=self.choose_model(request.model, session.model),
+            sampling=request.sampling or session.sampling,
+        )
+
+    def choose_model(self, wanted: str, before: str) -> str:
+        """The wanted model, or the one there was before, or the default. Raises UnknownModel."""
+        names = self._models.names
+        if wanted and wanted not in names:
+            raise UnknownModel(wanted, list(names))
+        return wanted or (before if before in names else names[0])
+
+
+def _images_of(stored: StoredMessages, message_id: str) -> tuple[Image, ...]:
+    return next((message.images for message in stored.items if message.id == message_id), ())

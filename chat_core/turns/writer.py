@@ -1,0 +1,103 @@
+"""TurnWriter: the one task of a process that writes its running turns to Redis."""
+
+import asyncio
+import logging
+import time
+from contextlib import suppress
+
+from redis.exceptions import RedisError
+
+from ..errors import StoreUnavailable
+from ..messages import TurnEnd, TurnError
+from .live import LiveTurn
+from .log import TurnLog
+
+log = logging.getLogger(__name__)
+
+
+class TurnWriter:
+    """Writes what is new of every running turn each `interval_seconds`, in one pipeline, and stores the ends
+    of the ended ones. What fails is tried again after the next interval, so an outage of Redis costs no
+    text; after `patience_seconds` of it the followers of an ended turn are told that it is not saved yet."""
+
+    def __init__(self, log: TurnLog, *, interval_seconds: float = 0.2, patience_seconds: float = 5.0) -> None:
+        self.turns = log.live
+        self._log = log
+        self._interval_seconds = interval_seconds
+        self._patience_seconds = patience_seconds
+        self._due = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._failing_since: float | None = None
+
+    def add(self, turn: LiveTurn) -> None:
+        """Takes care of this turn from now on, until its end is written."""
+        self.turns[turn.id] = turn
+        self._idle.clear()
+        self._due.set()
+
+    def end(self, turn: LiveTurn, end: TurnEnd) -> None:
+        """The reply is over: write its end at once."""
+        turn.pending_end = end
+        self._due.set()
+
+    async def idle(self) -> None:
+        """Waits until the end of every turn is written."""
+        await self._idle.wait()
+
+    async def run(self) -> None:
+        """Writes until it is cancelled."""
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._interval_seconds if self.turns else None):
+                    await self._due.wait()
+            self._due.clear()
+            try:
+                await self._write()
+            except Exception as error:
+                self._note_failure(error)
+                await asyncio.sleep(self._interval_seconds)
+            else:
+                self._failing_since = None
+            if not self.turns:
+                self._idle.set()
+
+    async def _write(self) -> None:
+        turns = list(self.turns.values())
+        running = [turn for turn in turns if turn.pending_end is None]
+        ending = [self._finish(turn, turn.pending_end) for turn in turns if turn.pending_end is not None]
+        # Together, so that what goes wrong with one turn does not keep the others from their end.
+        done = await asyncio.gather(self._flush(running), *ending, return_exceptions=True)
+        for failure in done:
+            if failure is not None:
+                raise failure
+
+    async def _flush(self, running: list[LiveTurn]) -> None:
+        for turn, state in zip(running, await self._log.flush(running), strict=True):
+            if not state.open:
+                turn.cancel("interrupted")
+            elif state.stop_requested:
+                turn.cancel("stopped")
+
+    async def _finish(self, turn: LiveTurn, end: TurnEnd) -> None:
+        ids = turn.user_id, turn.session_id
+        try:
+            finished = await self._log.finish(*ids, turn.id, end, turn.read(turn.logged), turn.position)
+            if not finished and end.message:
+                await self._log.replace_recovered_reply(*ids, end.message)
+        except Exception:
+            if self._failing_for() > self._patience_seconds:
+                unsaved = TurnError.of(StoreUnavailable())
+                turn.publish_end(end.model_copy(update={"status": "failed", "error": unsaved}))
+            raise
+        del self.turns[turn.id]
+        turn.publish_end(end)
+
+    def _note_failure(self, error: Exception) -> None:
+        if self._failing_since is None:
+            self._failing_since = time.monotonic()
+            trace = None if isinstance(error, RedisError) else error
+            log.error("replies cannot be saved, trying on: %s", type(error).__name__, exc_info=trace)
+
+    def _failing_for(self) -> float:
+        return 0.0 if self._failing_since is None else time.monotonic() - self._failing_since

@@ -1,0 +1,255 @@
+"""The named endpoints, for Gradio's API clients."""
+
+import inspect
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+from typing import Any, TypeVar
+
+import gradio as gr
+from gradio.events import api as publish
+
+from chat_core import ChatMessage, ChatService, Session, TurnEnd, TurnEvent, new_user_id
+from chat_core.errors import InvalidInput
+
+from ..page import MAX_STREAMS, FramePacer
+from ..texts import error_text
+from ..visitor import Visitor
+
+Json = dict[str, Any]
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def yields(item: type) -> Callable[[Function], Function]:
+    """Documents a generator by what it yields: Gradio shows the return annotation to its clients."""
+
+    def mark(function: Function) -> Function:
+        signature = inspect.signature(function).replace(return_annotation=item)
+        function.__signature__ = signature  # type: ignore[attr-defined]
+        return function
+
+    return mark
+
+
+class Endpoints:
+    """The endpoints. Each finds out for itself who asks; what is refused changes nothing and is answered
+    with a gr.Error that says why. Without logins the `user_id` is the key to everything said under it."""
+
+    def __init__(self, service: ChatService, pacer: FramePacer) -> None:
+        self._service = service
+        self._pacer = pacer
+
+    async def start_chat(self, request: gr.Request, user_id: str = "", role: str = "") -> Json:
+        """Starts a conversation with a role (empty: the default one). An empty user_id gets a new,
+        unguessable one. Returns {"session_id", "user_id", "role", "welcome_message"}."""
+        visitor = Visitor.of(request, user_id if user_id != "" else new_user_id())
+        with visitor.errors_shown():
+            _, session = await self._service.start_session(visitor.user_id, role)
+        return {
+            "session_id": session.id,
+            "user_id": visitor.user_id,
+            "role": session.role,
+            "welcome_message": self._service.roles[session.role].welcome_message[visitor.language],
+        }
+
+    @yields(str)
+    async def chat(
+        self,
+        request: gr.Request,
+        user_id: str,
+        session_id: str,
+        message: str,
+        role: str = "",
+        model: str = "",
+    ) -> AsyncIterator[str]:
+        """Sends a message and streams the reply so far, as text; the last item is the whole reply. The
+        reply goes on if the caller leaves: see /resume and /history."""
+        visitor = Visitor.of(request, user_id)
+        with visitor.errors_shown(), self._pacer.watching():
+            turn_id = await self._service.start_turn(visitor.user_id, session_id, message, role, model)
+            text, error = "", None
+            async for event in self._events(visitor, session_id, turn_id):
+                if isinstance(event, TurnEnd):
+                    error = event.error
+                elif event.kind == "text":
+                    text += event.text
+                    yield text
+                    await self._pacer.wait()
+        if error:
+            raise gr.Error(error_text(visitor.language, error), print_exception=False)
+        yield text
+
+    @yields(dict)
+    async def chat_events(
+        self,
+        request: gr.Request,
+        user_id: str,
+        session_id: str,
+        message: str,
+        role: str = "",
+        model: str = "",
+    ) -> AsyncIterator[Json]:
+        """Sends a message and streams what happens: {"type": "started", "turn_id"}, then pieces
+        {"type": "text" | "reasoning", "id", "text"} whose ids ascend, last {"type": "done", "status",
+        "message", "usage", "context"}, with an "error" when the status is "failed"."""
+        visitor = Visitor.of(request, user_id)
+        with visitor.errors_shown(), self._pacer.watching():
+            turn_id = await self._service.start_turn(visitor.user_id, session_id, message, role, model)
+            yield {"type": "started", "turn_id": turn_id}
+            async for event in self._events(visitor, session_id, turn_id):
+                yield event_object(event, visitor)
+                await self._pacer.wait()
+
+    @yields(dict)
+    async def resume(
+        self, request: gr.Request, user_id: str, session_id: str, after: str = ""
+    ) -> AsyncIterator[Json]:
+        """Streams the events of the running or last turn, as /chat_events does: all of them, or those
+        after the id that the caller saw last."""
+        visitor = Visitor.of(request, user_id)
+        with visitor.errors_shown(), self._pacer.watching():
+            position = _position(after)
+            turn_id = (await self._service.session(visitor.user_id, session_id)).last_turn
+            if turn_id and not after:
+                yield {"type": "started", "turn_id": turn_id}
+            async for event in self._events(visitor, session_id, turn_id, position):
+                yield event_object(event, visitor)
+                await self._pacer.wait()
+
+    async def stop(self, request: gr.Request, user_id: str, session_id: str) -> Json:
+        """Stops the running reply and keeps what there is of it. Returns {"stopped": whether there was
+        one, "turn_id", "characters": how many are kept}."""
+        visitor = Visitor.of(request, user_id)
+        with visitor.errors_shown():
+            return (await self._service.stop(visitor.user_id, session_id))._asdict()
+
+    async def history(self, request: gr.Request, user_id: str, session_id: str, limit: int = 0) -> Json:
+        """The stored messages, oldest first: the latest `limit` (0: all). Returns {"session_id",
+        "messages", "total"}; a message has at least {"id", "role", "content", "timestamp", "status"}."""
+        visitor = Visitor.of(request, user_id)
+        with visitor.errors_shown():
+            history = await self._service.history(visitor.user_id, session_id, limit)
+            session = await self._service.session(visitor.user_id, session_id)
+        return {
+            "session_id": session_id,
+            "messages": [message_object(message) for message in history.items],
+            "total": session.messages,
+        }
+
+    async def clear_history(self, request: gr.Request, user_id: str, session_id: str) -> Json:
+        """Removes all messages. Returns {"session_id", "cleared": how many there were}."""
+        visitor = Visitor.of(request, user_id)
+        with visitor.errors_shown():
+            cleared = await self._service.clear(visitor.user_id, session_id)
+        return {"session_id": session_id, "cleared": cleared}
+
+    async def sessions(self, request: gr.Request, user_id: str) -> Json:
+        """The user's conversations, the one changed last first. Returns {"sessions": [{"session_id",
+        "title", "role", "updated_at", "messages", "running"}], "total"}."""
+        visitor = Visitor.of(request, user_id)
+        with visitor.errors_shown():
+            found = await self._service.sessions(visitor.user_id)
+        return {"sessions": [session_object(session) for session in found], "total": len(found)}
+
+    async def rename_session(self, request: gr.Request, user_id: str, session_id: str, title: str) -> Json:
+        """Gives a conversation another title. Returns {"session_id", "title"}."""
+        visitor = Visitor.of(request, user_id)
+        with visitor.errors_shown():
+            session = await self._service.rename(visitor.user_id, session_id, title)
+        return {"session_id": session_id, "title": session.title}
+
+    async def delete_session(self, request: gr.Request, user_id: str, session_id: str) -> Json:
+        """Removes a conversation with everything in it. Returns {"session_id", "deleted": true}."""
+        visitor = Visitor.of(request, user_id)
+        with visitor.errors_shown():
+            await self._service.delete(visitor.user_id, session_id)
+        return {"session_id": session_id, "deleted": True}
+
+    def roles(self) -> Json:
+        """Who may answer. Returns {"roles": [{"key", "icon", "name", "welcome_message",
+        "example_questions"}], "default_role"}; texts are {"zh", "en"}."""
+        roles = self._service.roles
+        shown = [role.model_dump(mode="json", exclude={"prompt"}) for role in roles.values()]
+        return {"roles": shown, "default_role": roles.default}
+
+    def models(self) -> Json:
+        """The models a message may name. Returns {"models": [name], "default_model"}."""
+        return {"models": list(self._service.models), "default_model": self._service.models[0]}
+
+    async def _events(
+        self, visitor: Visitor, session_id: str, turn_id: str, after: int = 0
+    ) -> AsyncIterator[TurnEvent]:
+        events = self._service.follow(visitor.user_id, session_id, turn_id, after)
+        async with aclosing(events):
+            async for event in events:
+                yield event
+
+
+def event_object(event: TurnEvent, visitor: Visitor) -> Json:
+    """A turn's event as /chat_events and /resume send it."""
+    if not isinstance(event, TurnEnd):
+        return {"type": event.kind, "id": str(event.end), "text": event.text}
+    ended: Json = {
+        "type": "done",
+        "status": event.status,
+        "message": message_object(event.message) if event.message else None,
+        "usage": event.usage.model_dump() if event.usage else None,
+        "context": event.context.model_dump() if event.context else None,
+    }
+    if event.error:
+        ended["error"] = {
+            **event.error.facts,
+            "code": event.error.code,
+            "message": error_text(visitor.language, event.error),
+        }
+    return ended
+
+
+def message_object(message: ChatMessage) -> Json:
+    """A message as the endpoints send it: what a reply does not have is left out."""
+    return message.model_dump(exclude_none=True, by_alias=True)
+
+
+def session_object(session: Session) -> Json:
+    """A conversation as /sessions lists it."""
+    wanted = {"title", "role", "updated_at", "messages", "running"}
+    return {"session_id": session.id, **session.model_dump(include=wanted)}
+
+
+def _position(after: str) -> int:
+    if after == "":
+        return 0
+    if not (isinstance(after, str) and after.isdecimal() and len(after) <= _LONGEST_POSITION):
+        raise InvalidInput("after", "the id of an event, or empty")
+    return int(after)
+
+
+_LONGEST_POSITION = 12
+
+
+def register(endpoints: Endpoints) -> None:
+    """Names the endpoints inside the current Blocks."""
+    streaming: tuple[Callable[..., Any], ...] = (
+        endpoints.chat,
+        endpoints.chat_events,
+        endpoints.resume,
+    )
+    for function in streaming:
+        publish(
+            function,
+            api_name=function.__name__,
+            concurrency_id="stream",
+            concurrency_limit=MAX_STREAMS,
+        )
+    answering: tuple[Callable[..., Any], ...] = (
+        endpoints.start_chat,
+        endpoints.stop,
+        endpoints.history,
+        endpoints.clear_history,
+        endpoints.sessions,
+        endpoints.rename_session,
+        endpoints.delete_session,
+        endpoints.roles,
+        endpoints.models,
+    )
+    for function in answering:
+        publish(function, api_name=function.__name__)

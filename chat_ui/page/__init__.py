@@ -1,0 +1,31 @@
+"""The page.
+
+`layout` has the components, `theme` their looks, `wiring` every listener. Listeners call the methods of
+`conversation_handlers` and `turn_handlers` with what `requests` parses. What they answer comes from
+`renderer` and, for a running reply, `follower`, by the pure functions of `view`, `session_list` and
+`markdown`.
+"""
+
+import gradio as gr
+
+from chat_core import ChatService
+
+from .conversation_handlers import ConversationHandlers
+from .follower import Follower
+from .layout import I18N, PICTURES, TITLE, build
+from .pacing import MAX_STREAMS, FramePacer
+from .renderer import Renderer
+from .requests import RequestParser
+from .theme import build_theme
+from .turn_handlers import TurnHandlers
+from .wiring import wire
+
+__all__ = ["I18N", "MAX_STREAMS", "PICTURES", "TITLE", "FramePacer", "build_page", "build_theme"]
+
+
+def build_page(demo: gr.Blocks, service: ChatService, pacer: FramePacer) -> None:
+    """Lays the page out inside the current Blocks, and connects it with the service."""
+    components = build(service)
+    renderer, parser = Renderer(service), RequestParser(components)
+    turns = TurnHandlers(service, renderer, parser, Follower(renderer, pacer))
+    wire(demo, components, ConversationHandlers(service, renderer, parser), turns)

@@ -1,0 +1,198 @@
+"""ConversationHandlers: what the page does with conversations and settings, a method for each intention.
+
+Each handler finds out for itself who asks, and returns the new values of its outputs.
+"""
+
+from contextlib import suppress
+from typing import Any
+from uuid import uuid4
+
+import gradio as gr
+
+from chat_core import ChatError, ChatService, ConversationExport, new_user_id
+
+from ..texts import t
+from . import view
+from .layout import LANGUAGES
+from .renderer import Renderer, View, properties
+from .requests import PageRequest, RequestParser, Values
+from .tab import EMPTY_TAB, WINDOW, TabState
+
+Json = dict[str, Any]
+Outputs = list[Any]
+
+
+class ConversationHandlers:
+    """The handlers of opening, finding, naming, keeping and removing conversations."""
+
+    def __init__(self, service: ChatService, renderer: Renderer, parser: RequestParser) -> None:
+        self._service = service
+        self._renderer = renderer
+        self._parse = parser.parse
+
+    async def load(self, values: Values, request: gr.Request) -> Outputs:
+        """The page was opened: the conversation this browser had open, or an empty one."""
+        page = self._parse(values, request)
+        visitor, tab = page.visitor, EMPTY_TAB.updated(session_id=page.identity.session_id)
+        visitor = visitor._replace(user_id=visitor.user_id or new_user_id())
+        store = (await self._service.health()).store
+        try:
+            rendered = await self._renderer.render(visitor, tab, store=store)
+        except ChatError as error:
+            if error.code == "store_unavailable":  # the id is kept for better times
+                rendered = self._renderer.render_values(visitor, tab, store=False)
+            else:
+                if error.facts.get("field") == "user_id":  # not a malformed ?c=: that costs nobody their id
+                    visitor = visitor._replace(user_id=new_user_id())
+                rendered = await self._renderer.render(visitor, EMPTY_TAB, store=store)
+        prompt = ""
+        with suppress(ChatError):
+            prompt = await self._service.custom_prompt(visitor.user_id) if store else ""
+        rendered |= {"prompt": prompt, "language": LANGUAGES[visitor.language]}
+        return rendered.outputs()
+
+    async def refresh(self, values: Values, request: gr.Request) -> Outputs:
+        """The tab is looked at again: something may have been said in another one."""
+        page = self._parse(values, request)
+        if not page.tab.session_id:
+            return View().outputs()
+        try:
+            return (await self._renderer.render_if_changed(page.visitor, page.tab)).outputs()
+        except ChatError as error:
+            if error.code == "session_not_found":
+                return await self._rendered(page, EMPTY_TAB)
+            return View().outputs()  # nobody asked for anything
+
+    async def open_conversation(self, values: Values, request: gr.Request, event: gr.EventData) -> Outputs:
+        """A conversation was chosen in the sidebar."""
+        page = self._parse(values, request)
+        with page.errors_shown():
+            return await self._rendered(page, EMPTY_TAB.updated(session_id=_field(event, "session_id")))
+
+    async def new_chat(self, values: Values, request: gr.Request) -> Outputs:
+        """An empty conversation. It is stored with its first message."""
+        return await self._render_empty(self._parse(values, request), EMPTY_TAB)
+
+    async def new_temporary_chat(self, values: Values, request: gr.Request) -> Outputs:
+        """An empty conversation that is never stored."""
+        return await self._render_empty(self._parse(values, request), EMPTY_TAB.updated(temporary=True))
+
+    async def _render_empty(self, page: PageRequest, tab: TabState) -> Outputs:
+        with page.errors_shown():
+            return (await self._renderer.render(page.visitor, tab, role=page.role)).outputs()
+
+    async def _rendered(self, page: PageRequest, tab: TabState) -> Outputs:
+        return (await self._renderer.render(page.visitor, tab)).outputs()
+
+    async def show_earlier(self, values: Values, request: gr.Request) -> Outputs:
+        """More of the conversation is wanted than its latest messages."""
+        page = self._parse(values, request)
+        with page.errors_shown():
+            window = page.tab.window + WINDOW
+            return (await self._renderer.rerender(page.visitor, page.tab, window=window)).outputs()
+
+    async def search(self, values: Values, request: gr.Request) -> str:
+        """The list shows what contains the query."""
+        page = self._parse(values, request)
+        with page.errors_shown():
+            sessions = await self._service.sessions(page.visitor.user_id, page.query)
+        searched = bool(page.query.strip())
+        return self._renderer.render_session_list(
+            page.visitor, sessions, page.tab.session_id, searched=searched
+        )
+
+    async def rename(self, values: Values, request: gr.Request, event: gr.EventData) -> Outputs:
+        """A conversation got another title."""
+        page = self._parse(values, request)
+        tab = page.tab
+        with page.errors_shown():
+            session_id, title = _field(event, "session_id"), _field(event, "title")
+            renamed = await self._service.rename(page.visitor.user_id, session_id, title)
+            if renamed.id == tab.session_id:
+                tab = tab.updated(title=renamed.title)
+            return [*await self._listed(page), tab.model_dump()]
+
+    async def pin(self, values: Values, request: gr.Request, event: gr.EventData) -> Outputs:
+        """A conversation is to be kept for ever, or no longer so."""
+        page = self._parse(values, request)
+        with page.errors_shown():
+            session_id, pinned = _field(event, "session_id"), bool(_field(event, "pinned"))
+            await self._service.pin(page.visitor.user_id, session_id, pinned)
+            return await self._listed(page)
+
+    async def _listed(self, page: PageRequest) -> Outputs:
+        sessions = await self._renderer.whole_session_list(page.visitor, page.tab.session_id)
+        return ["", sessions]
+
+    async def delete(self, values: Values, request: gr.Request, event: gr.EventData) -> Outputs:
+        """A conversation is to be removed; if it was the open one, an empty one takes its place."""
+        page = self._parse(values, request)
+        session_id = _field(event, "session_id")
+        with page.errors_shown():
+            await self._service.delete(page.visitor.user_id, session_id)
+            left = EMPTY_TAB if page.tab.session_id == session_id else page.tab
+            return await self._rendered(page, left)
+
+    async def clear(self, values: Values, request: gr.Request) -> Outputs:
+        """Removes what was said in this conversation."""
+        page = self._parse(values, request)
+        with page.errors_shown():
+            if page.tab.session_id:
+                service = self._renderer.service_for(page.tab)
+                await service.clear(page.visitor.user_id, page.tab.session_id)
+            return (await self._renderer.rerender(page.visitor, page.tab)).outputs()
+
+    def choose_role(self, values: Values, request: gr.Request) -> Json:
+        """The role answers from the next message on; an empty conversation greets in its name now."""
+        page = self._parse(values, request)
+        with page.errors_shown():
+            role = self._service.roles.find(page.role)
+        return properties(**view.greeting(role, page.visitor.language))
+
+    async def write_prompt(self, values: Values, request: gr.Request) -> None:
+        """The prompt of the visitor's own role is being written."""
+        page = self._parse(values, request)
+        with page.errors_shown():
+            await self._service.set_custom_prompt(page.visitor.user_id, page.prompt)
+
+    async def leave_prompt(self, values: Values, request: gr.Request) -> None:
+        """The prompt was left, perhaps after a paste, which is no writing. An empty one may be one that could
+        not be shown, and removes nothing."""
+        if self._parse(values, request).prompt.strip():
+            await self.write_prompt(values, request)
+
+    async def export_markdown(self, values: Values, request: gr.Request) -> Json:
+        """The conversation is wanted as a document."""
+        page = self._parse(values, request)
+        exported = await self._exported(page)
+        headings = view.headings(page.visitor.language, self._renderer.role_names(page.visitor))
+        return _download(exported, "md", exported.to_markdown(headings))
+
+    async def export_json(self, values: Values, request: gr.Request) -> Json:
+        """The conversation is wanted as a file that can be imported."""
+        exported = await self._exported(self._parse(values, request))
+        return _download(exported, "json", exported.to_json())
+
+    async def _exported(self, page: PageRequest) -> ConversationExport:
+        if not page.tab.session_id:
+            raise gr.Error(t(page.visitor.language, "nothing_to_export"), print_exception=False)
+        with page.errors_shown():
+            service = self._renderer.service_for(page.tab)
+            return await service.export(page.visitor.user_id, page.tab.session_id)
+
+    async def import_conversation(self, values: Values, request: gr.Request) -> Outputs:
+        """A file that was exported, here or elsewhere, becomes a conversation."""
+        page = self._parse(values, request)
+        with page.errors_shown():
+            session = await self._service.import_session(page.visitor.user_id, page.file)
+            return await self._rendered(page, EMPTY_TAB.updated(session_id=session.id))
+
+
+def _field(event: gr.EventData, name: str) -> Any:
+    """What the page's script sent with the event, or None."""
+    return getattr(event, name, None)
+
+
+def _download(exported: ConversationExport, kind: str, text: str) -> Json:
+    """What the page saves as a file; each time another value, so that the page hears of it."""
+    return {"name": f"{exported.title or 'chat'}.{kind}", "text": text, "download_id": uuid4().hex}

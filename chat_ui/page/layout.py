@@ -1,0 +1,226 @@
+"""The page's components, and nothing else."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, cast
+
+import gradio as gr
+from gradio.blocks import Block
+
+from chat_core import ChatService, Language
+
+from ..texts import TEXTS
+from . import view
+from .tab import EMPTY_TAB
+
+HERE = Path(__file__).parent.parent
+PICTURES = HERE / "pictures"
+TITLE = "Role Chat"
+
+# As browsers name them.
+LANGUAGES: dict[Language, str] = {"zh": "zh-CN", "en": "en"}
+
+# Shown by the browser's language, without asking the server.
+I18N = gr.I18n(
+    en={key.replace(".", "_"): words["en"] for key, words in TEXTS.items()},
+    zh={key.replace(".", "_"): words["zh"] for key, words in TEXTS.items()},
+)
+
+
+@dataclass(frozen=True)
+class Components:
+    """Every component that a listener reads or writes."""
+
+    identity: gr.BrowserState
+    tab: gr.JSON
+    turn: gr.JSON
+    new_chat: gr.Button
+    search: gr.Textbox
+    sessions: gr.HTML
+    role: gr.Dropdown
+    model: gr.Dropdown
+    clear: gr.Button
+    notice: gr.Markdown
+    chatbot: gr.Chatbot
+    box: gr.MultimodalTextbox
+    activity: gr.HTML
+    earlier: gr.Button
+    refresh: gr.Button
+    temperature: gr.Number
+    length: gr.Number
+    prompt: gr.Textbox
+    language: gr.Dropdown
+    temporary: gr.Button
+    export_markdown: gr.Button
+    export_json: gr.Button
+    import_file: gr.UploadButton
+    download: gr.JSON
+
+    # Those that a View (see `renderer`) has values for.
+    RENDERED: ClassVar = (
+        "identity",
+        "tab",
+        "turn",
+        "chatbot",
+        "search",
+        "sessions",
+        "role",
+        "model",
+        "temperature",
+        "length",
+        "activity",
+        "notice",
+        "earlier",
+        "prompt",
+        "language",
+    )
+
+    @property
+    def rendered(self) -> list[Block]:
+        return [getattr(self, name) for name in self.RENDERED]
+
+
+def build(service: ChatService) -> Components:
+    """Lays the page out inside the current Blocks."""
+    return Components(**_sidebar(), **_header(service), **_conversation(), **_drawer(), **_hidden())
+
+
+# Some components are annotated without the words of several languages, but show them: hence the casts.
+_SMALL: dict[str, Any] = {"variant": "secondary", "size": "sm"}
+_BARE: dict[str, Any] = {"show_label": False, "container": False}  # the label is for screen readers
+
+
+def _sidebar() -> dict[str, Any]:
+    with gr.Sidebar(width=280, open=False, elem_id="sidebar"):
+        new_chat = gr.Button(I18N("new_chat"), variant="secondary", size="md", elem_id="new-chat")
+        temporary = gr.Button(I18N("temporary"), elem_id="temporary", **_SMALL)
+        search = gr.Textbox(
+            label=I18N("search"), placeholder=I18N("search"), max_lines=1, elem_id="search", **_BARE
+        )
+        sessions = gr.HTML(js_on_load=(HERE / "sessions.js").read_text(encoding="utf-8"), elem_id="sessions")
+        with gr.Accordion(I18N("keyboard"), open=False, elem_id="help"):
+            gr.Markdown(I18N("shortcuts"))
+    return {"new_chat": new_chat, "temporary": temporary, "search": search, "sessions": sessions}
+
+
+def _header(service: ChatService) -> dict[str, Any]:
+    with gr.Row(elem_id="header"):
+        gr.HTML(f"<h1>{TITLE}</h1>", elem_id="title")
+        role = gr.Dropdown(
+            [(name, key) for key, name in view.role_names(service.choosable_roles, "en").items()],
+            value=service.roles.default,
+            label=I18N("role"),
+            filterable=False,
+            elem_id="role",
+            **_BARE,
+        )
+        model = gr.Dropdown(
+            list(service.settings.models),
+            value=service.settings.models[0],
+            label=I18N("model"),
+            visible=len(service.models) > 1,
+            elem_id="model",
+            **_BARE,
+        )
+    return {"role": role, "model": model, "notice": gr.Markdown(elem_id="notice")}
+
+
+def _conversation() -> dict[str, Any]:
+    gr.Markdown(I18N("lost"), elem_id="lost")
+    earlier = gr.Button(visible=False, elem_id="earlier", **_SMALL)
+    chatbot = gr.Chatbot(
+        label=I18N("conversation"),
+        scale=1,
+        height="100%",
+        buttons=["copy"],
+        editable="user",
+        feedback_options=["Like", "Dislike"],
+        latex_delimiters=[
+            {"left": "$$", "right": "$$", "display": True},
+            {"left": "\\[", "right": "\\]", "display": True},
+            {"left": "\\(", "right": "\\)", "display": False},
+        ],
+        layout="bubble",
+        autoscroll=False,  # page.js does it
+        avatar_images=(PICTURES / "user.svg", PICTURES / "assistant.svg"),
+        elem_id="chatbot",
+        **_BARE,
+    )
+    box = gr.MultimodalTextbox(
+        label=I18N("message"),
+        placeholder=cast(str, I18N("message_placeholder")),
+        sources=["upload"],
+        file_types=["image"],
+        file_count="multiple",
+        autofocus=True,
+        lines=1,
+        max_lines=8,
+        max_plain_text_length=10_000_000,  # a long text that is pasted stays a text
+        submit_btn=True,
+        stop_btn=True,
+        elem_id="box",
+        **_BARE,
+    )
+    activity = gr.HTML(view.activity(False, "en"), elem_id="activity")
+    return {"earlier": earlier, "chatbot": chatbot, "box": box, "activity": activity}
+
+
+def _drawer() -> dict[str, Any]:
+    """The settings, of the conversation and of the visitor."""
+    with gr.Sidebar(width=300, open=False, position="right", elem_id="drawer"):
+        gr.Markdown(I18N("settings_of_chat"))
+        temperature = _number("temperature", step=0.1)
+        length = _number("length", precision=0, step=50)
+        with gr.Row(elem_id="export"):
+            export_markdown = gr.Button(I18N("export_markdown"), elem_id="as-markdown", **_SMALL)
+            export_json = gr.Button(I18N("export_json"), elem_id="as-json", **_SMALL)
+        clear = gr.Button(I18N("clear"), elem_id="clear", **_SMALL)
+        gr.Markdown(I18N("settings_of_user"))
+        prompt = gr.Textbox(
+            label=I18N("prompt"), info=I18N("prompt_info"), lines=4, max_lines=12, elem_id="prompt"
+        )
+        words = cast(str, I18N("import"))
+        import_file = gr.UploadButton(words, file_types=[".json"], type="binary", elem_id="import", **_SMALL)
+        language = gr.Dropdown(
+            [("中文", LANGUAGES["zh"]), ("English", LANGUAGES["en"])],
+            value=LANGUAGES["en"],
+            label=I18N("language"),
+            filterable=False,
+            elem_id="language",
+        )
+    return {
+        "temperature": temperature,
+        "length": length,
+        "export_markdown": export_markdown,
+        "export_json": export_json,
+        "clear": clear,
+        "prompt": prompt,
+        "import_file": import_file,
+        "language": language,
+    }
+
+
+def _number(name: str, **options: Any) -> gr.Number:
+    """A number that may be left to the provider; without bounds, as Gradio tells about them in English."""
+    return gr.Number(
+        label=I18N(name),
+        info=I18N(f"{name}_info"),
+        placeholder=I18N("providers_default"),
+        value=None,
+        elem_id=name,
+        **options,
+    )
+
+
+def _hidden() -> dict[str, Any]:
+    """What the page remembers, and where its script and its listeners meet."""
+    # The id in the browser is what opens a visitor's conversations. Gradio's encryption of it is no
+    # protection, for its key is public; it only has to stay the same over restarts.
+    identity = gr.BrowserState({"user_id": "", "session_id": ""}, storage_key="role-chat", secret="role-chat")
+    hidden = {
+        "tab": gr.JSON(EMPTY_TAB.model_dump(), visible="hidden", elem_id="tab-state"),
+        "turn": gr.JSON(visible="hidden", elem_id="turn"),
+        "refresh": gr.Button(visible="hidden", elem_id="refresh"),
+        "download": gr.JSON(visible="hidden", elem_id="download"),
+    }
+    return {"identity": identity, **hidden}

@@ -1,0 +1,36 @@
+"""Texts as the Chatbot has to be given them, to show what they say. Pure functions."""
+
+import re
+
+
+def escape_user_text(text: str) -> str:
+    """What a person wrote, as HTML that shows it to the character: nothing in it is Markdown. page.js takes
+    it back where it is copied or edited."""
+    return f'<pre class="user-text">&#10;{text.translate(_ENTITIES)}</pre>'
+
+
+_ENTITIES = {code: f"&#{code};" for code in range(128) if not chr(code).isalnum() and chr(code) != " "}
+
+
+def markdown(text: str) -> str:
+    """`text` so that the Chatbot shows what it says. `$formulas$` become `\\(formulas\\)`, which is how the
+    Chatbot takes them; prices are left alone by Pandoc's rule (extension tex_math_dollars): no space just
+    inside the dollars, no digit after. What stands in code, also in a block not closed yet, is code."""
+    pieces = _CODE.split(text)
+    pieces[::2] = [_FORMULA.sub(r"\\(\1\\)", piece) for piece in pieces[::2]]
+    pieces[1::2] = [_with_tabs(piece) for piece in pieces[1::2]]
+    return "".join(pieces)
+
+
+_CODE = re.compile(r"(```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|`[^`\n]+`)", re.DOTALL)
+_FORMULA = re.compile(r"(?<![\\$\w])\$(?=[^\s$])([^$\n]*?[^\s$\\])\$(?![\d$])")
+
+
+def _with_tabs(code: str) -> str:
+    """The Chatbot's Markdown turns tabs at the beginning of a line into spaces, which ruins a Makefile. It
+    does not when a byte order mark stands before them, and takes that away again when the fence is indented
+    by as much. Where a message is copied as a whole, page.js takes both away."""
+    fence, *lines = code.split("\n")
+    if not any(line.lstrip(" ").startswith("\t") for line in lines):
+        return code
+    return "\n".join([f" {fence}", *(f"\ufeff{line}" if line[:1] in (" ", "\t") else line for line in lines)])

@@ -1,0 +1,34 @@
+"""FramePacer: how many frames a second each viewer of a stream gets."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+# A frame costs server and browser far more than a token, so tokens travel together: at most eight frames
+# a second for a viewer, and fewer when so many watch that frames would cost more than half a core.
+_FRAME_SECONDS = 0.125
+_FRAME_COST_SECONDS = 0.002
+_SHARE_OF_A_CORE = 0.5
+
+# How many pages and callers may follow turns at once in this process.
+MAX_STREAMS = 200
+
+
+class FramePacer:
+    """Shared by all streams of a process."""
+
+    def __init__(self) -> None:
+        self._viewers = 0
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Counts one more viewer."""
+        self._viewers += 1
+        try:
+            yield
+        finally:
+            self._viewers -= 1
+
+    async def wait(self) -> None:
+        """Waits between two frames."""
+        await asyncio.sleep(max(_FRAME_SECONDS, self._viewers * _FRAME_COST_SECONDS / _SHARE_OF_A_CORE))

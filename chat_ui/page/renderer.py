@@ -1,0 +1,156 @@
+"""Renderer: what the page shows, for every listener that changes it."""
+
+import time
+from typing import Any
+from uuid import uuid4
+
+from chat_core import ChatService, Session, StoredMessages
+
+from ..texts import t
+from ..visitor import Visitor
+from . import view
+from .layout import Components
+from .session_list import session_list
+from .tab import EMPTY_TAB, WINDOW, TabState
+
+
+class View(dict[str, Any]):
+    """New values of components, by their names in `layout.Components.RENDERED`."""
+
+    def outputs(self) -> list[Any]:
+        """The values of `Components.rendered`; a component that is not named stays as it is."""
+        return [self.get(name, UNCHANGED) for name in Components.RENDERED]
+
+
+def properties(**values: Any) -> dict[str, Any]:
+    """A component's new properties, as Gradio's page takes them."""
+    return {"__type__": "update", **values}
+
+
+UNCHANGED = properties()
+
+
+class Renderer:
+    """Renders conversations and the list of them."""
+
+    def __init__(self, service: ChatService) -> None:
+        self._service = service
+
+    def role_names(self, visitor: Visitor) -> dict[str, str]:
+        """The roles' names by key."""
+        return view.role_names(self._service.choosable_roles, visitor.language)
+
+    def service_for(self, tab: TabState) -> ChatService:
+        """The service that has the tab's conversation."""
+        return self._service.temporary if tab.temporary else self._service
+
+    async def history(self, visitor: Visitor, tab: TabState) -> StoredMessages:
+        """What the tab shows of its conversation: the latest messages, for a frame costs the browser more the
+        more of them there are."""
+        return await self.service_for(tab).history(visitor.user_id, tab.session_id, tab.window)
+
+    async def render(
+        self, visitor: Visitor, tab: TabState, *, role: str = "", window: int = WINDOW, store: bool = True
+    ) -> View:
+        """The tab's conversation; an empty one, in which `role` greets, if it has none."""
+        session_id = tab.session_id
+        tab = EMPTY_TAB.updated(
+            session_id=session_id, temporary=tab.temporary, window=window, render_id=uuid4().hex
+        )
+        if not session_id:
+            sessions = await self._service.sessions(visitor.user_id)
+            return self.render_values(visitor, tab, sessions, role=role, store=store)
+        session = await self.service_for(tab).session(visitor.user_id, session_id)
+        history = await self.history(visitor, tab)
+        # A turn that has no reply yet runs, or failed: following it shows which.
+        unanswered = bool(history.items) and history.items[-1].role == "user"
+        tab = tab.updated(
+            turn_id=session.last_turn if session.running or unanswered else "",
+            title=session.title,
+            fingerprint=fingerprint(session),
+        )
+        # Asked last: a reply that ends just now is not marked as running, with nobody to take the mark off.
+        sessions = await self._service.sessions(visitor.user_id)
+        return self.render_values(visitor, tab, sessions, history, session, store=store)
+
+    async def render_if_changed(self, visitor: Visitor, tab: TabState) -> View:
+        """As `render` if something was said since the tab was rendered; else nothing changes."""
+        session = await self.service_for(tab).session(visitor.user_id, tab.session_id)
+        return View() if fingerprint(session) == tab.fingerprint else await self.render(visitor, tab)
+
+    def render_values(
+        self,
+        visitor: Visitor,
+        tab: TabState,
+        sessions: list[Session] | None = None,
+        history: StoredMessages | None = None,
+        session: Session | None = None,
+        *,
+        role: str = "",
+        store: bool = True,
+    ) -> View:
+        """The same, from what is known."""
+        language, service, names = visitor.language, self._service, self.role_names(visitor)
+        history = history or StoredMessages([])
+        answering = service.roles.find_or_default(session.role if session else role)
+        model = session.model if session and session.model in service.models else service.models[0]
+        more = session.messages - len(history.items) - history.unreadable if session else 0
+        # A new value lets the page follow a turn: there is none where none is to be followed.
+        turn = {"turn": {"turn_id": tab.turn_id, "render_id": tab.render_id}} if tab.turn_id else {}
+        values = {
+            **turn,
+            "identity": {
+                "user_id": visitor.user_id,
+                "session_id": "" if tab.temporary else tab.session_id,
+                "minutes_west": visitor.minutes_west,
+                "language": visitor.language,
+            },
+            "tab": tab.model_dump(),
+            "chatbot": properties(
+                value=view.conversation(history, language, names),
+                feedback_value=view.feedback(history, language, names),
+                **view.greeting(answering, language),
+            ),
+            "search": "",
+            "sessions": self.render_session_list(visitor, sessions or [], tab.session_id),
+            "role": properties(choices=[[name, key] for key, name in names.items()], value=answering.key),
+            "model": properties(value=model, visible=len(service.models) > 1),
+            "temperature": session.sampling.temperature if session else None,
+            "length": session.sampling.max_tokens if session else None,
+            "activity": view.activity(bool(tab.turn_id), language),
+            "notice": view.notice(
+                service.notices, service.models[0], language, store=store, temporary=tab.temporary
+            ),
+            "earlier": properties(value=t(language, "show_earlier", count=more), visible=more > 0),
+        }
+        return View(values)
+
+    async def rerender(self, visitor: Visitor, tab: TabState, *, window: int = WINDOW) -> View:
+        """As `render`, where the visitor stays in the conversation: their choices are left alone."""
+        rendered = await self.render(visitor, tab, window=window)
+        return View({name: value for name, value in rendered.items() if name not in _CHOSEN})
+
+    async def whole_session_list(self, visitor: Visitor, open_id: str) -> str:
+        """The sidebar's list of all conversations."""
+        return self.render_session_list(visitor, await self._service.sessions(visitor.user_id), open_id)
+
+    def render_session_list(
+        self, visitor: Visitor, sessions: list[Session], open_id: str, *, searched: bool = False
+    ) -> str:
+        """The sidebar's list of these conversations."""
+        return session_list(
+            sessions,
+            open_id,
+            visitor.language,
+            now=time.time(),
+            minutes_west=visitor.minutes_west,
+            searched=searched,
+        )
+
+
+_CHOSEN = ("role", "model", "temperature", "length")
+
+
+def fingerprint(session: Session) -> str:
+    """Another text whenever something was said in the session."""
+    return f"{session.last_turn} {session.messages}"

@@ -1,0 +1,69 @@
+"""The sidebar's list of conversations, as HTML. Pure functions."""
+
+from collections.abc import Sequence
+from html import escape
+
+from chat_core import Language, Session
+
+from ..texts import t
+
+
+def session_list(
+    sessions: Sequence[Session],
+    open_id: str,
+    language: Language,
+    *,
+    now: float = 0.0,
+    minutes_west: int = 0,
+    searched: bool = False,
+) -> str:
+    """The sidebar's list as HTML, grouped by day as it is at `now` where the reader is, `minutes_west` of
+    Greenwich. What is to happen on a click stands in `data-action` and `data-session`."""
+    if not sessions:
+        key = "no_matches" if searched else "no_conversations"
+        return f'<p class="no-sessions">{escape(t(language, key))}</p>'
+    today = _day(now, minutes_west)
+    groups: dict[str, list[str]] = {}
+    for session in sorted(sessions, key=lambda session: not session.pinned):
+        age = today - _day(session.updated_at, minutes_west)
+        key = "pinned" if session.pinned else next(name for name, days in _AGES if age <= days)
+        groups.setdefault(key, []).append(_session_entry(session, open_id, language, now))
+    shown = "".join(
+        f"<h2>{escape(t(language, key))}</h2><ul>{''.join(entries)}</ul>" for key, entries in groups.items()
+    )
+    return f'<nav aria-label="{escape(t(language, "conversations"))}">{shown}</nav>'
+
+
+_AGES = (("today", 0), ("yesterday", 1), ("last_7_days", 7), ("older", float("inf")))
+_DAY_SECONDS = 24 * 3600
+
+
+def _day(seconds: float, minutes_west: int) -> int:
+    return int((seconds - minutes_west * 60) // _DAY_SECONDS)
+
+
+def _session_entry(session: Session, open_id: str, language: Language, now: float) -> str:
+    title = session.title or t(language, "untitled")
+    facts = escape(f"{title}\n{_expiry(session, language, now)}".strip())
+    current = ' aria-current="page"' if session.id == open_id else ""
+    running = f'<i class="dot" title="{escape(t(language, "running"))}"></i>' if session.running else ""
+    question = {"rename": t(language, "rename_ask"), "delete": t(language, "delete_confirm", title=title)}
+    buttons = "".join(
+        f'<button type="button" data-action="{action}" data-ask="{escape(question.get(action, ""))}" '
+        f'title="{escape(t(language, action))}" aria-label="{escape(t(language, action))}: '
+        f'{escape(title)}">{icon}</button>'
+        for action, icon in (("unpin" if session.pinned else "pin", "📌"), ("rename", "✏️"), ("delete", "🗑️"))
+    )
+    return (
+        f'<li class="session" data-session="{escape(session.id)}" data-title="{escape(title)}">'
+        f'<button type="button" data-action="open" title="{facts}"{current}>'
+        f"<span>{escape(title)}</span>{running}</button>{buttons}</li>"
+    )
+
+
+def _expiry(session: Session, language: Language, now: float) -> str:
+    if session.expires_at is None:
+        return ""
+    days = int((session.expires_at - now) // _DAY_SECONDS)
+    key = "expires_today" if days < 1 else "expires_tomorrow" if days == 1 else "expires_in_days"
+    return t(language, key, days=days)

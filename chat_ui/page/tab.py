@@ -1,0 +1,34 @@
+"""TabState: what one browser tab shows."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+# How many of the latest messages are shown at first.
+WINDOW = 20
+
+
+class TabState(BaseModel):
+    """A conversation with its title, how many of its latest messages are shown, and the turn to follow.
+
+    `render_id` is another one each time a conversation is rendered, so that coming back to a turn follows it
+    again; `fingerprint` tells whether something was said in another tab; a `temporary` conversation is never
+    stored. The page holds it, not a gr.State, which is lost when the app restarts under an open page.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    session_id: str = ""
+    turn_id: str = ""
+    title: str = ""
+    render_id: str = ""
+    fingerprint: str = ""
+    window: int = Field(WINDOW, ge=1, le=1_000_000)
+    temporary: bool = False
+
+    def updated(self, **changes: Any) -> "TabState":
+        """The same with some fields changed."""
+        return self.model_copy(update=changes)
+
+
+EMPTY_TAB = TabState()

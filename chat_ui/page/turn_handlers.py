@@ -1,0 +1,179 @@
+"""TurnHandlers: what the page does with messages and replies, a method for each intention."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.processing_utils import save_bytes_to_cache
+from gradio.utils import get_upload_folder
+
+from chat_core import ChatError, ChatMessage, ChatService
+from chat_core.errors import ImageUnreadable, MessageNotFound
+from chat_core.roles import CUSTOM
+
+from ..texts import t
+from . import view
+from .follower import Follower, Frame
+from .renderer import Renderer
+from .requests import Draft, PageRequest, RequestParser, Values
+from .tab import TabState
+
+Json = dict[str, Any]
+Outputs = list[Any]
+
+EMPTY_BOX: Json = {"text": "", "files": []}
+
+
+class TurnHandlers:
+    """The handlers of sending, following, stopping and changing what was said."""
+
+    def __init__(
+        self, service: ChatService, renderer: Renderer, parser: RequestParser, follower: Follower
+    ) -> None:
+        self._service = service
+        self._renderer = renderer
+        self._parse = parser.parse
+        self._follower = follower
+
+    async def send(self, values: Values, request: gr.Request) -> Outputs:
+        """The message is stored and its reply begins; the tab then names the turn to follow. The box is
+        emptied only now, so that a refused message stays in it."""
+        page = self._parse(values, request)
+        return [EMPTY_BOX, *await self._start_turn(page, page.draft)]
+
+    async def send_example(self, values: Values, request: gr.Request, event: gr.SelectData) -> Outputs:
+        """An example question was clicked."""
+        return await self._start_turn(self._parse(values, request), Draft(event.value["text"]))
+
+    async def regenerate(self, values: Values, request: gr.Request) -> Outputs:
+        """Another reply is wanted to the latest message; the one it has is kept as a version."""
+        page = self._parse(values, request)
+        with page.errors_shown():
+            options = await self._options(page)
+            service = self._renderer.service_for(page.tab)
+            await service.regenerate(page.visitor.user_id, page.tab.session_id, **options)
+            return (await self._renderer.rerender(page.visitor, page.tab)).outputs()
+
+    async def choose_option(self, values: Values, request: gr.Request, event: gr.SelectData) -> Outputs:
+        """A button under a reply was clicked: to try again, or to show another version."""
+        if event.value == view.RETRY:
+            return await self.regenerate(values, request)
+        page = self._parse(values, request)
+        message_id, _, number = str(event.value).partition(" ")
+        with page.errors_shown():
+            service = self._renderer.service_for(page.tab)
+            await service.select_version(page.visitor.user_id, page.tab.session_id, message_id, int(number))
+            return (await self._renderer.rerender(page.visitor, page.tab, window=page.tab.window)).outputs()
+
+    async def undo(self, values: Values, request: gr.Request) -> Outputs:
+        """The latest message and its reply are taken back; its text and pictures return to the box."""
+        page = self._parse(values, request)
+        with page.errors_shown():
+            service = self._renderer.service_for(page.tab)
+            text, images = await service.undo(page.visitor.user_id, page.tab.session_id)
+            box = {"text": text, "files": [await _as_uploaded(image) for image in images]}
+            return [box, *(await self._renderer.rerender(page.visitor, page.tab)).outputs()]
+
+    async def edit(self, values: Values, request: gr.Request, event: gr.EditData) -> Outputs:
+        """An earlier message was changed: it is sent again in its place, and what followed is gone."""
+        page = self._parse(values, request)
+        with page.errors_shown():
+            options = await self._options(page)
+            asked = await self._message_at(page, event.index)
+            await self._renderer.service_for(page.tab).start_turn(
+                page.visitor.user_id,
+                page.tab.session_id,
+                _text_of(event.value),
+                replaces=asked.id,
+                **options,
+            )
+            return (await self._renderer.rerender(page.visitor, page.tab)).outputs()
+
+    async def like(self, values: Values, request: gr.Request, event: gr.LikeData) -> None:
+        """A thumb under a reply was clicked; a second click takes it back."""
+        page = self._parse(values, request)
+        feedback = {"True": "like", "False": "dislike"}.get(str(event.liked), "")
+        with page.errors_shown():
+            message = await self._message_at(page, event.index)
+            service = self._renderer.service_for(page.tab)
+            await service.rate(page.visitor.user_id, page.tab.session_id, message.id, feedback)
+
+    async def follow(self, values: Values, request: gr.Request) -> AsyncIterator[Frame]:
+        """Shows the tab's turn as it goes on. May be ended at any time: the turn isn't."""
+        page = self._parse(values, request)
+        with page.errors_shown():
+            async with aclosing(self._follower.frames(page.visitor, page.tab)) as frames:
+                async for frame in frames:
+                    yield frame
+
+    async def stop(self, values: Values, request: gr.Request) -> None:
+        """Ends the running reply and says what that did; the follower sees the end."""
+        page = self._parse(values, request)
+        language = page.visitor.language
+        with page.errors_shown():
+            service = self._renderer.service_for(page.tab)
+            result = await service.stop(page.visitor.user_id, page.tab.session_id)
+        key = "stopped_after" if result.stopped else "nothing_to_stop"
+        gr.Info(t(language, key, characters=result.characters), duration=3)
+
+    async def _start_turn(self, page: PageRequest, draft: Draft) -> Outputs:
+        """A conversation that is not stored yet begins with its first message."""
+        service, tab, user_id = self._renderer.service_for(page.tab), page.tab, page.visitor.user_id
+        with page.errors_shown():
+            options = await self._options(page)
+            images = [await _uploaded(file) for file in draft.files]
+            if tab.session_id:
+                await service.start_turn(user_id, tab.session_id, draft.text, images=images, **options)
+            else:
+                tab = await self._start_conversation(page, draft.text, images, options)
+            return (await self._renderer.rerender(page.visitor, tab)).outputs()
+
+    async def _start_conversation(
+        self, page: PageRequest, text: str, images: list[bytes], options: dict[str, Any]
+    ) -> TabState:
+        service, user_id = self._renderer.service_for(page.tab), page.visitor.user_id
+        _, session = await service.start_session(user_id, options["role"])
+        try:
+            await service.start_turn(user_id, session.id, text, images=images, **options)
+        except ChatError:
+            await service.delete(user_id, session.id)  # nobody asked for an empty one
+            raise
+        return page.tab.updated(session_id=session.id)
+
+    async def _options(self, page: PageRequest) -> dict[str, Any]:
+        """Who is to answer and how, as `start_turn` takes it. The prompt of the visitor's own role may have
+        been written just now, and not be stored yet."""
+        if page.role == CUSTOM.key and page.prompt.strip():
+            await self._service.set_custom_prompt(page.visitor.user_id, page.prompt)
+        return {"role": page.role, "model": page.model, "sampling": page.sampling}
+
+    async def _message_at(self, page: PageRequest, index: object) -> ChatMessage:
+        history = await self._renderer.history(page.visitor, page.tab)
+        position = index[0] if isinstance(index, list | tuple) else index
+        names = self._renderer.role_names(page.visitor)
+        found = view.message_at(history, int(str(position)), page.visitor.language, names)
+        if found is None:
+            raise MessageNotFound()
+        return found
+
+
+async def _uploaded(file: str) -> bytes:
+    try:
+        return await asyncio.to_thread(Path(file).read_bytes)
+    except OSError:  # uploads are deleted after an hour
+        raise ImageUnreadable() from None
+
+
+async def _as_uploaded(image: bytes) -> str:
+    return await asyncio.to_thread(save_bytes_to_cache, image, "picture.jpg", get_upload_folder())
+
+
+def _text_of(value: Any) -> str:
+    """The text of a message that was edited, in whichever form the Chatbot gives it."""
+    if isinstance(value, str):
+        return value
+    parts = value if isinstance(value, list) else [value]
+    return "".join(part if isinstance(part, str) else part.get("text", "") for part in parts)

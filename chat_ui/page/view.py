@@ -1,0 +1,219 @@
+"""From core objects to what components show. Pure functions: no I/O, no Gradio."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from html import escape
+from typing import Any
+
+from chat_core import (
+    ChatError,
+    ChatMessage,
+    Headings,
+    Language,
+    Notice,
+    Role,
+    StoredMessages,
+    TurnEnd,
+    TurnError,
+)
+
+from ..texts import error_text, t
+from .markdown import escape_user_text, markdown
+
+Bubble = dict[str, Any]
+
+
+def bubble(role: str, text: str, **metadata: Any) -> Bubble:
+    """One message in the Chatbot's own form, so that it can be sent without being processed again; given
+    as a part of a list its text is shown to the character, as a plain string it would be dedented."""
+    content = [{"type": "text", "text": text}]
+    return {"role": role, "metadata": metadata or None, "options": None, "content": content}
+
+
+def conversation(history: StoredMessages, language: Language, names: Mapping[str, str]) -> list[Bubble]:
+    """Stored messages, oldest first, as bubbles. `names` are the roles' names by key."""
+    return [shown for _, bubbles in message_bubbles(history, language, names) for shown in bubbles]
+
+
+def message_at(
+    history: StoredMessages, index: int, language: Language, names: Mapping[str, str]
+) -> ChatMessage | None:
+    """Whose bubble is the one of that index in `conversation` of the same."""
+    owners = [message for message, bubbles in message_bubbles(history, language, names) for _ in bubbles]
+    return owners[index] if 0 <= index < len(owners) else None
+
+
+def feedback(history: StoredMessages, language: Language, names: Mapping[str, str]) -> list[str | None]:
+    """What was thought of each reply, as the Chatbot wants it: an entry for each run of replying bubbles."""
+    return [
+        message.feedback.title() or None if message else None
+        for message, bubbles in message_bubbles(history, language, names)
+        if any(shown["role"] == "assistant" for shown in bubbles)
+    ]
+
+
+def message_bubbles(
+    history: StoredMessages, language: Language, names: Mapping[str, str]
+) -> Iterator[tuple[ChatMessage | None, list[Bubble]]]:
+    """Each message with its bubbles; None with what is nobody's."""
+    if history.unreadable:
+        yield None, [_note(t(language, "unreadable", count=history.unreadable))]
+    role, asked = "", None
+    for message in history.items:
+        if message.role == "user":
+            if asked:  # told apart, for Gradio draws what one side says in a row as one
+                yield None, [_note(t(language, "no_reply"))]
+            asked = message
+            yield message, user_bubbles(message, language)
+            continue
+        last = message is history.items[-1]
+        bubbles = [
+            *role_change(role, message.role_key, names),
+            *reply(language, message.content, message.reasoning, seconds=message.reasoning_seconds),
+            *ending(TurnEnd.of_message(message), language, at=message.timestamp, last=last),
+        ]
+        if asked and asked.versions:
+            bubbles[-1]["options"] = [*(bubbles[-1]["options"] or ()), *_versions(asked, message)]
+        role, asked = message.role_key or role, None
+        yield message, bubbles
+
+
+def user_bubbles(message: ChatMessage, language: Language) -> list[Bubble]:
+    """A person's message: its pictures, then its text if there is one."""
+    name = escape(t(language, "picture"))
+    pictures = "".join(
+        f'<img class="picture" src="{escape(image.preview)}" alt="{name}">' for image in message.images
+    )
+    bubbles = [bubble("user", pictures)] if pictures else []
+    if message.content or not pictures:
+        bubbles.append(bubble("user", escape_user_text(message.content)))
+    return bubbles
+
+
+def role_change(before: str, after: str, names: Mapping[str, str]) -> list[Bubble]:
+    """Above a reply that is given in another role than the one before: who speaks."""
+    return [_note(names.get(after, after))] if before and after and before != after else []
+
+
+def last_role(messages: Iterable[ChatMessage]) -> str:
+    """The key of the role that spoke last, as far as it is known."""
+    return next((m.role_key for m in reversed([*messages]) if m.role_key), "")
+
+
+def _versions(asked: ChatMessage, shown: ChatMessage) -> list[dict[str, str]]:
+    """Buttons under a reply that was tried again: to the version before, which this one is, to the next."""
+    times = sorted(version.timestamp for version in (*asked.versions, shown))
+    number, count = times.index(shown.timestamp) + 1, len(times)
+    targets = (("‹", number - 1), (f"{number}/{count}", number), ("›", number + 1))
+    return [
+        {"label": label, "value": f"{asked.id} {target}"} for label, target in targets if 1 <= target <= count
+    ]
+
+
+def reply(
+    language: Language, text: str, reasoning: str, *, running: bool = False, seconds: float | None = None
+) -> list[Bubble]:
+    """A reply, whole or as far as it has come: its reasoning in a block that is open while it goes on and
+    then folds, with the `seconds` it took, then its text."""
+    thinks = running and not text
+    bubbles = []
+    text, reasoning = markdown(text), markdown(reasoning)
+    if reasoning:
+        title = t(language, "thinking" if thinks else "thought")
+        took = {"duration": seconds} if seconds and seconds >= _MOMENT_SECONDS and not thinks else {}
+        bubbles.append(
+            bubble("assistant", reasoning, title=title, status="pending" if thinks else "done", **took)
+        )
+    if text:
+        bubbles.append(bubble("assistant", text))
+    elif running and not reasoning:
+        bubbles.append(bubble("assistant", TYPING_INDICATOR))
+    return bubbles
+
+
+_MOMENT_SECONDS = 0.1
+
+
+def ending(end: TurnEnd, language: Language, *, at: float = 0.0, last: bool = True) -> list[Bubble]:
+    """What is said under a reply: why it failed, with a button to try again if it is the `last` one, and in
+    one quiet line how it ended and what it took. `at` is when it ended."""
+    bubbles = []
+    if end.error:
+        told = f"**⚠️ {t(language, 'error')}**\n\n{error_html(language, end.error, at)}"
+        failure = bubble("assistant", f'<div class="failure">\n\n{told}\n\n</div>')
+        retry = {"label": f"↻ {t(language, 'retry')}", "value": RETRY}
+        bubbles.append(failure | {"options": [retry] if last else None})
+    facts = [t(language, end.status)] if end.status in ("stopped", "interrupted") else []
+    if end.message:
+        facts += _facts(end.message, language)
+    return [*bubbles, _note(" · ".join(facts))] if facts else bubbles
+
+
+RETRY = "retry"
+
+
+def error_html(language: Language, error: ChatError | TurnError, at: float) -> str:
+    """What went wrong, with the seconds to wait as a `<time>` that the page counts down. `at` is when."""
+    sentence = error_text(language, error)
+    wait = error.facts.get("retry_after")
+    if not isinstance(wait, int | float):
+        return sentence
+    until = datetime.fromtimestamp(at + wait, UTC).isoformat(timespec="seconds")
+    seconds = f"{wait:.0f}"
+    return sentence.replace(seconds, f'<time class="countdown" datetime="{until}">{seconds}</time>', 1)
+
+
+def _facts(reply: ChatMessage, language: Language) -> list[str]:
+    facts = [reply.model] if reply.model else []
+    if reply.seconds_to_first_token is not None:
+        facts.append(t(language, "fact.first_token", seconds=reply.seconds_to_first_token))
+    if reply.usage:
+        facts.append(t(language, "fact.tokens", tokens=reply.usage.completion_tokens))
+    if reply.context and reply.context.dropped:
+        total = reply.context.sent + reply.context.dropped
+        facts.append(t(language, "fact.context", sent=reply.context.sent, total=total))
+    return facts
+
+
+def role_names(roles: Iterable[Role], language: Language) -> dict[str, str]:
+    """Each role's name with its icon, by key."""
+    return {role.key: f"{role.icon} {role.name[language]}" for role in roles}
+
+
+def headings(language: Language, names: Mapping[str, str]) -> Headings:
+    """The words of an exported document. `names` are the roles' names by key."""
+    user, assistant, thought, untitled = (
+        t(language, key) for key in ("you", "assistant", "thought", "untitled")
+    )
+    return Headings(user=user, assistant=assistant, roles=names, reasoning=thought, untitled=untitled)
+
+
+def greeting(role: Role, language: Language) -> dict[str, Any]:
+    """What an empty conversation shows, as properties of the Chatbot: the welcome, and questions to click."""
+    welcome = f"{role.icon}\n\n## {role.welcome_message[language]}"
+    questions = [{"text": question} for question in role.example_questions[language]]
+    return {"placeholder": welcome, "examples": questions}
+
+
+def notice(
+    notices: Sequence[Notice], model: str, language: Language, *, store: bool = True, temporary: bool = False
+) -> str:
+    """What a person should know about where this chat runs, as Markdown; empty if nothing."""
+    keys = [f"notice.{key}" for key in notices]
+    keys += [] if store else ["notice.store_away"]
+    keys += ["notice.temporary"] if temporary else []
+    return " ".join(t(language, key, model=model) for key in keys)
+
+
+def activity(running: bool, language: Language) -> str:
+    """Marks for the style sheet, whether Send or Stop is shown, and for page.js, what to ask before an edit
+    that replaces more than one turn."""
+    ask = escape(t(language, "edit_confirm"))
+    return f'<i data-running="{str(running).lower()}" data-ask-edit="{ask}"></i>'
+
+
+TYPING_INDICATOR = '<span class="typing"><i></i><i></i><i></i></span>'
+
+
+def _note(text: str) -> Bubble:
+    return bubble("assistant", f'<span class="note">{escape(text)}</span>')

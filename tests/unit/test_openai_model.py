@@ -1,0 +1,726 @@
+"""OpenAIChatModel over real HTTP: what it yields, and which ModelError each failure becomes."""
+
+import asyncio
+import itertools
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, aclosing
+from email.utils import formatdate
+from functools import partial
+
+import httpx2
+import openai
+import pytest
+
+from chat_core.errors import (
+    ContextTooLong,
+    ModelAuthFailed,
+    ModelDisconnected,
+    ModelError,
+    ModelGarbled,
+    ModelNotConfigured,
+    ModelNotFound,
+    ModelRateLimited,
+    ModelRequestRejected,
+    ModelServerFailed,
+    ModelStalled,
+    ModelTimedOut,
+    ModelUnreachable,
+)
+from chat_core.messages import Sampling, Usage
+from chat_core.models import NoModel, OpenAIChatModel, Piece
+from tests.fake_openai import (
+    CUT,
+    DONE,
+    KEEP_ALIVE,
+    RESET,
+    STALL,
+    Answer,
+    FakeOpenAI,
+    as_json,
+    chunk,
+    error,
+    event,
+    failure,
+    finish,
+    paced,
+    page,
+    reasoning,
+    reply,
+    stream,
+    text,
+    usage,
+)
+
+KEY = "a-key-of-no-known-form"
+MESSAGES = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "你好"}]
+SAMPLING = Sampling()
+HEL = Piece("text", "Hel")
+
+MakeModel = Callable[..., OpenAIChatModel]
+
+
+TLS = ssl.create_default_context()
+
+
+@pytest.fixture
+async def make_model(server: FakeOpenAI, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[MakeModel]:
+    """OpenAIChatModel(**options), by default of `server` and without retries."""
+    # Every client would read all the certificates anew, which takes longer than most of these tests.
+    client = partial(openai.DefaultAsyncHttpxClient, verify=TLS)
+    monkeypatch.setattr(openai, "DefaultAsyncHttpxClient", client)
+    async with AsyncExitStack() as stack:
+
+        def make(**options) -> OpenAIChatModel:
+            defaults = {"api_key": KEY, "base_url": server.base_url, "max_retries": 0}
+            model = OpenAIChatModel(**defaults | options)
+            stack.push_async_callback(model.aclose)
+            return model
+
+        yield make
+
+
+async def read(
+    model: OpenAIChatModel, got: list | None = None, received: asyncio.Event | None = None
+) -> list[Piece | Usage]:
+    """The whole reply; `got` keeps what came before a failure, `received` is set when something came."""
+    got = [] if got is None else got
+    async with aclosing(model.stream(MESSAGES, model="gpt-test", sampling=SAMPLING)) as items:
+        async for item in items:
+            got.append(item)
+            if received:
+                received.set()
+    return got
+
+
+async def failed(model: OpenAIChatModel) -> tuple[ModelError, list[Piece | Usage]]:
+    """The error that the reply ends with, and what came before it."""
+    got: list[Piece | Usage] = []
+    with pytest.raises(ModelError) as caught:
+        await read(model, got)
+    return caught.value, got
+
+
+def over(monkeypatch: pytest.MonkeyPatch, answer: Callable[[httpx2.Request], httpx2.Response]) -> None:
+    """Lets every model made from now on talk to a function instead of a network."""
+    client = partial(openai.DefaultAsyncHttpxClient, transport=httpx2.MockTransport(answer))
+    monkeypatch.setattr(openai, "DefaultAsyncHttpxClient", client)
+
+
+class Body(httpx2.AsyncByteStream):
+    """A response's body that comes in exactly these pieces; an exception among them is raised."""
+
+    def __init__(self, *pieces: bytes | Exception) -> None:
+        self.pieces = pieces
+        self.closed = False
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for piece in self.pieces:
+            if isinstance(piece, Exception):
+                raise piece
+            yield piece
+
+
+# What is asked
+
+
+async def test_the_request_asks_for_a_stream_with_usage(server, make_model):
+    await read(make_model())
+    (request,) = server.requests
+    assert (request.method, request.path) == ("POST", "/v1/chat/completions")
+    assert request.headers["authorization"] == f"Bearer {KEY}"
+    assert request.body == {
+        "model": "gpt-test",
+        "messages": MESSAGES,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+
+
+@pytest.mark.parametrize(
+    ("sampling", "asked"),
+    [
+        (Sampling(temperature=0), {"temperature": 0}),
+        (Sampling(max_tokens=5), {"max_tokens": 5}),
+        (Sampling(temperature=1.5, max_tokens=7), {"temperature": 1.5, "max_tokens": 7}),
+    ],
+    ids=["temperature", "length", "both"],
+)
+async def test_the_sampling_is_asked_for_where_it_is_chosen(server, make_model, sampling, asked):
+    async with aclosing(make_model().stream(MESSAGES, model="gpt-test", sampling=sampling)) as items:
+        assert [item async for item in items]
+    body = server.requests[0].body
+    assert {name: body[name] for name in body if name in ("temperature", "max_tokens")} == asked
+
+
+async def test_openai_itself_is_told_the_length_by_its_new_name(make_model, monkeypatch):
+    bodies = []
+    over(monkeypatch, lambda request: bodies.append(request.read()) or httpx2.Response(401))
+    stream_of_all = make_model(base_url=None).stream(MESSAGES, model="o9", sampling=Sampling(max_tokens=5))
+    with pytest.raises(ModelError):
+        await anext(stream_of_all)
+    assert b'"max_completion_tokens":5' in bodies[0]
+    assert b'"max_tokens"' not in bodies[0]
+
+
+async def test_a_message_in_parts_is_sent_in_parts(server, make_model):
+    picture = {"type": "image_url", "image_url": {"url": "data:image/jpeg;base64,AAAA"}}
+    messages = [{"role": "user", "content": [{"type": "text", "text": "Look!"}, picture]}]
+    async with aclosing(make_model().stream(messages, model="gpt-test", sampling=SAMPLING)) as items:
+        said = [item.text async for item in items if isinstance(item, Piece)]
+    assert "".join(said) == "You said: Look!"
+    assert server.requests[0].body["messages"] == messages
+
+
+async def test_a_server_without_keys_gets_a_placeholder(server, make_model):
+    await read(make_model(api_key=""))
+    assert server.requests[0].headers["authorization"] == "Bearer none"
+
+
+async def test_a_server_on_this_machine_is_not_asked_through_a_proxy(server, make_model, monkeypatch):
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    server.answers.append(reply("Hel"))
+    assert HEL in await read(make_model())
+
+
+async def test_no_model_says_that_none_is_set_up():
+    with pytest.raises(ModelNotConfigured):
+        await anext(NoModel().stream(MESSAGES, model="none", sampling=SAMPLING))
+
+
+# What is yielded
+
+
+async def test_text_comes_piece_by_piece_and_then_the_usage(server, make_model):
+    server.answers.append(stream(text("Hel"), text("lo"), finish(), usage(7, 2), DONE))
+    assert await read(make_model()) == [
+        HEL,
+        Piece("text", "lo"),
+        Usage(prompt_tokens=7, completion_tokens=2, total_tokens=9),
+    ]
+
+
+async def test_a_piece_is_yielded_before_the_next_one_is_sent(server, make_model):
+    gate = asyncio.Event()
+    server.answers.append(stream(text("Hel"), gate, text("lo"), finish(), DONE))
+    async with aclosing(make_model().stream(MESSAGES, model="gpt-test", sampling=SAMPLING)) as items:
+        assert await anext(items) == HEL
+        gate.set()
+        assert await anext(items) == Piece("text", "lo")
+
+
+@pytest.mark.parametrize("key", ["reasoning_content", "reasoning"])
+async def test_reasoning_is_told_from_text(server, make_model, key):
+    server.answers.append(stream(reasoning("Hm.", key), text("Hel"), finish(), DONE))
+    assert await read(make_model()) == [Piece("reasoning", "Hm."), HEL]
+
+
+@pytest.mark.parametrize(
+    "nothing",
+    [
+        pytest.param(chunk({"role": "assistant", "content": ""}), id="role"),
+        pytest.param(chunk({"content": None, "reasoning_content": None}), id="nulls"),
+        pytest.param(chunk({"content": [{"type": "text"}]}), id="content of another kind"),
+        pytest.param(chunk({"tool_calls": [{"index": 0}]}), id="tool call"),
+        pytest.param(event({"choices": [{"delta": None}]}), id="no delta"),
+        pytest.param(event({"choices": None, "usage": None}), id="no choices"),
+        pytest.param(event({}), id="empty object"),
+        pytest.param(event({"error": None}), id="no error"),
+        pytest.param(KEEP_ALIVE, id="comment"),
+        pytest.param(b"event: message\nid: 3\nretry: 10\n\n", id="other fields"),
+    ],
+)
+async def test_what_says_nothing_is_passed_over(server, make_model, nothing):
+    server.answers.append(stream(nothing, text("Hel"), nothing, finish(), DONE))
+    assert await read(make_model()) == [HEL]
+
+
+async def test_counts_that_the_provider_leaves_out_are_zero(server, make_model):
+    counts = event({"usage": {"prompt_tokens": 7, "completion_tokens": None, "details": {}}})
+    server.answers.append(stream(text("Hel"), finish(), counts, DONE))
+    assert await read(make_model()) == [HEL, Usage(prompt_tokens=7)]
+
+
+LINES = b"".join(
+    [text("日本\u2028語"), b": \xe2\x80\xa8\n", text("🎈\x85\x0b\x0c\r"), finish(), usage(1, 2), DONE]
+)
+WHOLE = [
+    Piece("text", "日本\u2028語"),
+    Piece("text", "🎈\x85\x0b\x0c\r"),
+    Usage(prompt_tokens=1, completion_tokens=2, total_tokens=3),
+]
+
+
+async def test_the_bytes_may_be_cut_anywhere(make_model, monkeypatch):
+    cuts = iter([(LINES[:place], LINES[place:]) for place in range(len(LINES))])
+    over(monkeypatch, lambda request: httpx2.Response(200, stream=Body(*next(cuts))))
+    model = make_model()
+    replies = [await read(model) for _ in LINES]
+    assert [place for place, items in enumerate(replies) if items != WHOLE] == []
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 100])
+async def test_the_bytes_may_come_in_drops(make_model, monkeypatch, size):
+    drops = [LINES[place : place + size] for place in range(0, len(LINES), size)]
+    over(monkeypatch, lambda request: httpx2.Response(200, stream=Body(*drops)))
+    assert await read(make_model()) == WHOLE
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        pytest.param([text("Hel").replace(b"\n", b"\r\n"), DONE.replace(b"\n", b"\r\n")], id="CRLF"),
+        pytest.param([text("Hel").replace(b"data: ", b"data:"), DONE], id="no space after the colon"),
+        pytest.param([text("Hel").replace(b"\n\n", b"\n"), DONE], id="no blank lines"),
+        pytest.param([text("Hel"), finish()], id="no [DONE]"),
+        pytest.param([text("Hel"), DONE], id="no finish reason"),
+        pytest.param([text("Hel"), DONE.strip()], id="no newline after [DONE]"),
+        pytest.param([chunk({"content": "Hel"}, "length").strip()], id="no newline after the last piece"),
+    ],
+)
+@pytest.mark.parametrize("chunked", [True, False], ids=["chunked", "until the connection closes"])
+async def test_the_framing_may_be_sloppy(server, make_model, steps, chunked):
+    server.answers.append(stream(*steps, chunked=chunked))
+    assert await read(make_model()) == [HEL]
+
+
+@pytest.mark.parametrize("ending", [CUT, RESET, STALL])
+async def test_after_the_finish_reason_nothing_can_go_wrong(server, make_model, monkeypatch, ending):
+    monkeypatch.setattr("chat_core.models.openai._FAREWELL_SECONDS", 0.05)
+    received = asyncio.Event()
+    server.answers.append(stream(text("Hel") + finish(), received, ending))
+    assert await read(make_model(), received=received) == [HEL]
+
+
+async def test_a_whole_reply_leaves_its_connection_for_the_next_one(server, make_model):
+    model = make_model()
+    await read(model)
+    await read(model)
+    assert [request.connection for request in server.requests] == [1, 1]
+
+
+# Failures before the reply
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, ModelRequestRejected),
+        (401, ModelAuthFailed),
+        (403, ModelAuthFailed),
+        (404, ModelNotFound),
+        (408, ModelTimedOut),
+        (413, ModelRequestRejected),
+        (422, ModelRequestRejected),
+        (429, ModelRateLimited),
+        (500, ModelServerFailed),
+        (502, ModelServerFailed),
+        (503, ModelServerFailed),
+        (504, ModelTimedOut),
+    ],
+)
+async def test_a_status_becomes_an_error_with_the_providers_reason(server, make_model, status, kind):
+    server.answers.append(error(status, "Because of the weather."))
+    problem, got = await failed(make_model())
+    assert (type(problem), problem.reason, got) == (kind, "Because of the weather.", [])
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        pytest.param(error(500, "Why."), "Why.", id="OpenAI's form"),
+        pytest.param(as_json({"error": "Why."}, 500), "Why.", id="error as a string"),
+        pytest.param(as_json({"message": "Why."}, 500), "Why.", id="message"),
+        pytest.param(as_json({"detail": "Why."}, 500), "Why.", id="detail"),
+        pytest.param(as_json([{"error": {"message": "Why."}}], 500), "Why.", id="in a list"),
+        pytest.param(page("Why.", 500, "text/plain"), "Why.", id="plain text"),
+        pytest.param(page("Wh\n   y.\n", 500, "text/plain"), "Wh y.", id="white space is tidied"),
+        pytest.param(page("why " * 999, 500, "text/plain"), ("why " * 999)[:500], id="shortened"),
+        pytest.param(page("<html>Bad gateway</html>", 500), "", id="HTML page"),
+        pytest.param(page("", 500), "", id="empty"),
+        pytest.param(as_json({"error": {"code": 1}}, 500), "", id="no message"),
+        pytest.param(as_json([], 500), "", id="empty list"),
+    ],
+)
+async def test_the_reason_is_found_where_providers_put_it(server, make_model, answer, reason):
+    server.answers.append(answer)
+    problem, _ = await failed(make_model())
+    assert problem.reason == problem.facts["reason"] == reason
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        pytest.param(KEY, id="the key itself"),
+        pytest.param("sk-proj-0123456789abcdef", id="an OpenAI key"),
+        pytest.param("sk-abcd****wxyz", id="a key with stars"),
+        pytest.param("hf_0123456789abcdef", id="a Hugging Face key"),
+        pytest.param("gsk_0123456789abcdef", id="a Groq key"),
+        pytest.param("Bearer 0123456789", id="a bearer token"),
+        pytest.param("://user:pass0123@", id="a password in an address"),
+    ],
+)
+@pytest.mark.parametrize("in_stream", [False, True], ids=["as a status", "in the stream"])
+async def test_secrets_are_removed_from_the_reason(server, make_model, secret, in_stream):
+    reason = f"Wrong: {secret} is not right"
+    server.answers.append(stream(failure(reason, code=401)) if in_stream else error(401, reason))
+    problem, _ = await failed(make_model())
+    assert secret not in str(problem)
+    assert problem.reason == "Wrong: *** is not right"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(error(400, "Too long.", code="context_length_exceeded"), id="OpenAI"),
+        pytest.param(error(400, "Too long.", type="exceed_context_size_error"), id="llama.cpp"),
+        pytest.param(error(400, "This model's maximum context length is 9 tokens."), id="vLLM"),
+        pytest.param(error(413, "prompt is too long: 9 tokens"), id="Anthropic"),
+        pytest.param(stream(failure("Too long.", code="context_length_exceeded")), id="in the stream"),
+    ],
+)
+async def test_a_conversation_that_is_too_long_is_told_from_other_rejections(server, make_model, answer):
+    server.answers.append(answer)
+    problem, _ = await failed(make_model())
+    assert type(problem) is ContextTooLong
+
+
+async def test_nobody_listening_means_unreachable(make_model):
+    async with FakeOpenAI() as gone:
+        pass
+    problem, _ = await failed(make_model(base_url=gone.base_url))
+    assert type(problem) is ModelUnreachable
+
+
+async def test_a_server_that_hangs_up_without_an_answer_is_unreachable(server, make_model):
+    server.answers.append(Answer([CUT], status=0))
+    problem, _ = await failed(make_model())
+    assert type(problem) is ModelUnreachable
+
+
+# Retries
+
+
+async def test_a_failure_of_a_moment_is_retried(server, make_model):
+    server.answers += [error(500, retry_after="0.01"), error(429, retry_after="0.01"), reply("Hel")]
+    assert HEL in await read(make_model(max_retries=2))
+    assert len(server.requests) == 3
+
+
+async def test_a_server_that_names_no_pause_is_asked_again_soon(server, make_model):
+    server.answers += [error(503), reply("Hel")]
+    assert HEL in await read(make_model(max_retries=1))
+
+
+async def test_in_the_end_the_failure_is_told(server, make_model):
+    server.otherwise = lambda request: error(500, "Still broken.", retry_after="0.01")
+    problem, _ = await failed(make_model(max_retries=2))
+    assert (type(problem), problem.reason) == (ModelServerFailed, "Still broken.")
+    assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 422])
+async def test_what_will_not_change_is_not_retried(server, make_model, status):
+    server.answers.append(error(status, retry_after="0.01"))
+    await failed(make_model(max_retries=2))
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "seconds"),
+    [
+        pytest.param(lambda: "30", 30, id="seconds"),
+        pytest.param(lambda: formatdate(time.time() + 30, usegmt=True), 30, id="date"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("status", "kind"), [(429, ModelRateLimited), (503, ModelServerFailed)], ids=["429", "503"]
+)
+async def test_a_long_pause_is_told_and_not_waited_for(
+    server, make_model, status, kind, retry_after, seconds
+):
+    server.answers.append(error(status, retry_after=retry_after()))
+    problem, _ = await asyncio.wait_for(failed(make_model(max_retries=2)), 3)
+    assert type(problem) is kind
+    assert problem.retry_after == problem.facts["retry_after"] == pytest.approx(seconds, abs=2)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("retry_after", ["", "soon", "inf", "nan"])
+async def test_a_pause_that_is_no_time_is_not_told(server, make_model, retry_after):
+    server.answers.append(error(429, retry_after=retry_after))
+    problem, _ = await failed(make_model())
+    assert problem.retry_after is None
+    assert "retry_after" not in problem.facts
+
+
+async def test_nothing_is_retried_once_the_reply_has_begun(server, make_model):
+    server.answers += [stream(text("Hel"), CUT), reply("lo")]
+    await failed(make_model(max_retries=2))
+    assert len(server.requests) == 1
+
+
+# Silence
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        pytest.param([STALL], id="nothing"),
+        pytest.param(itertools.cycle([KEEP_ALIVE, 0.01]), id="comments only"),
+        pytest.param(itertools.cycle([chunk({"role": "assistant", "content": ""}), 0.01]), id="empty pieces"),
+    ],
+)
+async def test_a_reply_that_does_not_begin_times_out(server, make_model, steps):
+    server.answers.append(Answer(steps))
+    problem, got = await failed(make_model(first_token_seconds=0.3))
+    assert (type(problem), got) == (ModelTimedOut, [])
+    await asyncio.wait_for(server.requests[0].closed.wait(), 1)
+
+
+async def test_a_server_that_never_answers_times_out(server, make_model):
+    server.answers.append(Answer([STALL], status=0))
+    problem, _ = await failed(make_model(first_token_seconds=0.3, max_retries=2))
+    assert type(problem) is ModelTimedOut
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        pytest.param([text("Hel"), STALL], id="nothing"),
+        pytest.param(itertools.chain([text("Hel")], itertools.cycle([KEEP_ALIVE, 0.01])), id="comments only"),
+        pytest.param(itertools.chain([text("Hel")], itertools.cycle([chunk({}), 0.01])), id="empty pieces"),
+        pytest.param([reasoning("Hm."), STALL], id="nothing after the reasoning"),
+    ],
+)
+async def test_a_reply_that_stops_coming_has_stalled(server, make_model, steps):
+    server.answers.append(Answer(steps))
+    problem, got = await failed(make_model(stall_seconds=0.1))
+    assert (type(problem), len(got)) == (ModelStalled, 1)
+    await asyncio.wait_for(server.requests[0].closed.wait(), 1)
+
+
+async def test_a_slow_reply_may_take_longer_than_the_time_outs(server, make_model):
+    server.answers.append(stream(*paced([text("Hel")] * 30, 50), finish(), DONE))
+    items = await read(make_model(first_token_seconds=0.4, stall_seconds=0.4))
+    assert items == [HEL] * 30
+
+
+# Lost connections
+
+
+@pytest.mark.parametrize(
+    ("ending", "chunked"),
+    [
+        pytest.param(CUT, True, id="cut, chunked"),
+        pytest.param(CUT, False, id="cut, the end of the connection is the end of the body"),
+        pytest.param(RESET, True, id="reset"),
+    ],
+)
+async def test_a_reply_that_is_cut_off_keeps_what_came(server, make_model, ending, chunked):
+    received = asyncio.Event()
+    server.answers.append(stream(text("Hel"), received, ending, chunked=chunked))
+    got = []
+    with pytest.raises(ModelDisconnected):
+        await read(make_model(), got, received)
+    assert got == [HEL]
+
+
+@pytest.mark.parametrize("chunked", [True, False], ids=["chunked", "until the connection closes"])
+@pytest.mark.parametrize("place", [10, len(text("lo")) - 6], ids=["early", "late"])
+async def test_a_reply_that_is_cut_off_inside_a_line_is_disconnected(server, make_model, chunked, place):
+    server.answers.append(stream(text("Hel"), text("lo")[:place], CUT, chunked=chunked))
+    problem, got = await failed(make_model())
+    assert (type(problem), got) == (ModelDisconnected, [HEL])
+
+
+@pytest.mark.parametrize("chunked", [True, False], ids=["chunked", "until the connection closes"])
+async def test_a_connection_lost_before_the_first_token_was_not_unreachable(server, make_model, chunked):
+    server.answers.append(stream(chunk({"role": "assistant"}), CUT, chunked=chunked))
+    problem, _ = await failed(make_model())
+    assert type(problem) is ModelDisconnected
+
+
+# Nonsense
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param(event("{oops"), id="not JSON"),
+        pytest.param(event(""), id="empty"),
+        pytest.param(event("[1]"), id="a list"),
+        pytest.param(event("null"), id="null"),
+        pytest.param(event('"text"'), id="a string"),
+        pytest.param(event('{"choices": "text"}'), id="choices are a string"),
+        pytest.param(event('{"choices": 3}'), id="choices are a number"),
+        pytest.param(event('{"choices": [null]}'), id="a choice is null"),
+        pytest.param(event('{"choices": [{"delta": "text"}]}'), id="the delta is a string"),
+        pytest.param(event('{"choices": [{"delta": [1]}]}'), id="the delta is a list"),
+        pytest.param(event('{"usage": [1]}'), id="the usage is a list"),
+        pytest.param(event('{"usage": {"prompt_tokens": "many"}}'), id="the usage is no count"),
+        pytest.param(event('{"usage": {"prompt_tokens": 1%s}}' % ("0" * 5000)), id="an endless number"),
+        pytest.param(event("[" * 5000), id="an endless list"),
+        pytest.param(event(r'{"choices": [{"delta": {"content": "\ud83c"}}]}'), id="half a character"),
+        pytest.param(b'data: {"choices": [{"delta": {"content": "\xff"}}]}\n\n', id="not UTF-8"),
+    ],
+)
+async def test_a_malformed_line_garbles_the_reply_and_keeps_what_came(server, make_model, line):
+    server.answers.append(stream(text("Hel") + line, text("lo"), finish(), DONE))
+    problem, got = await failed(make_model())
+    assert (type(problem), got) == (ModelGarbled, [HEL])
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(page("<!doctype html><title>Log in</title>"), id="HTML page"),
+        pytest.param(page("<!doctype html>\n<title>Log in</title>\n"), id="HTML page of several lines"),
+        pytest.param(as_json({"choices": [{"message": {"content": "Hello"}}]}), id="a whole completion"),
+        pytest.param(stream(), id="nothing, chunked"),
+        pytest.param(stream(chunked=False), id="nothing"),
+    ],
+)
+async def test_an_answer_that_is_no_event_stream_is_garbled(server, make_model, answer):
+    server.answers.append(answer)
+    problem, got = await failed(make_model())
+    assert (type(problem), got) == (ModelGarbled, [])
+
+
+async def test_a_body_that_does_not_decompress_is_garbled(server, make_model):
+    server.answers.append(Answer([text("Hel")], headers={"content-encoding": "gzip"}))
+    problem, _ = await failed(make_model())
+    assert type(problem) is ModelGarbled
+
+
+# Errors in the stream
+
+
+@pytest.mark.parametrize(
+    ("facts", "kind"),
+    [
+        pytest.param({"code": 401}, ModelAuthFailed, id="number"),
+        pytest.param({"code": "429"}, ModelRateLimited, id="number as a string"),
+        pytest.param({"status": 404}, ModelNotFound, id="status"),
+        pytest.param({"code": 400, "type": "invalid_request"}, ModelRequestRejected, id="other 4xx"),
+        pytest.param({"code": 503}, ModelServerFailed, id="5xx"),
+        pytest.param({"code": "server_error"}, ModelServerFailed, id="name"),
+        pytest.param({"code": None}, ModelServerFailed, id="null"),
+        pytest.param({"code": 10**30}, ModelServerFailed, id="huge number"),
+        pytest.param({"code": {"at": 1}}, ModelServerFailed, id="object"),
+        pytest.param({}, ModelServerFailed, id="none"),
+    ],
+)
+async def test_an_error_in_the_stream_is_read_like_a_status(server, make_model, facts, kind):
+    server.answers.append(stream(text("Hel") + failure("Because.", **facts), text("lo")))
+    problem, got = await failed(make_model())
+    assert (type(problem), problem.reason, got) == (kind, "Because.", [HEL])
+
+
+async def test_an_error_in_the_stream_may_be_a_mere_string(server, make_model):
+    server.answers.append(stream(event({"error": "Because."})))
+    problem, _ = await failed(make_model())
+    assert (type(problem), problem.reason) == (ModelServerFailed, "Because.")
+
+
+# Letting go
+
+
+async def test_closing_the_stream_closes_the_connection(server, make_model):
+    server.answers.append(stream(text("Hel"), STALL))
+    items = make_model().stream(MESSAGES, model="gpt-test", sampling=SAMPLING)
+    await anext(items)
+    await items.aclose()
+    await asyncio.wait_for(server.requests[0].closed.wait(), 1)
+
+
+async def test_the_connection_is_free_when_closing_returns(make_model, monkeypatch):
+    body = Body(text("Hel"), text("lo"))
+    over(monkeypatch, lambda request: httpx2.Response(200, stream=body))
+    items = make_model().stream(MESSAGES, model="gpt-test", sampling=SAMPLING)
+    await anext(items)
+    await items.aclose()
+    assert body.closed
+
+
+@pytest.mark.parametrize("status", [0, 200], ids=["before the answer", "before the first token"])
+async def test_cancelling_a_waiting_reader_closes_the_connection(server, make_model, status):
+    server.answers.append(Answer([STALL], status=status))
+    reader = asyncio.create_task(read(make_model()))
+    await server.asked.wait()
+    reader.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reader
+    await asyncio.wait_for(server.requests[0].closed.wait(), 1)
+
+
+async def test_cancelling_a_reader_in_the_middle_closes_the_connection(server, make_model):
+    server.answers.append(stream(text("Hel"), STALL))
+    received = asyncio.Event()
+    reader = asyncio.create_task(read(make_model(), [], received))
+    await received.wait()
+    reader.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reader
+    await asyncio.wait_for(server.requests[0].closed.wait(), 1)
+
+
+async def test_the_readers_own_time_out_is_not_the_models(server, make_model):
+    server.answers.append(stream(text("Hel"), STALL))
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await read(make_model())
+
+
+# The border: nothing but a ModelError leaves the stream
+
+
+def family(base: type[Exception]) -> list[type[Exception]]:
+    return [base, *(kind for child in base.__subclasses__() for kind in family(child))]
+
+
+REQUEST = httpx2.Request("POST", "http://127.0.0.1/v1/chat/completions")
+TRANSPORT_ERRORS = family(httpx2.RequestError)
+SDK_ERRORS = [kind for kind in family(openai.OpenAIError) if getattr(openai, kind.__name__, None) is kind]
+
+
+def sdk_error(kind: type[Exception]) -> Exception:
+    if issubclass(kind, openai.APIStatusError):
+        response = httpx2.Response(400, request=REQUEST)
+        return kind(response=response, body=None, **({} if kind is openai.OAuthError else {"message": "m"}))
+    return kind.__new__(kind)
+
+
+@pytest.mark.parametrize("kind", TRANSPORT_ERRORS)
+async def test_an_error_of_the_transport_while_connecting_means_unreachable(make_model, monkeypatch, kind):
+    def fail(request: httpx2.Request) -> httpx2.Response:
+        raise kind("Broken.")
+
+    over(monkeypatch, fail)
+    problem, _ = await failed(make_model())
+    assert type(problem) is ModelUnreachable
+
+
+@pytest.mark.parametrize("kind", [*TRANSPORT_ERRORS, ssl.SSLError])
+async def test_an_error_of_the_transport_while_reading_ends_the_reply(make_model, monkeypatch, kind):
+    body = Body(text("Hel"), kind("Broken."))
+    over(monkeypatch, lambda request: httpx2.Response(200, stream=body))
+    problem, got = await failed(make_model())
+    assert type(problem) is (ModelGarbled if kind is httpx2.DecodingError else ModelDisconnected)
+    assert got == [HEL]
+
+
+@pytest.mark.parametrize("kind", SDK_ERRORS)
+async def test_every_error_of_the_sdk_becomes_a_model_error(make_model, monkeypatch, kind):
+    def fail(request: httpx2.Request) -> httpx2.Response:
+        raise sdk_error(kind)
+
+    over(monkeypatch, fail)
+    problem, _ = await failed(make_model())
+    assert isinstance(problem, ModelError)
