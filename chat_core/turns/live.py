@@ -26,7 +26,7 @@ class LiveTurn:
         self._published_end: TurnEnd | None = None
         self._pieces: list[Delta] = []
         self._ends: list[int] = []
-        self._news = asyncio.Event()
+        self._waiting: list[asyncio.Future[None]] = []
 
     @property
     def position(self) -> int:
@@ -62,18 +62,29 @@ class LiveTurn:
     async def follow(self, after: int = 0) -> AsyncGenerator[TurnEvent, None]:
         """Pieces after the position `after` as they come, coalesced to what is new, then the end."""
         while True:
-            news, end = self._news, self._published_end
+            end = self._published_end
             for piece in self.read(after):
                 after = piece.end
                 yield piece
             if end:
                 yield end
                 return
-            await news.wait()
+            if after >= self.position and not self._published_end:
+                await self._news()
+
+    async def _news(self) -> None:
+        """Waits for the next piece or the end."""
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiter)
+        await waiter
 
     def _wake(self) -> None:
-        news, self._news = self._news, asyncio.Event()
-        news.set()
+        if not self._waiting:  # most pieces come while the followers rest between two frames
+            return
+        waiting, self._waiting = self._waiting, []
+        for waiter in waiting:
+            if not waiter.done():  # a follower may have gone
+                waiter.set_result(None)
 
 
 def coalesce(pieces: Iterable[Delta], after: int) -> list[Delta]:

@@ -47,24 +47,31 @@ class TurnWriter:
 
     async def run(self) -> None:
         """Writes until it is cancelled."""
+        clock = asyncio.get_running_loop().time
+        next_flush = 0.0
         while True:
             with suppress(TimeoutError):
-                async with asyncio.timeout(self._interval_seconds if self.turns else None):
+                async with asyncio.timeout_at(next_flush if self.turns else None):
                     await self._due.wait()
             self._due.clear()
+            # An end is written at once; what is new of the running turns waits until the interval is over.
+            flush = clock() >= next_flush
+            if flush:
+                next_flush = clock() + self._interval_seconds
             try:
-                await self._write()
+                await self._write(flush)
             except Exception as error:
                 self._note_failure(error)
                 await asyncio.sleep(self._interval_seconds)
             else:
-                self._failing_since = None
+                if flush:
+                    self._failing_since = None
             if not self.turns:
                 self._idle.set()
 
-    async def _write(self) -> None:
+    async def _write(self, flush: bool) -> None:
         turns = list(self.turns.values())
-        running = [turn for turn in turns if turn.pending_end is None]
+        running = [turn for turn in turns if turn.pending_end is None and flush]
         ending = [self._finish(turn, turn.pending_end) for turn in turns if turn.pending_end is not None]
         # Together, so that what goes wrong with one turn does not keep the others from their end.
         done = await asyncio.gather(self._flush(running), *ending, return_exceptions=True)

@@ -10,6 +10,7 @@ from chat_core.errors import StoreUnavailable
 
 from ..visitor import Visitor
 from . import view
+from .markdown import GrowingMarkdown
 from .pacing import FramePacer
 from .renderer import UNCHANGED, Renderer, fingerprint
 from .tab import TabState
@@ -92,7 +93,8 @@ class PartialReply:
 
     def __init__(self, visitor: Visitor) -> None:
         self._language = visitor.language
-        self._text = self._reasoning = ""
+        self._text, self._reasoning = GrowingMarkdown(), GrowingMarkdown()
+        self._has_text = False
         self._began: float | None = None
         self._reasoning_seconds: float | None = None
 
@@ -101,14 +103,19 @@ class PartialReply:
         now = time.monotonic()
         if event.kind == "reasoning":
             self._began = now if self._began is None else self._began
-            self._reasoning += event.text
+            self._reasoning.append(event.text)
             return
-        if self._began is not None and not self._text and now - self._began > _SHORTEST_REASONING_SECONDS:
+        if self._began is not None and not self._has_text and now - self._began > _SHORTEST_REASONING_SECONDS:
             self._reasoning_seconds = now - self._began
-        self._text += event.text
+        self._text.append(event.text)
+        self._has_text = True
 
     def bubbles(self, *, running: bool = True) -> list[view.Bubble]:
         """The reply's bubbles so far."""
         return view.reply(
-            self._language, self._text, self._reasoning, running=running, seconds=self._reasoning_seconds
+            self._language,
+            str(self._text),
+            str(self._reasoning),
+            running=running,
+            seconds=self._reasoning_seconds,
         )

@@ -1,4 +1,4 @@
-"""Texts as the Chatbot has to be given them, to show what they say. Pure functions."""
+"""Texts as the Chatbot has to be given them, to show what they say."""
 
 import re
 
@@ -34,3 +34,29 @@ def _with_tabs(code: str) -> str:
     if not any(line.lstrip(" ").startswith("\t") for line in lines):
         return code
     return "\n".join([f" {fence}", *(f"\ufeff{line}" if line[:1] in (" ", "\t") else line for line in lines)])
+
+
+class GrowingMarkdown:
+    """`markdown` of a text that grows, for the cost of what is new: nothing but a block of code reaches over
+    the end of a line."""
+
+    def __init__(self) -> None:
+        self._converted = ""  # of the lines before
+        self._rest = ""
+
+    def append(self, text: str) -> None:
+        """Adds to the end of the text."""
+        lines, newline, self._rest = (self._rest + text).rpartition("\n")
+        if newline and _ends_in_code(lines):
+            self._rest = lines + newline + self._rest
+        else:
+            self._converted += markdown(lines + newline)
+
+    def __str__(self) -> str:
+        return self._converted + markdown(self._rest)
+
+
+def _ends_in_code(text: str) -> bool:
+    """Whether a block of code has begun and not ended."""
+    last_code = _CODE.split(text)[-2:-1]
+    return any(code[:3] in ("```", "~~~") and (len(code) < 6 or code[:3] != code[-3:]) for code in last_code)

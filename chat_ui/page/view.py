@@ -69,7 +69,12 @@ def message_bubbles(
         last = message is history.items[-1]
         bubbles = [
             *role_change(role, message.role_key, names),
-            *reply(language, message.content, message.reasoning, seconds=message.reasoning_seconds),
+            *reply(
+                language,
+                markdown(message.content),
+                markdown(message.reasoning),
+                seconds=message.reasoning_seconds,
+            ),
             *ending(TurnEnd.of_message(message), language, at=message.timestamp, last=last),
         ]
         if asked and asked.versions:
@@ -113,11 +118,10 @@ def _versions(asked: ChatMessage, shown: ChatMessage) -> list[dict[str, str]]:
 def reply(
     language: Language, text: str, reasoning: str, *, running: bool = False, seconds: float | None = None
 ) -> list[Bubble]:
-    """A reply, whole or as far as it has come: its reasoning in a block that is open while it goes on and
-    then folds, with the `seconds` it took, then its text."""
+    """A reply, whole or as far as it has come, in Markdown: its reasoning in a block that is open while it
+    goes on and then folds, with the `seconds` it took, then its text."""
     thinks = running and not text
     bubbles = []
-    text, reasoning = markdown(text), markdown(reasoning)
     if reasoning:
         title = t(language, "thinking" if thinks else "thought")
         took = {"duration": seconds} if seconds and seconds >= _MOMENT_SECONDS and not thinks else {}

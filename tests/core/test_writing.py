@@ -9,7 +9,7 @@ import pytest
 from chat_core import ChatService, TurnEnd
 from chat_core.messages import Delta
 from chat_core.turns import LiveTurn, TurnWriter
-from tests.conftest import Connect
+from tests.conftest import Connect, eventually
 from tests.scripted_model import ScriptedModel
 
 from .conftest import Chat, OpenService
@@ -69,11 +69,15 @@ async def test_a_mistake_with_one_turn_does_not_keep_the_others_from_their_end(
             raise ZeroDivisionError
         return await finish(user, session, turn, *rest)
 
+    async def told() -> bool:
+        return "replies cannot be saved" in caplog.text
+
     monkeypatch.setattr(log, "flush", troubled_flush)
     monkeypatch.setattr(log, "finish", troubled_finish)
     with caplog.at_level(logging.ERROR):
         for chat in others:
             await chat.say("Why?", "Because.")
+        await eventually(told)
     assert caplog.text.count("replies cannot be saved, trying on: ZeroDivisionError") == 1
     assert await bad.contents() == ["Why?"]
     broken = False

@@ -1,5 +1,6 @@
 """What the page shows of core objects."""
 
+import random
 import re
 from html import unescape
 
@@ -9,7 +10,7 @@ from chat_core import ChatMessage, Language, Session, StoredMessages, TurnEnd, T
 from chat_core.errors import ModelRateLimited, ModelStalled
 from chat_core.roles import load_roles
 from chat_ui.page import view
-from chat_ui.page.markdown import markdown
+from chat_ui.page.markdown import GrowingMarkdown, markdown
 from chat_ui.page.session_list import session_list
 
 MAKEFILE = "  all:\n\techo hi\n\n"
@@ -278,3 +279,33 @@ def test_one_quiet_line_says_how_a_reply_ended_and_what_it_took() -> None:
     assert "Stopped · gpt-4o · began after 0.3\N{NO-BREAK SPACE}s · 12 tokens · 8 of 14 messages sent" in note
     whole = reply.model_copy(update={"status": "done", "context": None})
     assert "gpt-4o · 0.3 秒后开始 · 12 个词元<" in conversation(whole, language="zh")[1]["content"][0]["text"]
+
+
+PARTS = [
+    "$x$ ",
+    "$5 and $6",
+    "\n",
+    "\n\n",
+    "```",
+    "~~~",
+    "`a$b$`",
+    "\tx",
+    "text ",
+    "``",
+    "`",
+    "~",
+    "```make\n\tfoo\n```\n",
+]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_growing_text_is_converted_as_the_whole_would_be(seed: int) -> None:
+    chance = random.Random(seed)
+    for _ in range(50):
+        whole = "".join(chance.choices(PARTS, k=chance.randint(1, 14)))
+        growing, position = GrowingMarkdown(), 0
+        while position < len(whole):
+            piece = whole[position : position + chance.randint(1, 5)]
+            position += len(piece)
+            growing.append(piece)
+            assert str(growing) == markdown(whole[:position])
