@@ -4,7 +4,7 @@ import gradio as gr
 
 from chat_core import ChatService
 
-from . import api, page
+from . import api, gradio_fixes, page
 
 
 def build_ui(service: ChatService) -> gr.Blocks:
@@ -22,4 +22,5 @@ def build_ui(service: ChatService) -> gr.Blocks:
     demo.max_threads = 256  # also the number of generators that may run at once
     demo.state_session_capacity = 1000
     demo.queue(max_size=512, default_concurrency_limit=None, api_open=False)
+    gradio_fixes.apply(demo)
     return demo

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chat_core import ChatService
 
+from .caching import Caching
 from .page import I18N, PICTURES, build_theme
 
 HERE = Path(__file__).parent
@@ -126,6 +127,7 @@ def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(EarlyScript)
+    app.add_middleware(Caching, logins=bool(service.settings.logins))
     app.add_middleware(SecurityHeaders)
     # Without this one Gradio adds its own, which lets every origin in with credentials.
     app.add_middleware(

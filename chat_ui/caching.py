@@ -1,0 +1,126 @@
+"""Caching: what Gradio makes and sends anew for every visit, made once, compressed once, and sent again only
+when it has changed.
+
+For each visit Gradio 6.31 copies the page's whole description, walks through it for addresses, renders it
+and writes code samples of all endpoints (`routes.py`: `main`, `get_page_config`, `prepare_api_info`). It
+sends the page uncompressed, for `BrotliMiddleware` only looks at paths with a dot in them. Scripts and styles
+it compresses for each visitor, and of none it says how long it stays the same.
+"""
+
+import gzip
+import hashlib
+import re
+from http import HTTPStatus
+from urllib.parse import parse_qsl
+
+from gradio.route_utils import get_request_origin
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+# What is the same for all who ask at one address, as long as nobody logs in.
+_PAGES = {"/", "/config", "/gradio_api/info", "/theme.css"}
+# What only the page's own scripts read of a query. With anything else in it, Gradio answers by itself.
+_READ_BY_SCRIPTS = {"c", "v", "view", "__theme"}
+# Far more than a page loads; anybody can make up addresses under which the app is reached.
+_MOST_KEPT = 300
+
+# Their names change with their content.
+_SCRIPTS = re.compile(r"/assets/[\w.-]+\.(js|css)")
+# A player of video streams: a third of what a first visit loads. Nothing here plays any.
+_PLAYER = re.compile(r"/assets/hls-[\w-]+\.js")
+
+# What would make the answer another one than the whole body as it is.
+_CONDITIONS = (b"accept-encoding", b"if-none-match", b"if-modified-since", b"if-range", b"range")
+
+
+class Answer:
+    """A response that can be had compressed, and that is not sent to those who have it."""
+
+    def __init__(self, content_type: str, cache_control: str, body: bytes) -> None:
+        self._body = body
+        self._compressed = gzip.compress(body, 6)  # 9 takes longer to save a thousandth
+        self._tag = f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'
+        self._headers = {
+            "content-type": content_type,
+            "cache-control": cache_control,
+            "etag": f"W/{self._tag}",
+            "vary": "accept-encoding",
+        }
+
+    async def send(self, asked: Headers, send: Send) -> None:
+        """Answers a request with these headers."""
+        headers, status, body = dict(self._headers), 304, b""
+        if self._tag not in asked.get("if-none-match", ""):
+            status, body = 200, self._body
+            if "gzip" in asked.get("accept-encoding", ""):
+                body = self._compressed
+                headers["content-encoding"] = "gzip"
+            headers["content-length"] = str(len(body))
+        raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+        await send({"type": "http.response.start", "status": status, "headers": raw})
+        await send({"type": "http.response.body", "body": body})
+
+
+class Caching:
+    """ASGI middleware that keeps the page and what it loads. With `logins` a page is made for each visit, as
+    it tells who logged in; it is compressed all the same, and not sent to a browser that has it."""
+
+    def __init__(self, app: ASGIApp, *, logins: bool = False) -> None:
+        self._app = app
+        self._logins = logins
+        self._kept: dict[tuple[str, ...], Answer] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        key = _what_tells_answers_apart(scope)
+        if key is None:
+            await self._app(scope, receive, send)
+            return
+        answer = self._kept.get(key)
+        if answer is None:
+            answer = await self._ask(scope, receive, send)
+            if answer and not (self._logins and scope["path"] in _PAGES):
+                if len(self._kept) >= _MOST_KEPT:
+                    self._kept.clear()
+                self._kept[key] = answer
+        if answer:
+            await answer.send(Headers(scope=scope), send)
+
+    async def _ask(self, scope: Scope, receive: Receive, send: Send) -> Answer | None:
+        """What the app answers; None if that is not to be kept, and was sent as it is."""
+        messages: list[Message] = []
+
+        async def collect(message: Message) -> None:
+            messages.append(message)
+
+        headers = [(name, value) for name, value in scope["headers"] if name not in _CONDITIONS]
+        await self._app({**scope, "headers": headers}, receive, collect)
+        start, *rest = messages
+        if start["status"] != HTTPStatus.OK:
+            for message in messages:
+                await send(message)
+            return None
+        body = b"".join(message.get("body", b"") for message in rest)
+        if _PLAYER.fullmatch(scope["path"]):
+            body = _nothing_instead_of(body)
+        lifetime = "private, no-cache" if scope["path"] in _PAGES else "public, max-age=31536000, immutable"
+        return Answer(Headers(raw=start["headers"])["content-type"], lifetime, body)
+
+
+def _what_tells_answers_apart(scope: Scope) -> tuple[str, ...] | None:
+    """All of a request that shows in its answer; None if that is more than can be said here."""
+    if scope["type"] != "http" or scope["method"] != "GET":
+        return None
+    path = scope["path"]
+    if _SCRIPTS.fullmatch(path):
+        return (path,)
+    query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    if path in _PAGES and {name for name, _ in query} <= _READ_BY_SCRIPTS:
+        return (path, str(get_request_origin(Request(scope), path)), scope.get("root_path", ""))
+    return None
+
+
+def _nothing_instead_of(script: bytes) -> bytes:
+    """A script that exports the same names."""
+    exported = re.findall(rb"\bas (\w+)", script[script.rindex(b"export{") :])
+    return b"const nothing=undefined;export{%s};" % b",".join(b"nothing as " + name for name in exported)

@@ -1,0 +1,111 @@
+"""What Gradio 6.31 does at every event and this page has no use for, left out.
+
+A fix replaces as little of Gradio as it can. tests/unit/test_gradio_fixes.py fails when what it replaces is
+no longer there, or is no longer needed.
+"""
+
+from contextlib import nullcontext
+from types import SimpleNamespace
+from typing import Any
+
+import gradio as gr
+import gradio.utils
+from gradio.block_function import BlockFunction
+from gradio.blocks import Blocks, BlocksConfig
+from gradio.components import _Keywords
+from gradio.queueing import Queue
+from gradio.state_holder import SessionState
+
+
+def apply(demo: gr.Blocks) -> None:
+    """All fixes, to Gradio itself and to `demo`, whose queue is set up. May be called more than once."""
+    SessionState.__init__ = _without_descriptions  # type: ignore[method-assign]
+    Blocks.postprocess_data = _without_building  # type: ignore[method-assign]
+    leave_matplotlib()
+    keep_no_statistics(demo._queue)
+    look_less_often(demo._queue)
+    serve_avatars_once(demo)
+
+
+_init = SessionState.__init__
+_postprocess_data = Blocks.postprocess_data
+
+
+def _without_descriptions(self: SessionState, blocks: Blocks) -> None:
+    """A session that describes no components.
+
+    `state_holder.py`, `SessionState.__init__`: for every session hash, so for every tab and every call of an
+    endpoint, the description of each component with its JSON schemas is made, those of the parameters of
+    endpoints included, and again whenever a component is updated. Only links to a state of the page are
+    made of it. It is three quarters of what a first event costs.
+    """
+    _init(self, SimpleNamespace(default_config=blocks.default_config, blocks=()))  # type: ignore[arg-type]
+    self.blocks_config.config_for_block = _if_rendered  # type: ignore[method-assign, assignment]
+
+
+def _if_rendered(key: int, rendered: list[int], block: Any, renderable: Any = None) -> dict[Any, Any]:
+    # What @gr.render makes is sent to the page; only that comes with a renderable.
+    return BlocksConfig.config_for_block(key, rendered, block, renderable) if renderable else {}
+
+
+async def _without_building(
+    self: Blocks, block_fn: BlockFunction, predictions: Any, state: SessionState | None
+) -> list[Any]:
+    """The outputs, of which updates that are plain already are passed on as they are.
+
+    `blocks.py`, `Blocks.postprocess_data`: for each update the component is built anew, which costs more than
+    sending a value, also for a gr.skip(), which changes nothing, and where the listener says that its outputs
+    need no processing. An output that is said to have ended is passed over.
+    """
+    outputs = block_fn.outputs
+    if _is_skip(predictions):
+        predictions = [predictions] * len(outputs)
+    elif len(outputs) == 1:
+        predictions = [predictions]
+    if not isinstance(predictions, list | tuple):
+        return await _postprocess_data(self, block_fn, predictions, state)
+
+    def is_plain(value: Any) -> bool:
+        return _is_skip(value) or (not block_fn.postprocess and _is_update(value))
+
+    kept: Any = [_Keywords.FINISHED_ITERATING if is_plain(value) else value for value in predictions]
+    values = await _postprocess_data(self, block_fn, kept if len(outputs) > 1 else kept[0], state)
+    return [
+        value if block.stateful or not is_plain(given) else given
+        for block, given, value in zip(outputs, predictions, values, strict=False)
+    ]
+
+
+def _is_update(value: Any) -> bool:
+    return isinstance(value, dict) and value.get("__type__") == "update"
+
+
+def _is_skip(value: Any) -> bool:
+    return _is_update(value) and len(value) == 1
+
+
+def leave_matplotlib() -> None:
+    """`utils.py`, `MatplotlibBackendMananger`: looks for matplotlib twice a frame, on the disk if there is
+    none: a quarter of what a frame costs. Nothing here draws with it."""
+    gradio.utils.MatplotlibBackendMananger = nullcontext  # type: ignore[misc, assignment]
+
+
+def keep_no_statistics(queue: Queue) -> None:
+    """`queueing.py`, `Queue.compute_analytics_summary`: after each event a table of the last ten thousand is
+    made with pandas in a thread, for a dashboard that is not served. Without events it makes none."""
+    queue.ANALYTICS_MAX_EVENTS = 0
+
+
+def look_less_often(queue: Queue) -> None:
+    """`queueing.py`, `Queue.start_processing` and `start_progress_updates`: look for events a thousand times
+    a second, and for progress, which nothing here reports, a hundred times: 4 % of a core for nobody."""
+    queue.sleep_when_free = 0.025
+    queue.progress_update_sleep_when_free = 1.0
+
+
+def serve_avatars_once(demo: gr.Blocks) -> None:
+    """`blocks.py`, `Block.serve_static_file`: whenever a Chatbot is updated, which builds it anew, the paths
+    of its avatars are looked up and checked again. What was found at first is taken as it is."""
+    for block in demo.blocks.values():
+        if isinstance(block, gr.Chatbot):
+            block.constructor_args["avatar_images"] = block.avatar_images

@@ -1,0 +1,280 @@
+"""What is left out of Gradio: Gradio still does it by itself, and no longer once it is told; nothing that a
+page needs is lost with it."""
+
+import asyncio
+import builtins
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import gradio.utils
+import httpx2
+import pytest
+from fastapi import FastAPI
+from gradio.blocks import Block, Blocks, BlocksConfig
+from gradio.queueing import Queue
+from gradio.state_holder import SessionState
+
+from chat_ui import gradio_fixes
+
+PICTURE = Path(gradio_fixes.__file__).parent / "pictures" / "user.svg"
+SKIP = gr.skip()
+
+
+def page() -> gr.Blocks:
+    """A page with all that a fix touches."""
+    with gr.Blocks(analytics_enabled=False) as demo:
+        total = gr.State(0)
+        colour = gr.Dropdown(["red", "green"], value="red")
+        button, word = gr.Button("Go"), gr.Textbox()
+        chatbot = gr.Chatbot(avatar_images=(PICTURE, PICTURE))
+
+        async def frames() -> AsyncIterator[str]:
+            for text in ("a", "a b", "a b c"):
+                yield text
+
+        listeners: dict[str, tuple[Callable[..., Any], list[Any], list[Any]]] = {
+            "hello": (lambda: "hello", [], [word]),
+            "skip": (lambda: [gr.skip(), "said", gr.skip()], [], [colour, word, chatbot]),
+            "skip_one": (gr.skip, [], [chatbot]),
+            "skip_all": (gr.skip, [], [colour, chatbot]),
+            "skip_state": (lambda: [gr.skip(), "said"], [], [total, word]),
+            "add": (lambda so_far: [so_far + 1, str(so_far + 1)], [total], [total, word]),
+            "paint": (lambda: gr.Dropdown(choices=["blue"], value="blue"), [], [colour]),
+            "choose": (lambda choice: choice, [colour], [word]),
+            "hide": (lambda: gr.Button(visible=False), [], [button]),
+            "greet": (lambda: gr.Chatbot(placeholder="Hi"), [], [chatbot]),
+            "stream": (frames, [], [word]),
+        }
+        for name, (function, inputs, outputs) in listeners.items():
+            button.click(function, inputs, outputs, api_name=name)
+
+        plain = {"__type__": "update", "choices": [["blue", "blue"]], "value": "blue"}
+        button.click(lambda: plain, [], [colour], api_name="plain", postprocess=False)
+
+        @gr.render(triggers=[button.click])
+        def made() -> None:
+            gr.Textbox("made", elem_id="made")
+
+    demo.queue(default_concurrency_limit=None)
+    return demo
+
+
+class Session:
+    """A tab of the page."""
+
+    _hashes = count()
+
+    def __init__(self, demo: gr.Blocks, client: httpx2.AsyncClient) -> None:
+        self._listeners = {fn.api_name: number for number, fn in demo.fns.items()}
+        self._listeners["made"] = next(number for number, fn in demo.fns.items() if fn.renderable)
+        self._client = client
+        self._hash = f"session-{next(self._hashes)}"
+
+    async def output(self, listener: str, *inputs: Any) -> dict[str, Any]:
+        """What a listener sends at its end."""
+        *_, (_, output) = await self._heard(listener, *inputs)
+        return output
+
+    async def values(self, listener: str, *inputs: Any) -> list[Any]:
+        """What a listener gives its outputs."""
+        data: list[Any] = (await self.output(listener, *inputs))["data"]
+        return data
+
+    async def frames(self, listener: str) -> list[Any]:
+        """What a listener sends on the way."""
+        return [
+            output["data"] for kind, output in await self._heard(listener) if kind == "process_generating"
+        ]
+
+    async def _heard(self, listener: str, *inputs: Any) -> list[tuple[str, dict[str, Any]]]:
+        called = {"fn_index": self._listeners[listener], "data": inputs, "session_hash": self._hash}
+        (await self._client.post("/gradio_api/queue/join", json=called)).raise_for_status()
+        answer = await self._client.get("/gradio_api/queue/data", params={"session_hash": self._hash})
+        messages = [json.loads(line[5:]) for line in answer.text.splitlines() if line.startswith("data:")]
+        return [(message["msg"], message["output"]) for message in messages if "output" in message]
+
+
+@asynccontextmanager
+async def served(demo: gr.Blocks) -> AsyncIterator[Callable[[], Session]]:
+    """Opens tabs of the page."""
+    app = FastAPI()
+    gr.mount_gradio_app(app, demo, path="/", run_history=False, enable_monitoring=False, ssr_mode=False)
+    client = httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://test")
+    async with app.router.lifespan_context(app), client:
+        yield lambda: Session(demo, client)
+    demo._queue.close()
+
+
+@pytest.fixture(params=[False, True], ids=["as Gradio does it", "fixed"])
+def fixed(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
+
+
+once_fixed = pytest.mark.parametrize("fixed", [True], ids=["fixed"], indirect=True)
+
+
+@pytest.fixture
+async def demo(monkeypatch: pytest.MonkeyPatch, fixed: bool) -> gr.Blocks:
+    for owner, name in (
+        (SessionState, "__init__"),
+        (Blocks, "postprocess_data"),
+        (gradio.utils, "MatplotlibBackendMananger"),
+    ):
+        monkeypatch.setattr(owner, name, getattr(owner, name))  # to be undone after the test
+    demo = page()
+    if fixed:
+        gradio_fixes.apply(demo)
+        gradio_fixes.apply(demo)  # again changes nothing
+    return demo
+
+
+@pytest.fixture
+def done(demo: gr.Blocks, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often Gradio did what it need not do."""
+    done: Counter[str] = Counter()
+
+    def noting(what: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def noted(*values: Any, **named: Any) -> Any:
+            done[what.format(*values)] += 1
+            return function(*values, **named)
+
+        return noted
+
+    describe = staticmethod(noting("described", BlocksConfig.config_for_block))
+    monkeypatch.setattr(BlocksConfig, "config_for_block", describe)
+    monkeypatch.setattr(Block, "__init__", noting("built", Block.__init__))
+    resource = "move_resource_to_block_cache"
+    monkeypatch.setattr(Block, resource, noting("looked up", getattr(Block, resource)))
+    monkeypatch.setattr(Queue, "_get_df", staticmethod(noting("table", Queue._get_df)))
+    monkeypatch.setattr(builtins, "__import__", noting("import {}", builtins.__import__))
+    return done
+
+
+async def test_a_new_session_describes_no_component(demo: gr.Blocks, fixed: bool, done: Counter[str]) -> None:
+    async with served(demo) as open_tab:
+        done.clear()  # the page itself is described once
+        await open_tab().output("hello")
+        assert (done["described"] == 0) == fixed
+
+
+@pytest.mark.parametrize("listener", ["skip", "skip_one", "skip_all", "plain"])
+async def test_what_is_skipped_is_not_built_anew(
+    demo: gr.Blocks, fixed: bool, done: Counter[str], listener: str
+) -> None:
+    async with served(demo) as open_tab:
+        await open_tab().output(listener)
+        assert (done["built"] == 0) == fixed
+
+
+async def test_a_frame_builds_nothing_and_looks_for_nothing(
+    demo: gr.Blocks, fixed: bool, done: Counter[str]
+) -> None:
+    async with served(demo) as open_tab:
+        await open_tab().output("stream")
+        assert (done["import matplotlib"] == 0) == fixed
+        assert done["built"] == 0
+
+
+async def test_no_table_is_made_of_the_events_that_ended(
+    demo: gr.Blocks, fixed: bool, done: Counter[str]
+) -> None:
+    async with served(demo) as open_tab:
+        tab = open_tab()
+        await tab.output("hello")
+        await tab.output("hello")  # the table is made after the answer
+        assert (done["table"] == 0) == fixed
+
+
+async def test_avatars_are_looked_up_once(demo: gr.Blocks, fixed: bool, done: Counter[str]) -> None:
+    async with served(demo) as open_tab:
+        (update,) = await open_tab().values("greet")
+        assert update["placeholder"] == "Hi"
+        assert (done["looked up"] == 0) == fixed
+
+
+async def test_an_empty_queue_is_looked_at_now_and_then(
+    demo: gr.Blocks, fixed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    enough, sleep = asyncio.Event(), asyncio.sleep
+
+    async def noted(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 20:
+            enough.set()
+        await sleep(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", noted)
+    async with served(demo):
+        await enough.wait()
+        assert (min(pauses) >= 0.02) == fixed
+
+
+@once_fixed
+async def test_what_is_skipped_stays_what_it_is(demo: gr.Blocks) -> None:
+    async with served(demo) as open_tab:
+        tab = open_tab()
+        assert await tab.values("skip") == [SKIP, "said", SKIP]
+        assert await tab.values("skip_one") == [SKIP]
+        assert await tab.values("skip_all") == [SKIP, SKIP]
+        assert await tab.values("add", None) == [None, "1"]
+        assert await tab.values("skip_state") == [None, "said"]
+        assert await tab.values("add", None) == [None, "2"]
+
+
+@once_fixed
+async def test_what_a_session_holds_is_its_own(demo: gr.Blocks) -> None:
+    async with served(demo) as open_tab:
+        ana, bob = open_tab(), open_tab()
+        assert [(await tab.values("add", None))[1] for tab in (ana, ana, bob)] == ["1", "2", "1"]
+
+
+@once_fixed
+async def test_an_update_holds_for_what_follows_in_its_session_alone(demo: gr.Blocks) -> None:
+    async with served(demo) as open_tab:
+        ana, bob = open_tab(), open_tab()
+        (update,) = await ana.values("paint")
+        assert update == {"__type__": "update", "choices": [["blue", "blue"]], "value": "blue"}
+        assert await ana.values("choose", "blue") == ["blue"]
+        assert "error" in await ana.output("choose", "red")
+        assert await bob.values("choose", "red") == ["red"]
+        assert "error" in await bob.output("choose", "blue")
+
+
+@once_fixed
+async def test_an_update_reaches_the_page(demo: gr.Blocks) -> None:
+    async with served(demo) as open_tab:
+        assert await open_tab().values("hide") == [{"__type__": "update", "visible": False}]
+
+
+@once_fixed
+async def test_a_plain_update_reaches_the_page_as_it_is(demo: gr.Blocks) -> None:
+    async with served(demo) as open_tab:
+        assert await open_tab().values("plain") == [
+            {"__type__": "update", "choices": [["blue", "blue"]], "value": "blue"}
+        ]
+
+
+@once_fixed
+async def test_what_is_rendered_in_a_session_is_described(demo: gr.Blocks) -> None:
+    async with served(demo) as open_tab:
+        made = (await open_tab().output("made"))["render_config"]["components"]
+        assert [component["props"]["elem_id"] for component in made if component["type"] == "textbox"] == [
+            "made"
+        ]
+
+
+@once_fixed
+async def test_a_stream_comes_frame_by_frame(demo: gr.Blocks) -> None:
+    async with served(demo) as open_tab:
+        assert await open_tab().frames("stream") == [
+            ["a"],
+            [[["append", [], " b"]]],
+            [[["append", [], " c"]]],
+        ]
