@@ -142,15 +142,15 @@ class EventsClient:
 
     def __init__(self, http: aiohttp.ClientSession, url: str) -> None:
         self._http, self._url = http, f"{url}/gradio_api/call"
-        self._who: dict[str, str] = {}
+        self.who: dict[str, str] = {}  # in which conversation
 
     async def open(self) -> None:
         async for answer in self._call("start_chat", {}, Received()):
-            self._who = {name: answer[name] for name in ("user_id", "session_id")}
+            self.who = {name: answer[name] for name in ("user_id", "session_id")}
 
     async def ask(self, script: Script) -> Turn:
         turn, received, text = Turn(script), Received(), ""
-        asked = {**self._who, "message": script.message}
+        asked = {name: self.who[name] for name in ("user_id", "session_id")} | {"message": script.message}
         async for event in self._call("chat_events", asked, received):
             received.frames += 1
             if event["type"] == "text":

@@ -40,12 +40,14 @@ class Contender:
     client: Callable[[aiohttp.ClientSession, str], Client]
 
 
+RELAY, CHAT_INTERFACE, CHAINLIT = "relay", "gr.ChatInterface", "Chainlit"
+PAGE, EVENTS = "our page", "our /chat_events"
 CONTENDERS = [
-    Contender("relay", "relay", RelayClient),
-    Contender("gr.ChatInterface", "chat_interface", PageClient),
-    Contender("Chainlit", "chainlit", ChainlitClient),
-    Contender("our page", "app", PageClient),
-    Contender("our /chat_events", "app", EventsClient),
+    Contender(RELAY, "relay", RelayClient),
+    Contender(CHAT_INTERFACE, "chat_interface", PageClient),
+    Contender(CHAINLIT, "chainlit", ChainlitClient),
+    Contender(PAGE, "app", PageClient),
+    Contender(EVENTS, "app", EventsClient),
 ]
 
 

@@ -116,8 +116,6 @@ async def _peak_bytes(server: Server) -> int:
 
 async def opening(stage: Stage, results: Results, *, quick: bool) -> None:
     """Tabs that are opened within two seconds, until all that happens then is done."""
-    if stage.contender.name in ("relay", "our /chat_events"):
-        return  # nothing to open
     tabs = 20 if quick else 50
     async with stage.people(2):
         pass  # what only the very first ones wait for
@@ -145,13 +143,3 @@ async def length(stage: Stage, results: Results, *, quick: bool) -> None:
         cost = spent.cpu_seconds * MILLI / (len(clients) * tokens) * 1000
         what = f"replies of {tokens:,} tokens, 500 a second"
         results.add("length", what, "CPU ms per 1,000 tokens", stage.contender.name, cost)
-
-
-MEASURES = {
-    "streaming": streaming,
-    "turn": turn,
-    "burst": burst,
-    "crowd": crowd,
-    "opening": opening,
-    "length": length,
-}

@@ -64,6 +64,7 @@ class Listener:
     """A listener of the page (what Gradio calls a dependency)."""
 
     id: int
+    name: str
     targets: list[tuple[int | None, str]]
     inputs: list[int]
     outputs: list[int]
@@ -82,6 +83,7 @@ class Listener:
         )
         return cls(
             id=entry["id"],
+            name=entry["api_name"] or "",
             targets=[(target, event) for target, event in entry["targets"]],
             inputs=entry["inputs"],
             outputs=entry["outputs"],
@@ -138,15 +140,29 @@ class Page:
                     return listener
         raise LookupError(f"no listener to {event} of {elem_id or types}")
 
+    def named(self, name: str) -> Listener:
+        """The endpoint with that name."""
+        return next(listener for listener in self.listeners.values() if listener.name == name)
+
+    def component(self, *, elem_id: str = "", type: str = "") -> int:
+        """The number of the component with that id, or of the first of that type."""
+        for number, component in self.components.items():
+            if (elem_id and component["props"].get("elem_id") == elem_id) or component["type"] == type:
+                return number
+        raise LookupError(f"no component {elem_id or type}")
+
     def type_of(self, component: int) -> str:
         return str(self.components[component]["type"])
 
 
 @dataclass(eq=False)
 class Run:
-    """A listener that runs: its outputs so far, and how it ended."""
+    """A listener that runs, with values if not with those of its inputs: its outputs so far, and how it
+    ended."""
 
     listener: Listener
+    event_data: Any = None
+    inputs: list[Any] | None = None
     outputs: list[Any] = field(default_factory=list)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     error: str = ""
@@ -206,11 +222,11 @@ class Tab:
         self.trigger(box, "submit")
         await self.settled()
 
-    def trigger(self, component: int, event: str, data: Any = None) -> None:
+    def trigger(self, component: int, event: str, event_data: Any = None) -> None:
         """Starts every listener to that event of the component."""
         for listener in self.page.listeners.values():
             if (component, event) in listener.targets:
-                self._start(listener, data)
+                self._start(listener, event_data)
 
     async def settled(self) -> None:
         """Waits until no listener runs. Raises PageError if one of them failed."""
@@ -220,9 +236,31 @@ class Tab:
             errors, self._errors = self._errors, []
             raise PageError("; ".join(errors))
 
+    async def call(self, name: str, *inputs: Any) -> Any:
+        """Calls an endpoint within this tab's session; its answer. Raises PageError."""
+        run = Run(self.page.named(name), inputs=list(inputs))
+        await self._queue(run)
+        if run.error:
+            raise PageError(run.error)
+        return run.outputs[0]
+
+    async def upload(self, name: str, content: bytes) -> dict[str, Any]:
+        """Uploads a file; the value that a component for files takes then."""
+        form = aiohttp.FormData()
+        form.add_field("files", content, filename=name)
+        async with self.http.post(f"{self.page.url}{self.page.prefix}/upload", data=form) as response:
+            response.raise_for_status()
+            (path,) = await response.json()
+        return {
+            "path": path,
+            "orig_name": name,
+            "size": len(content),
+            "meta": {"_type": "gradio.FileData"},
+        }
+
     def texts(self) -> list[str]:
         """The texts of the Chatbot's messages."""
-        chatbot = next(n for n in self.page.components if self.page.type_of(n) == "chatbot")
+        chatbot = self.page.component(type="chatbot")
         return [
             "".join(part.get("text", "") for part in message["content"])
             if isinstance(message["content"], list)
@@ -232,13 +270,13 @@ class Tab:
 
     # Running listeners
 
-    def _start(self, listener: Listener, data: Any = None) -> None:
+    def _start(self, listener: Listener, event_data: Any = None) -> None:
         if self._running[listener.id] and listener.trigger_mode != "multiple":
             if listener.trigger_mode == "always_last":
                 self._again.add(listener.id)
             return
         self._running[listener.id] += 1
-        task = asyncio.create_task(self._run(listener, data))
+        task = asyncio.create_task(self._run(Run(listener, event_data)))
         self._tasks.add(task)
         task.add_done_callback(self._done)
 
@@ -247,11 +285,11 @@ class Tab:
         if not task.cancelled() and (error := task.exception()):
             self._errors.append(repr(error))
 
-    async def _run(self, listener: Listener, data: Any) -> None:
-        run = Run(listener)
+    async def _run(self, run: Run) -> None:
+        listener = run.listener
         try:
             if listener.on_server:
-                await (self._queue(run, data) if listener.queued else self._call(run, data))
+                await (self._queue(run) if listener.queued else self._call(run))
         finally:
             self._running[listener.id] -= 1
         if run.error:
@@ -264,10 +302,12 @@ class Tab:
             if following.after == listener.id and following.only in ("", ending):
                 self._start(following)
 
-    def _body(self, listener: Listener, data: Any) -> dict[str, Any]:
+    def _body(self, run: Run) -> dict[str, Any]:
+        listener = run.listener
+        inputs = [self._input(listener, component) for component in listener.inputs]
         return {
-            "data": [self._input(listener, component) for component in listener.inputs],
-            "event_data": data,
+            "data": inputs if run.inputs is None else run.inputs,
+            "event_data": run.event_data,
             "fn_index": listener.id,
             "trigger_id": next((target for target, _ in listener.targets if target is not None), None),
             "session_hash": self.session_hash,
@@ -282,9 +322,9 @@ class Tab:
             case _:
                 return self.values[component]
 
-    async def _call(self, run: Run, data: Any) -> None:
+    async def _call(self, run: Run) -> None:
         url = f"{self.page.url}{self.page.prefix}/run/predict"
-        async with self.http.post(url, json=self._body(run.listener, data)) as response:
+        async with self.http.post(url, json=self._body(run)) as response:
             answer = await response.json()
             self.received.bytes += response.content.total_raw_bytes
         if response.ok:
@@ -292,9 +332,9 @@ class Tab:
         else:
             run.error = str(answer)
 
-    async def _queue(self, run: Run, data: Any) -> None:
+    async def _queue(self, run: Run) -> None:
         url = f"{self.page.url}{self.page.prefix}/queue/join"
-        async with self.http.post(url, json=self._body(run.listener, data)) as response:
+        async with self.http.post(url, json=self._body(run)) as response:
             answer = await response.json()
             self.received.bytes += response.content.total_raw_bytes
         if not response.ok:
@@ -351,8 +391,9 @@ class Tab:
                     run.outputs = message["output"]["data"]
                     self._show(run, run.outputs, when)
             case "process_completed" if message["success"]:
-                if message["output"].get("data"):
-                    self._show(run, message["output"]["data"], when)
+                if outputs := message["output"].get("data"):
+                    run.outputs = outputs
+                    self._show(run, outputs, when)
                 run.ended.set()
             case "process_generating" | "process_completed":
                 run.error = str(message["output"].get("error") or message)

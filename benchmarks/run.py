@@ -1,6 +1,6 @@
 """Measures our app beside its rivals and writes RESULTS.md.
 
-python -m benchmarks.run [--quick] [--only NAME ...] [--skip-rivals]
+`python -m benchmarks.run [--quick] [--only NAME ...] [--skip-rivals]`
 """
 
 import argparse
@@ -8,19 +8,47 @@ import asyncio
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import aiohttp
 
-from . import load
-from .contenders import CONTENDERS, HERE, Contender, serving
+from . import browser, history, load, start
+from .contenders import CHAINLIT, CHAT_INTERFACE, CONTENDERS, EVENTS, HERE, PAGE, RELAY, Contender, serving
 from .processes import Server
 from .report import Results, machine
 from .stage import HTTP, Model, Stage, scripted_model
 
-# No measure takes longer, whatever a server does.
+# No measure of one contender takes longer, whatever its server does.
 MEASURE_SECONDS = 120
+
+ALL = {RELAY, CHAT_INTERFACE, CHAINLIT, PAGE, EVENTS}
+PAGES = {CHAT_INTERFACE, CHAINLIT, PAGE}
+
+
+class Measure(NamedTuple):
+    """What is measured, and of whom."""
+
+    take: Callable[..., Awaitable[None]]
+    contenders: set[str]
+
+
+MEASURES = {
+    "streaming": Measure(load.streaming, ALL),
+    "turn": Measure(load.turn, ALL),
+    "burst": Measure(load.burst, ALL),
+    "crowd": Measure(load.crowd, ALL),
+    "opening": Measure(load.opening, PAGES),
+    "length": Measure(load.length, ALL),
+    "history": Measure(history.stored_messages, {PAGE, EVENTS}),
+    "visits": Measure(history.visits, {PAGE}),
+    "start": Measure(start.start, ALL - {EVENTS}),
+    "idle": Measure(start.idle, PAGES),
+    "transfer": Measure(browser.transfer, PAGES),
+    "browser": Measure(browser.frames, PAGES),
+    "evenness": Measure(browser.evenness, PAGES),
+}
 
 
 async def measure(
@@ -31,30 +59,32 @@ async def measure(
     jar = aiohttp.DummyCookieJar()
     async with aiohttp.ClientSession(connector=connector, cookie_jar=jar, **HTTP) as http:
         stage = Stage(contender, server, model, http, server.memory_bytes())
-        for name, one in load.MEASURES.items():
-            if name not in args.only:
+        for name in args.only:
+            if contender.name not in MEASURES[name].contenders:
                 continue
             began = time.monotonic()
             try:
                 async with asyncio.timeout(MEASURE_SECONDS):
-                    await one(stage, results, quick=args.quick)
+                    await MEASURES[name].take(stage, results, quick=args.quick)
             except Exception as error:  # the other measures are still worth something
                 results.troubles.append(f"{contender.name}, {name}: {error!r}")
             print(f"{contender.name}: {name} ({time.monotonic() - began:.0f} s)", file=sys.stderr)
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    names = list(load.MEASURES)
-    parser = argparse.ArgumentParser(prog="benchmarks.run", description=__doc__.splitlines()[0])
+    """What the command was told."""
+    names = list(MEASURES)
+    parser = argparse.ArgumentParser(prog="benchmarks.run", description="Measures our app beside its rivals.")
     parser.add_argument("--quick", action="store_true", help="smaller: a smoke test")
     parser.add_argument(
-        "--only", nargs="+", choices=names, default=names, metavar="NAME", help=", ".join(names)
+        "--only", nargs="+", choices=names, default=names, metavar="NAME", help=f"of {', '.join(names)}"
     )
     parser.add_argument("--skip-rivals", action="store_true", help="our app alone")
     return parser.parse_args(arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs what is wanted; 1 if anything went wrong."""
     args = parse(arguments)
     results = Results([contender.name for contender in CONTENDERS])
     with scripted_model() as model:
@@ -68,8 +98,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 asyncio.run(measure(contender, server, model, results, args))
     table = results.table()
     print(table)
-    print("\n".join(results.troubles), file=sys.stderr)
-    if not args.skip_rivals and len(args.only) == len(load.MEASURES):
+    for trouble in results.troubles:
+        print(trouble, file=sys.stderr)
+    if not args.skip_rivals and args.only == list(MEASURES):
         (HERE / "RESULTS.md").write_text(f"# Results\n\n{machine()}\n\n{table}\n", encoding="utf-8")
     return bool(results.troubles)
 

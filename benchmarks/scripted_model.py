@@ -3,7 +3,7 @@ asks for, token by token at a given pace, and remembers when it sent each.
 
     python -m benchmarks.scripted_model        # prints its base URL
 
-A message asks with a line like `[[key=17 tokens=300 rate=30]]`, see `Script`. Raw asyncio, because the
+A message asks with `[[key=17 tokens=300 rate=30 …]]`, see `Script`. Raw asyncio, because the
 machine's few cores belong to the servers that are measured.
 """
 
@@ -13,7 +13,7 @@ import re
 import time
 from array import array
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import accumulate
 from typing import Any
@@ -29,41 +29,47 @@ LINES_OF_CODE = 320
 
 @dataclass(frozen=True)
 class Script:
-    """A reply: `tokens` words of about five characters, `rate` of them a second (0: all at once), the first
-    one without delay. With `code` it is two pieces of code of 320 lines each instead, a line a token. The
-    `key` is told in its first words, so that it is found in whatever a page shows."""
+    """A reply of `tokens` words of about five characters: the first of them, and so many `ahead`, without
+    delay, then `rate` a second (0: all at once). With `code` it is 320 lines of code instead, a line
+    a token. The `key` is told in its first and last words, so that they are found in whatever
+    a page shows."""
 
     key: int
     tokens: int = 1
     rate: float = 0
+    ahead: int = 0
     code: bool = False
 
     @classmethod
     def asked(cls, message: str) -> "Script":
-        """The one that a message asks for."""
+        """The one that a message asks for, or one token."""
         found = re.findall(r"\[\[(.*?)\]\]", message)
-        given = dict(pair.split("=") for pair in found[-1].split()) if found else {"key": "0"}
-        return cls(
-            int(given["key"]), int(given.get("tokens", 1)), float(given.get("rate", 0)), "code" in given
-        )
+        given = dict(pair.split("=") for pair in found[-1].split()) if found else {}
+        key, tokens, ahead, code = (int(given.get(name, 0)) for name in ("key", "tokens", "ahead", "code"))
+        return cls(key, tokens or 1, float(given.get("rate", 0)), ahead, bool(code))
 
     @property
     def message(self) -> str:
         """What a person says to get it."""
-        return f"[[key={self.key} tokens={self.tokens} rate={self.rate:g}{' code=1' if self.code else ''}]]"
+        return f"[[{' '.join(f'{name}={+value}' for name, value in asdict(self).items())}]]"
 
     @property
     def beginning(self) -> str:
         """The first token."""
         return f"Reply {self.key}."
 
+    @property
+    def ending(self) -> str:
+        """The last token, if there are several."""
+        return f"\n\nEnd {self.key}."
+
     @cached_property
     def pieces(self) -> list[str]:
         """The tokens."""
         if self.code:
             block = ["\n\n```python\n", *map(_line_of_code, range(LINES_OF_CODE)), "```"]
-            return [self.beginning, *block, *block]
-        return [self.beginning, *map(_word, range(1, self.tokens))]
+            return [self.beginning, *block, self.ending]
+        return [self.beginning, *map(_word, range(1, self.tokens - 1)), self.ending][: self.tokens]
 
     @cached_property
     def text(self) -> str:
@@ -116,8 +122,9 @@ class ModelServer:
         writer.write(_STREAM)
         start = time.monotonic()
         for number, piece in enumerate(script.pieces):
-            if script.rate and (ahead := start + number / script.rate - time.monotonic()) > 0:
-                await asyncio.sleep(ahead)
+            due = start + max(0, number - script.ahead) / script.rate if script.rate else 0.0
+            if (seconds := due - time.monotonic()) > 0:
+                await asyncio.sleep(seconds)
             writer.write(_chunk({"content": piece}))
             sent.append(time.monotonic())
         writer.write(_chunk({}, "stop"))

@@ -34,9 +34,9 @@ class Model:
         self.url = url
         self._keys = itertools.count(1)
 
-    def script(self, tokens: int = 1, rate: float = 0, *, code: bool = False) -> Script:
+    def script(self, tokens: int = 1, rate: float = 0, **more: Any) -> Script:
         """A reply that is like no other."""
-        return Script(next(self._keys), tokens, rate, code)
+        return Script(next(self._keys), tokens, rate, **more)
 
 
 @contextmanager
