@@ -130,7 +130,7 @@ async def frames(stage: Stage, results: Results, *, quick: bool) -> None:
     with few and with many messages, in a short and in a long reply, and under two long pieces of code."""
     tokens = RATE * (2 if quick else 4)
     cases = [("20 messages", 20, 0, False)]
-    if stage.contender.name == PAGE:
+    if stage.contender.name == PAGE and not quick:
         cases += [
             ("200 messages", 200, 0, False),
             ("20 messages, 20,000 characters into a reply", 20, 3500, False),

@@ -35,7 +35,7 @@ async def watched(server: Server) -> AsyncIterator[Spent]:
 
 async def streaming(stage: Stage, results: Results, *, quick: bool) -> None:
     """What a token costs, its share of Send and of the end included."""
-    for people, rate, seconds in ((20, 30, 8), (10, 100, 5)):
+    for people, rate, seconds in ((20, 30, 7), (10, 100, 5)):
         tokens = rate * (2 if quick else seconds)
         async with stage.people(people) as clients:
             await stage.ask_all(clients)
@@ -50,7 +50,7 @@ async def streaming(stage: Stage, results: Results, *, quick: bool) -> None:
 
 async def turn(stage: Stage, results: Results, *, quick: bool) -> None:
     """What a turn of one token costs, from Send until it is stored; one at a time."""
-    rounds = 5 if quick else 20
+    rounds = 5 if quick else 10
     async with stage.people(4) as clients:
         await stage.ask_all(clients)
         turns: list[Turn] = []
@@ -84,7 +84,7 @@ async def burst(stage: Stage, results: Results, *, quick: bool) -> None:
 
 async def crowd(stage: Stage, results: Results, *, quick: bool) -> None:
     """Many replies at once: how late their tokens come, and what memory they take."""
-    people, rate, tokens = 150, 30, 90 if quick else 240
+    people, rate, tokens = 150, 30, 60 if quick else 150
     name = stage.contender.name
     async with stage.people(people) as clients:
         await stage.ask_all(clients, within=3.0)
@@ -136,10 +136,10 @@ async def opening(stage: Stage, results: Results, *, quick: bool) -> None:
 async def length(stage: Stage, results: Results, *, quick: bool) -> None:
     """What a token costs in short and in long replies."""
     for tokens in (500, 2_500 if quick else 10_000):
-        async with stage.people(2) as clients:
+        async with stage.people(1) as clients:
             await stage.ask_all(clients)
             async with watched(stage.server) as spent:
-                await stage.ask_all(clients, tokens, rate=500, within=0.0)
+                await stage.ask_all(clients, tokens, rate=1000)
         cost = spent.cpu_seconds * MILLI / (len(clients) * tokens) * 1000
-        what = f"replies of {tokens:,} tokens, 500 a second"
+        what = f"a reply of {tokens:,} tokens, 1,000 a second"
         results.add("length", what, "CPU ms per 1,000 tokens", stage.contender.name, cost)

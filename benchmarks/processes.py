@@ -8,7 +8,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 START_SECONDS = 60
@@ -25,19 +25,27 @@ class Server:
     def cpu_seconds(self) -> float:
         """What its processes have used of the processors until now, to the microsecond."""
         # The clock that Linux keeps for each process; /proc has it in hundredths of a second only.
-        return sum(time.clock_gettime((~process << 3) | 2) for process in self._processes())
+        spent = 0.0
+        for process in self._processes():
+            with suppress(OSError):
+                spent += time.clock_gettime((~process << 3) | 2)
+        return spent
 
     def memory_bytes(self) -> int:
         """The memory that its processes hold."""
-        pages = [Path(f"/proc/{process}/statm").read_text().split()[1] for process in self._processes()]
-        return sum(map(int, pages)) * os.sysconf("SC_PAGE_SIZE")
+        pages = 0
+        for process in self._processes():
+            with suppress(OSError):
+                pages += int(Path(f"/proc/{process}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
 
     def _processes(self) -> list[int]:
-        """The process, its children, theirs and so on."""
+        """The process, its children, theirs and so on. Threads and processes may end at any moment."""
         found = [self._root]
         for process in found:
-            for thread in Path(f"/proc/{process}/task").iterdir():
-                found += map(int, (thread / "children").read_text().split())
+            for children in Path("/proc").glob(f"{process}/task/*/children"):
+                with suppress(OSError):
+                    found += map(int, children.read_text().split())
         return found
 
 

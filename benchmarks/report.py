@@ -61,11 +61,14 @@ def machine() -> str:
         platform.machine(),
     )
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    versions = ", ".join(f"{name} {version(name)}" for name in TELLING_PACKAGES)
-    return (
-        f"{time.strftime('%Y-%m-%d')} · {cpu}, {os.cpu_count()} cores, {memory:.0f} GiB · "
-        f"{platform.system()} {platform.release()} · Python {platform.python_version()} · {versions}"
-    )
+    facts = [
+        time.strftime("%Y-%m-%d"),
+        f"{cpu}, {os.cpu_count()} cores, {memory:.0f} GiB",
+        f"{platform.system()} {platform.release()}, load {os.getloadavg()[0]:.1f} at the end",
+        f"Python {platform.python_version()}",
+        ", ".join(f"{name} {version(name)}" for name in TELLING_PACKAGES),
+    ]
+    return " · ".join(facts)
 
 
 def _lines(path: str) -> list[str]:

@@ -49,6 +49,8 @@ MEASURES = {
     "browser": Measure(browser.frames, PAGES),
     "evenness": Measure(browser.evenness, PAGES),
 }
+# What a smoke test has no time for.
+SLOW = {"start", "transfer", "browser", "evenness"}
 
 
 async def measure(
@@ -59,7 +61,7 @@ async def measure(
     jar = aiohttp.DummyCookieJar()
     async with aiohttp.ClientSession(connector=connector, cookie_jar=jar, **HTTP) as http:
         stage = Stage(contender, server, model, http, server.memory_bytes())
-        for name in args.only:
+        for name in wanted(args):
             if contender.name not in MEASURES[name].contenders:
                 continue
             began = time.monotonic()
@@ -71,14 +73,19 @@ async def measure(
             print(f"{contender.name}: {name} ({time.monotonic() - began:.0f} s)", file=sys.stderr)
 
 
+def wanted(args: argparse.Namespace) -> list[str]:
+    """The names of the measures to take."""
+    return args.only or [name for name in MEASURES if not (args.quick and name in SLOW)]
+
+
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """What the command was told."""
     names = list(MEASURES)
     parser = argparse.ArgumentParser(prog="benchmarks.run", description="Measures our app beside its rivals.")
-    parser.add_argument("--quick", action="store_true", help="smaller: a smoke test")
     parser.add_argument(
-        "--only", nargs="+", choices=names, default=names, metavar="NAME", help=f"of {', '.join(names)}"
+        "--quick", action="store_true", help=f"a smoke test: smaller, without {', '.join(sorted(SLOW))}"
     )
+    parser.add_argument("--only", nargs="+", choices=names, metavar="NAME", help=f"of {', '.join(names)}")
     parser.add_argument("--skip-rivals", action="store_true", help="our app alone")
     return parser.parse_args(arguments)
 
@@ -100,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(table)
     for trouble in results.troubles:
         print(trouble, file=sys.stderr)
-    if not args.skip_rivals and args.only == list(MEASURES):
+    if wanted(args) == list(MEASURES) and not args.skip_rivals:
         (HERE / "RESULTS.md").write_text(f"# Results\n\n{machine()}\n\n{table}\n", encoding="utf-8")
     return bool(results.troubles)
 

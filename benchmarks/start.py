@@ -23,7 +23,7 @@ async def start(stage: Stage, results: Results, *, quick: bool) -> None:
     ready: list[float] = []
     first: list[float] = []
     second: list[float] = []
-    for _ in range(1 if quick else 3):
+    for _ in range(1 if quick else 2):
         with tempfile.TemporaryDirectory(prefix="bench-") as directory:
             began = time.monotonic()
             with serving(server, Path(directory), stage.model.url) as fresh:
