@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check screenshots install install-dev clean
+.PHONY: run test check bench screenshots install install-dev clean
 
 run: $(VENV)/.run
 	$(BIN)/python app.py
@@ -33,6 +33,10 @@ $(VENV)/.run: requirements.txt requirements-local.txt | $(VENV)/bin/python
 $(VENV)/.dev: requirements-dev.txt $(VENV)/.run
 	$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements-dev.txt
 	touch $@
+
+# ARGS=--quick for a smoke test; what else there is: ARGS=--help
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.run $(ARGS)
 
 screenshots: $(VENV)/.dev
 	$(BIN)/python -m tests.browser.screenshots docs
