@@ -6,7 +6,7 @@ from ..errors import InvalidInput
 from ..messages import TITLE_CHARS, Session, StoredMessages
 from ..roles import PROMPT_CHARS
 from ..storage import redis_errors_as_store_unavailable
-from ..validation import validate_count, validate_ids, validate_text
+from ..validation import validate_ids, validate_text
 from .turns import Turns
 from .users import new_user_id
 
@@ -40,9 +40,7 @@ class Conversations(Turns):
     async def history(self, user_id: str, session_id: str, limit: int = 0) -> StoredMessages:
         """The latest `limit` stored messages, oldest first (0: all). A running reply is not among them:
         follow it. Raises InvalidInput for a negative limit."""
-        validate_count("limit", limit)
-        await self.session(user_id, session_id)
-        return await self._store.messages(user_id, session_id, limit)
+        return (await self.conversation(user_id, session_id, limit))[1]
 
     @redis_errors_as_store_unavailable()
     async def clear(self, user_id: str, session_id: str) -> int:

@@ -17,8 +17,7 @@ class Exports(ServiceBase):
     @redis_errors_as_store_unavailable()
     async def export(self, user_id: str, session_id: str) -> ConversationExport:
         """What was said, to be kept elsewhere. A running reply is not part of it."""
-        session = await self.session(user_id, session_id)
-        stored = await self._store.messages(user_id, session_id)
+        session, stored = await self.conversation(user_id, session_id)
         return ConversationExport(
             format="role-chat",
             version=1,

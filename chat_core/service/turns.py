@@ -171,9 +171,7 @@ class Turns(ServiceBase):
         return StopResult(False, turn_id, 0)
 
     async def _messages(self, user_id: str, session_id: str) -> list[ChatMessage]:
-        """All that is stored of the session, after closing a turn whose process has died."""
-        await self.session(user_id, session_id)
-        return (await self._store.messages(user_id, session_id)).items
+        return (await self.conversation(user_id, session_id))[1].items
 
     async def _latest_user_message(self, user_id: str, session_id: str) -> ChatMessage:
         stored = await self._messages(user_id, session_id)

@@ -10,7 +10,7 @@ from .connection import PATIENCE_SECONDS, StoreConnection, redis_errors_as_store
 from .limits import RateLimiter
 from .prompts import PromptStore
 from .rows import index_of, parse_rows
-from .scripts import Redis, Script, ScriptCall, run_scripts
+from .scripts import Redis, Script, ScriptCall, run_scripts, run_scripts_in_order
 from .sessions import Plan, SessionStore
 
 __all__ = [
@@ -30,4 +30,5 @@ __all__ = [
     "parse_rows",
     "redis_errors_as_store_unavailable",
     "run_scripts",
+    "run_scripts_in_order",
 ]

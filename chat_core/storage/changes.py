@@ -2,12 +2,12 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ..messages import ChatMessage, Session, StoredMessages
 from . import keys
 from .rows import parse_rows
-from .scripts import Part, Redis, Script, ScriptCall, run_scripts
+from .scripts import Part, Script, ScriptCall
 
 _COMMIT = Script(Path(__file__).parent / "commit.lua")
 
@@ -96,12 +96,6 @@ class Change:
     def keep_log(self, turn_id: str) -> None:
         """The log of this turn expires together with the session."""
         self._logs.append(keys.log(self.user_id, turn_id))
-
-    async def commit(self, redis: Redis, *, now: float, ttl_seconds: int) -> list[Any] | None:
-        """The replies of the commands; None, and nothing changed, when something else came first."""
-        call = self.call(now=now, ttl_seconds=ttl_seconds)
-        replies: list[Any] | None = (await run_scripts(redis, call))[0]
-        return replies
 
     def call(self, *, now: float, ttl_seconds: int) -> ScriptCall:
         """The call of the script that commits this."""

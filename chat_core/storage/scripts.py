@@ -33,12 +33,18 @@ async def run_scripts(redis: Redis, *calls: ScriptCall) -> list[Any]:
     """Runs the calls in one round trip, each atomic by itself; their results.
 
     A server that does not know a script (any more) is sent all of them again with their sources, so a call
-    must be safe to be made twice.
+    must be safe to be made twice, and not depend on those before it.
     """
     try:
         return await _run(redis, "EVALSHA", [(call, call.script.sha) for call in calls])
     except NoScriptError:
-        return await _run(redis, "EVAL", [(call, call.script.source) for call in calls])
+        return await run_scripts_in_order(redis, *calls)
+
+
+async def run_scripts_in_order(redis: Redis, *calls: ScriptCall) -> list[Any]:
+    """The same for calls of which the later depend on the earlier: with their sources, for of several that
+    are named the server would leave out those alone that it does not know."""
+    return await _run(redis, "EVAL", [(call, call.script.source) for call in calls])
 
 
 async def _run(redis: Redis, command: str, calls: list[tuple[ScriptCall, str]]) -> list[Any]:

@@ -1,7 +1,8 @@
 """SessionStore: a user's sessions and their messages in Redis, and how long they are kept."""
 
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ..errors import MessageNotFound, SessionNotFound
@@ -9,7 +10,9 @@ from ..messages import ChatMessage, Session, StoredMessages
 from . import keys
 from .changes import Change, SessionState
 from .rows import index_of, parse_rows
-from .scripts import Redis
+from .scripts import Redis, Script, ScriptCall, run_scripts
+
+_LIST = Script(Path(__file__).parent / "list.lua")
 
 Pipeline = Any
 # What is to be changed in the session as it was read; None for nothing.
@@ -42,25 +45,29 @@ class SessionStore:
         """The session's head. Raises SessionNotFound."""
         async with self._redis.pipeline(transaction=False) as pipe:
             _queue_head(pipe, user_id, session_id)
-            session = self._session(session_id, await pipe.execute())
-        if session is None:
-            raise SessionNotFound()
-        return session
+            return self._found(session_id, await pipe.execute())
+
+    async def get_with_messages(
+        self, user_id: str, session_id: str, limit: int = 0
+    ) -> tuple[Session, StoredMessages]:
+        """The session's head and its latest `limit` messages (0: all). Raises SessionNotFound."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            _queue_head(pipe, user_id, session_id)
+            pipe.lrange(keys.messages(user_id, session_id), -limit, -1)
+            *row, rows = await pipe.execute()
+        session = self._found(session_id, row)
+        return session, parse_rows(rows, session_id, max(0, session.messages - len(rows)))
 
     async def sessions(self, user_id: str, query: str = "") -> list[Session]:
         """The user's sessions, the one changed last first; with a `query` those whose title or messages
         contain it, in whatever case."""
-        index = keys.sessions(user_id)
-        ids: Sequence[str] = await self._redis.zrevrange(index, 0, -1)
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for session_id in ids:
-                _queue_head(pipe, user_id, session_id)
-            rows = _batched(await pipe.execute(), len(ids))
-        heads = [self._session(session_id, row) for session_id, row in zip(ids, rows, strict=True)]
-        if expired := [s for s, head in zip(ids, heads, strict=True) if head is None]:
-            await self._redis.zrem(index, *expired)
-            await self._redis.srem(keys.pinned(user_id), *expired)
-        found = [head for head in heads if head is not None]
+        # One script, not four commands for each session: a pipeline of thousands takes longer than they do.
+        call = ScriptCall(_LIST, [keys.sessions(user_id), keys.pinned(user_id)], [keys.session(user_id, "")])
+        (rows,) = await run_scripts(self._redis, call)
+        found = [
+            self._session(session_id, dict(zip(head[::2], head[1::2], strict=True)), *facts)
+            for session_id, head, *facts in rows
+        ]
         return await self._matching(user_id, found, query.casefold()) if query else found
 
     async def messages(self, user_id: str, session_id: str, limit: int = 0) -> StoredMessages:
@@ -217,7 +224,12 @@ class SessionStore:
 
     async def commit(self, change: Change) -> list[Any] | None:
         """The replies of the change's commands; None, and nothing changed, when something else came first."""
-        return await change.commit(self._redis, now=self._clock(), ttl_seconds=self.ttl_seconds)
+        replies: list[Any] | None = (await run_scripts(self._redis, self.commit_call(change)))[0]
+        return replies
+
+    def commit_call(self, change: Change) -> ScriptCall:
+        """The call of the script that commits the change; its reply is as that of `commit`."""
+        return change.call(now=self._clock(), ttl_seconds=self.ttl_seconds)
 
     async def forget_expired(self) -> None:
         """Frees what has expired, in a store that does so only for keys that are looked at: fakeredis."""
@@ -241,10 +253,15 @@ class SessionStore:
             or any(query in m.content.casefold() for m in parse_rows(rows, session.id).items)
         ]
 
-    def _session(self, session_id: str, row: Sequence[Any]) -> Session | None:
+    def _found(self, session_id: str, row: Sequence[Any]) -> Session:
         head, messages, leased, pinned = row
         if not head:
-            return None
+            raise SessionNotFound()
+        return self._session(session_id, head, messages, leased, pinned)
+
+    def _session(
+        self, session_id: str, head: Mapping[str, str], messages: int, leased: int, pinned: int
+    ) -> Session:
         expires = self.ttl_seconds and not pinned
         return Session.model_validate(
             {
@@ -263,12 +280,6 @@ def _queue_head(pipe: Pipeline, user_id: str, session_id: str) -> None:
     pipe.llen(keys.messages(user_id, session_id))
     pipe.exists(keys.lease(user_id, session_id))
     pipe.sismember(keys.pinned(user_id), session_id)
-
-
-def _batched(rows: Sequence[Any], count: int) -> Iterator[Sequence[Any]]:
-    """`rows` in `count` runs of the same length."""
-    size = len(rows) // count if count else 0
-    return (rows[i * size : (i + 1) * size] for i in range(count))
 
 
 def _turn_keys(user_id: str, state: SessionState) -> list[str]:

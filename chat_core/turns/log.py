@@ -23,6 +23,7 @@ from ..storage import (
     keys,
     parse_rows,
     run_scripts,
+    run_scripts_in_order,
 )
 from .live import LiveTurn, coalesce
 
@@ -158,14 +159,19 @@ class TurnLog:
     ) -> bool:
         """Ends the turn in one step: stores `end.message`, logs the end at `position`, releases the lease;
         the last `pieces` are logged before. False, and nothing changed, if it had ended before."""
-        if pieces:
-            flush = self._flush_call(user_id, session_id, turn_id, pieces)
-            await run_scripts(self._redis, flush)
+        calls = [self._flush_call(user_id, session_id, turn_id, pieces)] if pieces else []
+        if end.message:
+            change = self._planned_end(Change(user_id, session_id), turn_id, end, position)
+            calls.append(self._store.commit_call(change))
+            return (await run_scripts_in_order(self._redis, *calls))[-1] is not None
+        if calls:
+            await run_scripts(self._redis, *calls)
 
         async def plan(state: SessionState) -> Change | None:
             if state.open_turn != turn_id:
                 return None
-            return self._planned_end(user_id, state, turn_id, end, position)
+            change = Change(user_id, session_id, state)
+            return self._planned_end(change, turn_id, end, position, _previous_version(state))
 
         return await self._change_end(user_id, session_id, plan)
 
@@ -176,19 +182,27 @@ class TurnLog:
         return await self._store.replace(user_id, session_id, {reply.id: reply})
 
     def _planned_end(
-        self, user_id: str, state: SessionState, turn_id: str, end: TurnEnd, position: int
+        self,
+        change: Change,
+        turn_id: str,
+        end: TurnEnd,
+        position: int,
+        previous: tuple[ChatMessage, ChatMessage] | None = None,
     ) -> Change:
-        change = Change(user_id, state.session_id, state)
+        """The change that ends the turn, if it is still open. When nothing new came, the `previous` version
+        takes its place again."""
+        user_id, session_id = change.user_id, change.session_id
+        change.require(turn_id, "HGET", keys.session(user_id, session_id), "open_turn")
         change.add("XADD", keys.log(user_id, turn_id), f"{position}-1", "end", end.to_json())
         change.keep_log(turn_id)
         if end.message:
             change.append(end.message, self._store.max_messages)
-        elif kept := _previous_version(state):  # nothing new came: the reply it had takes its place again
-            asked, reply = kept
+        elif previous:
+            asked, reply = previous
             change.set_message(-1, asked)
             change.append(reply, self._store.max_messages)
         change.set_head(open_turn="")
-        change.add("DEL", keys.stop(user_id, turn_id), keys.lease(user_id, state.session_id))
+        change.add("DEL", keys.stop(user_id, turn_id), keys.lease(user_id, session_id))
         return change
 
     async def request_stop(self, user_id: str, turn_id: str) -> None:
@@ -213,7 +227,8 @@ class TurnLog:
             pieces = coalesce([event for event in map(_event, entries) if isinstance(event, Delta)], 0)
             position = pieces[-1].end if pieces else 0
             end = _interrupted_end(turn_id, pieces, state.head)
-            change = self._planned_end(user_id, state, turn_id, end, position)
+            change = Change(user_id, session_id, state)
+            self._planned_end(change, turn_id, end, position, _previous_version(state))
             # Should the process give a sign of life after all, the turn stays its own.
             change.require(0, "EXISTS", lease)
             change.require(len(entries), "XLEN", log)

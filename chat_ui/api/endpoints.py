@@ -127,8 +127,7 @@ class Endpoints:
         "messages", "total"}; a message has at least {"id", "role", "content", "timestamp", "status"}."""
         visitor = Visitor.of(request, user_id)
         with visitor.errors_shown():
-            history = await self._service.history(visitor.user_id, session_id, limit)
-            session = await self._service.session(visitor.user_id, session_id)
+            session, history = await self._service.conversation(visitor.user_id, session_id, limit)
         return {
             "session_id": session_id,
             "messages": [message_object(message) for message in history.items],

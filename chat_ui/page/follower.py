@@ -40,47 +40,46 @@ class Follower:
         """The tab's turn, as it goes on and as it ends."""
         service = self._renderer.service_for(tab)
         with self._pacer.watching():
-            session = await service.session(visitor.user_id, tab.session_id)
-            above = await self._bubbles_above(visitor, tab, session.role)
+            above = await self._bubbles_above(visitor, tab)
             reply = PartialReply(visitor)
             yield Frame(above + reply.bubbles())
             async with aclosing(service.follow(visitor.user_id, tab.session_id, tab.turn_id)) as events:
                 async for event in events:
                     if isinstance(event, TurnEnd):
                         partial = above + reply.bubbles(running=False)
-                        ended = await self._ended_bubbles(visitor, tab, event, partial)
-                        yield await self._last_frame(visitor, tab, ended)
+                        yield await self._last_frame(visitor, tab, event, partial)
                         return
                     reply.add(event)
                     yield Frame(above + reply.bubbles())
                     await self._pacer.wait()
 
-    async def _bubbles_above(self, visitor: Visitor, tab: TabState, role: str) -> list[view.Bubble]:
+    async def _bubbles_above(self, visitor: Visitor, tab: TabState) -> list[view.Bubble]:
         """What stands above a running reply."""
-        history = await self._renderer.history(visitor, tab)
+        session, history = await self._renderer.conversation(visitor, tab)
         names = self._renderer.role_names(visitor)
         kept = [m for m in history.items if m.role == "user" or m.turn_id != tab.turn_id]
-        change = view.role_change(view.last_role(kept), role, names)
+        change = view.role_change(view.last_role(kept), session.role, names)
         return view.conversation(StoredMessages(kept, history.unreadable), visitor.language, names) + change
 
-    async def _last_frame(self, visitor: Visitor, tab: TabState, bubbles: list[view.Bubble]) -> Frame:
-        session = await self._renderer.service_for(tab).session(visitor.user_id, tab.session_id)
+    async def _last_frame(
+        self, visitor: Visitor, tab: TabState, end: TurnEnd, partial: list[view.Bubble]
+    ) -> Frame:
+        session, history = await self._renderer.conversation(visitor, tab)
         ended = tab.updated(turn_id="", fingerprint=fingerprint(session), title=session.title)
         return Frame(
-            bubbles,
+            self._ended_bubbles(visitor, end, history, partial),
             view.activity(False, visitor.language),
             await self._renderer.whole_session_list(visitor, session.id),
             ended.model_dump(),
         )
 
-    async def _ended_bubbles(
-        self, visitor: Visitor, tab: TabState, end: TurnEnd, partial: list[view.Bubble]
+    def _ended_bubbles(
+        self, visitor: Visitor, end: TurnEnd, history: StoredMessages, partial: list[view.Bubble]
     ) -> list[view.Bubble]:
         """The conversation as it is stored now, and why there is no new reply if there is none; the `partial`
         one that was followed if it could not be stored."""
         if end.error and end.error.code == StoreUnavailable.code:
             return partial + view.ending(end, visitor.language, at=time.time())
-        history = await self._renderer.history(visitor, tab)
         whole = view.conversation(history, visitor.language, self._renderer.role_names(visitor))
         if end.message:
             return whole

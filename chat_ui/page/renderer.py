@@ -44,10 +44,10 @@ class Renderer:
         """The service that has the tab's conversation."""
         return self._service.temporary if tab.temporary else self._service
 
-    async def history(self, visitor: Visitor, tab: TabState) -> StoredMessages:
+    async def conversation(self, visitor: Visitor, tab: TabState) -> tuple[Session, StoredMessages]:
         """What the tab shows of its conversation: the latest messages, for a frame costs the browser more the
         more of them there are."""
-        return await self.service_for(tab).history(visitor.user_id, tab.session_id, tab.window)
+        return await self.service_for(tab).conversation(visitor.user_id, tab.session_id, tab.window)
 
     async def render(
         self, visitor: Visitor, tab: TabState, *, role: str = "", window: int = WINDOW, store: bool = True
@@ -60,8 +60,7 @@ class Renderer:
         if not session_id:
             sessions = await self._service.sessions(visitor.user_id)
             return self.render_values(visitor, tab, sessions, role=role, store=store)
-        session = await self.service_for(tab).session(visitor.user_id, session_id)
-        history = await self.history(visitor, tab)
+        session, history = await self.conversation(visitor, tab)
         # A turn that has no reply yet runs, or failed: following it shows which.
         unanswered = bool(history.items) and history.items[-1].role == "user"
         tab = tab.updated(

@@ -151,7 +151,7 @@ class TurnHandlers:
         return {"role": page.role, "model": page.model, "sampling": page.sampling}
 
     async def _message_at(self, page: PageRequest, index: object) -> ChatMessage:
-        history = await self._renderer.history(page.visitor, page.tab)
+        _, history = await self._renderer.conversation(page.visitor, page.tab)
         position = index[0] if isinstance(index, list | tuple) else index
         names = self._renderer.role_names(page.visitor)
         found = view.message_at(history, int(str(position)), page.visitor.language, names)

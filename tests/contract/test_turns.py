@@ -10,7 +10,7 @@ from redis.exceptions import ResponseError
 
 from chat_core.errors import ModelStalled, SessionBusy, SessionNotFound
 from chat_core.messages import StoredMessages, TurnEnd, TurnError
-from chat_core.storage import Change, SessionStore, keys
+from chat_core.storage import Change, ScriptCall, SessionStore, keys, run_scripts_in_order
 from chat_core.turns import LiveTurn, TurnLog, TurnState
 
 from .conftest import (
@@ -440,10 +440,19 @@ async def test_a_second_finish_changes_nothing(redis: Redis, log: TurnLog, turn:
     assert await dump(redis) == before
 
 
-async def test_of_many_ends_at_once_one_counts(
-    store: SessionStore, log: TurnLog, turn: LiveTurn, monkeypatch: pytest.MonkeyPatch
+async def test_a_server_that_has_forgotten_the_scripts_is_sent_them_again(
+    redis: Redis, log: TurnLog, turn: LiveTurn
 ) -> None:
-    _meet(monkeypatch, 6)
+    turn.append("text", "One, ")
+    await redis.script_flush()
+    await log.flush([turn])
+    turn.append("text", "two.")
+    await redis.script_flush()
+    assert await finish(log, turn)
+    assert await redis.xrange(LOG, max="9-0") == [("5-0", {"text": "One, "}), ("9-0", {"text": "two."})]
+
+
+async def test_of_many_ends_at_once_one_counts(store: SessionStore, log: TurnLog, turn: LiveTurn) -> None:
     results = await asyncio.gather(*(finish(log, turn, done(text=str(n))) for n in range(6)))
     assert sorted(results) == [False] * 5 + [True]
     assert await contents(store) == ["Why?", str(results.index(True))]
@@ -544,13 +553,22 @@ async def test_a_finish_and_a_recovery_at_once_store_one_reply(
     turn.append("text", "Half")
     await log.flush([turn])
     await die(redis)
-    _meet(monkeypatch, 2)
-    finished = log.finish(USER, SESSION, "t1", done(text="Half and half"), position=turn.position)
-    ends = [finished, log.recover(USER, SESSION)]
-    results = await asyncio.gather(*(ends if first == "finish" else reversed(ends)))
-    assert sorted(results) == [False, True]
-    assert (await contents(store))[0] == "Why?"
-    assert (await contents(store))[1:] in (["Half"], ["Half and half"])
+    commit = SessionStore.commit
+
+    async def after_the_finish(store: SessionStore, change: Change) -> Any:
+        """The recovery has planned its change when the process gives its last sign of life."""
+        monkeypatch.undo()
+        assert await finish()
+        return await commit(store, change)
+
+    async def finish() -> bool:
+        return await log.finish(USER, SESSION, "t1", done(text="Half and half"), position=turn.position)
+
+    if first == "finish":
+        monkeypatch.setattr(SessionStore, "commit", after_the_finish)
+    assert await log.recover(USER, SESSION) is (first == "recover")
+    assert not await finish()
+    assert await contents(store) == ["Why?", "Half and half" if first == "finish" else "Half"]
 
 
 async def test_a_dead_turn_without_text_leaves_no_reply(
@@ -603,26 +621,26 @@ async def test_a_sign_of_life_and_a_recovery_at_once_lose_no_text(
 
 def _meet(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     """That many changes have all been planned before the first of them is committed."""
-    commit, barrier = Change.commit, asyncio.Barrier(number)
+    commit, barrier = SessionStore.commit, asyncio.Barrier(number)
 
-    async def together(change: Change, *arguments: Any, **options: Any) -> Any:
+    async def together(store: SessionStore, change: Change) -> Any:
         nonlocal number
         if number:
             number -= 1
             await barrier.wait()
-        return await commit(change, *arguments, **options)
+        return await commit(store, change)
 
-    monkeypatch.setattr(Change, "commit", together)
+    monkeypatch.setattr(SessionStore, "commit", together)
 
 
 def _lose_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The next change is committed, but its connection breaks before the answer comes: the client sends it
+    """The next scripts are run, but the connection breaks before the answer comes: the client sends them
     again."""
-    commit = Change.commit
 
-    async def twice(change: Change, *arguments: Any, **options: Any) -> Any:
+    async def twice(redis: Redis, *calls: ScriptCall) -> Any:
         monkeypatch.undo()
-        assert await commit(change, *arguments, **options) is not None
-        return await commit(change, *arguments, **options)
+        assert None not in await run_scripts_in_order(redis, *calls)
+        return await run_scripts_in_order(redis, *calls)
 
-    monkeypatch.setattr(Change, "commit", twice)
+    monkeypatch.setattr("chat_core.storage.sessions.run_scripts", twice)
+    monkeypatch.setattr("chat_core.turns.log.run_scripts_in_order", twice)
