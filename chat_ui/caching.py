@@ -101,9 +101,9 @@ class Caching:
                 await send(message)
             return None
         body = b"".join(message.get("body", b"") for message in rest)
-        if _PLAYER.fullmatch(scope["path"]):
-            body = _nothing_instead_of(body)
         lifetime = "private, no-cache" if scope["path"] in _PAGES else "public, max-age=31536000, immutable"
+        if _PLAYER.fullmatch(scope["path"]):
+            body, lifetime = _nothing_instead_of(body), "private, no-cache"  # its name tells another content
         return Answer(Headers(raw=start["headers"])["content-type"], lifetime, body)
 
 

@@ -158,6 +158,7 @@ async def test_the_player_of_video_streams_is_empty_and_exports_what_it_did() ->
     imported = what_scripts_import_of(player)
     assert imported
     async with served() as (client, _):
-        script = (await client.get(f"/assets/{player}")).text
-    assert len(script) < 1000
-    assert imported <= set(re.findall(r" as (\w+)", script))
+        script = await client.get(f"/assets/{player}")
+    assert len(script.text) < 1000
+    assert script.headers["cache-control"] == "private, no-cache"
+    assert imported <= set(re.findall(r" as (\w+)", script.text))
