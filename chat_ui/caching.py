@@ -26,7 +26,7 @@ _READ_BY_SCRIPTS = {"c", "v", "view", "__theme"}
 _MOST_KEPT = 300
 
 # Their names change with their content.
-_SCRIPTS = re.compile(r"/assets/[\w.-]+\.(js|css)")
+_SCRIPTS = re.compile(r"/(assets|static-\w+)/[\w.-]+\.(js|css)")
 # A player of video streams: a third of what a first visit loads. Nothing here plays any.
 _PLAYER = re.compile(r"/assets/hls-[\w-]+\.js")
 

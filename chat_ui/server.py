@@ -17,9 +17,12 @@ from chat_core import ChatService
 
 from .caching import Caching
 from .page import I18N, PICTURES, build_theme
+from .static_files import StaticFolder
 
-HERE = Path(__file__).parent
+STATIC = Path(__file__).parent / "static"
 
+# Gradio runs this when its components are on the page; main.js waits for it.
+_TELL_SCRIPT = '() => dispatchEvent(new Event("rendered"))'
 
 # A reply can hold Markdown of any kind. It must not make a reader's browser fetch anything from elsewhere,
 # which would tell what was said, or send a form there; links are followed by hand. Gradio's own page needs
@@ -61,14 +64,13 @@ class SecurityHeaders:
         await self._app(scope, receive, send_with_headers)
 
 
-class EarlyScript:
-    """ASGI middleware that puts early.js at the beginning of the page. What Gradio is given as js or head
+class PageHead:
+    """ASGI middleware that puts HTML at the beginning of the page's head. What Gradio is given as js or head
     comes to life too late to choose the language."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, html: str) -> None:
         self._app = app
-        script = (HERE / "early.js").read_text(encoding="utf-8")
-        self._head = f"<head><script>{script}</script>".encode()
+        self._head = f"<head>{html}".encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         start: Message = {}
@@ -87,7 +89,7 @@ class EarlyScript:
                 start = {}
             await send(message)
 
-        is_page = scope["type"] == "http" and scope["path"] == "/"
+        is_page = scope["type"] == "http" and scope["path"].removeprefix(scope.get("root_path", "")) == "/"
         await self._app(scope, receive, send_page if is_page else send)
 
 
@@ -126,7 +128,9 @@ def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
             yield
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(EarlyScript)
+    static = StaticFolder(STATIC)
+    static.mount(app)
+    app.add_middleware(PageHead, html=static.tags())
     app.add_middleware(Caching, logins=bool(service.settings.logins))
     app.add_middleware(SecurityHeaders)
     # Without this one Gradio adds its own, which lets every origin in with credentials.
@@ -166,7 +170,6 @@ def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
         footer_links=["api"],
         i18n=I18N,
         theme=build_theme(),
-        css_paths=HERE / "style.css",
-        js=(HERE / "page.js").read_text(encoding="utf-8"),
+        js=_TELL_SCRIPT,
     )
     return app

@@ -13,8 +13,7 @@ from ..texts import TEXTS
 from . import view
 from .tab import EMPTY_TAB
 
-HERE = Path(__file__).parent.parent
-PICTURES = HERE / "pictures"
+PICTURES = Path(__file__).parent.parent / "static" / "pictures"
 TITLE = "Role Chat"
 
 # As browsers name them.
@@ -90,6 +89,10 @@ _SMALL: dict[str, Any] = {"variant": "secondary", "size": "sm"}
 _BARE: dict[str, Any] = {"show_label": False, "container": False}  # the label is for screen readers
 
 
+# What session-list.js makes of a click becomes a Gradio event.
+_PASS_ON = 'element.addEventListener("choose", ({ detail }) => trigger(detail.event, detail.data))'
+
+
 def _sidebar() -> dict[str, Any]:
     with gr.Sidebar(width=280, open=False, elem_id="sidebar"):
         new_chat = gr.Button(I18N("new_chat"), variant="secondary", size="md", elem_id="new-chat")
@@ -97,7 +100,7 @@ def _sidebar() -> dict[str, Any]:
         search = gr.Textbox(
             label=I18N("search"), placeholder=I18N("search"), max_lines=1, elem_id="search", **_BARE
         )
-        sessions = gr.HTML(js_on_load=(HERE / "sessions.js").read_text(encoding="utf-8"), elem_id="sessions")
+        sessions = gr.HTML(js_on_load=_PASS_ON, elem_id="sessions")
         with gr.Accordion(I18N("keyboard"), open=False, elem_id="help"):
             gr.Markdown(I18N("shortcuts"))
     return {"new_chat": new_chat, "temporary": temporary, "search": search, "sessions": sessions}
@@ -141,7 +144,7 @@ def _conversation() -> dict[str, Any]:
             {"left": "\\(", "right": "\\)", "display": False},
         ],
         layout="bubble",
-        autoscroll=False,  # page.js does it
+        autoscroll=False,  # scrolling.js does it
         avatar_images=(PICTURES / "user.svg", PICTURES / "assistant.svg"),
         elem_id="chatbot",
         **_BARE,

@@ -4,8 +4,8 @@ import re
 
 
 def escape_user_text(text: str) -> str:
-    """What a person wrote, as HTML that shows it to the character: nothing in it is Markdown. page.js takes
-    it back where it is copied or edited."""
+    """What a person wrote, as HTML that shows it to the character: nothing in it is Markdown. message-text.js
+    takes it back where it is copied or edited."""
     return f'<pre class="user-text">&#10;{text.translate(_ENTITIES)}</pre>'
 
 
@@ -29,7 +29,7 @@ _FORMULA = re.compile(r"(?<![\\$\w])\$(?=[^\s$])([^$\n]*?[^\s$\\])\$(?![\d$])")
 def _with_tabs(code: str) -> str:
     """The Chatbot's Markdown turns tabs at the beginning of a line into spaces, which ruins a Makefile. It
     does not when a byte order mark stands before them, and takes that away again when the fence is indented
-    by as much. Where a message is copied as a whole, page.js takes both away."""
+    by as much. Where a message is copied as a whole, message-text.js takes both away."""
     fence, *lines = code.split("\n")
     if not any(line.lstrip(" ").startswith("\t") for line in lines):
         return code

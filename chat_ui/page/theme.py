@@ -1,4 +1,4 @@
-"""How the page looks: Gradio's theme; the few rules it has no word for are in style.css."""
+"""How the page looks: Gradio's theme; the few rules it has no word for are in the style sheets of static/."""
 
 import gradio as gr
 

@@ -210,8 +210,8 @@ def notice(
 
 
 def activity(running: bool, language: Language) -> str:
-    """Marks for the style sheet, whether Send or Stop is shown, and for page.js, what to ask before an edit
-    that replaces more than one turn."""
+    """Marks for box.css, whether Send or Stop is shown, and for editing.js, what to ask before an edit that
+    replaces more than one turn."""
     ask = escape(t(language, "edit_confirm"))
     return f'<i data-running="{str(running).lower()}" data-ask-edit="{ask}"></i>'
 

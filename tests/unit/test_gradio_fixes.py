@@ -22,7 +22,7 @@ from gradio.state_holder import SessionState
 
 from chat_ui import gradio_fixes
 
-PICTURE = Path(gradio_fixes.__file__).parent / "pictures" / "user.svg"
+PICTURE = Path(gradio_fixes.__file__).parent / "static" / "pictures" / "user.svg"
 SKIP = gr.skip()
 
 

@@ -1,0 +1,11 @@
+// Shorthands for what several modules look for on the page.
+export const find = (selector) => document.querySelector(selector);
+export const findAll = (selector) => document.querySelectorAll(selector);
+export const messageBox = () => find("#box textarea");
+export const messageList = () => find("#chatbot .bubble-wrap");
+
+// Writes into a field as a person would: Svelte hears of a value only by the event.
+export function fill(field, text) {
+  field.value = text;
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+}

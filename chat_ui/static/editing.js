@@ -1,0 +1,44 @@
+// A message is edited as it was written, in the conversation where the edit was begun, and what an edit replaces
+// is asked about. Gradio 6.31 shows the text that the Chatbot was given, knows an edit by its place in the list
+// alone, and sends it without a question. Not needed any more when the tests of edits in
+// tests/browser/test_message_actions.py pass without it.
+import { afterChanges } from "./changes.js";
+import { fill, find, findAll } from "./dom.js";
+import { isFromUser, typed } from "./message-text.js";
+import { openSession } from "./tab.js";
+
+// Where the open edit was begun: one that is left open would go along into the next conversation.
+let begunIn = "";
+
+function noteBeginning({ target }) {
+  if (target.closest("#chatbot .message-buttons-right button:last-of-type")) begunIn = openSession();
+}
+
+function mend(field) {
+  const cancel = field.closest(".message-row").nextElementSibling.querySelector("button:last-of-type");
+  if (begunIn !== openSession()) cancel.click();
+  else if (isFromUser(field.value)) fill(field, typed(field.value));
+}
+
+// Whether the click sends the edit that these buttons are for.
+const sends = (target, buttons) =>
+  buttons?.previousElementSibling.querySelector("textarea") && buttons.querySelector("button").contains(target);
+
+// Whether there are turns after the message that is edited.
+const replacesMore = (buttons) =>
+  [...findAll("#chatbot .user-row")].some(
+    (row) => buttons.compareDocumentPosition(row) & Node.DOCUMENT_POSITION_FOLLOWING,
+  );
+
+// Asked before Gradio hears of the click, for it shows an edit at once.
+function ask(event) {
+  const buttons = event.target.closest("#chatbot .message-buttons-right");
+  if (!sends(event.target, buttons) || !replacesMore(buttons)) return;
+  if (!confirm(find("[data-ask-edit]").dataset.askEdit)) event.stopImmediatePropagation();
+}
+
+export function start() {
+  addEventListener("click", noteBeginning, true);
+  addEventListener("click", ask, true);
+  afterChanges(() => findAll("#chatbot textarea").forEach(mend));
+}

@@ -1,0 +1,12 @@
+// The language that was chosen on the page takes the place of the browser's. Gradio 6.31 finds its own words and
+// those of gr.I18n by navigator.language alone, once, when its script begins; hence this is done on import,
+// before that. Not needed any more when a page can tell gr.I18n its language.
+const chosen = localStorage.getItem("language");
+if (chosen) Object.defineProperty(navigator, "language", { get: () => chosen });
+document.documentElement.lang = navigator.language;
+
+// Another language was chosen: all words are found anew.
+export function setLanguage(language) {
+  localStorage.setItem("language", language);
+  location.reload();
+}

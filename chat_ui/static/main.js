@@ -1,0 +1,51 @@
+// Starts every module; what one is for stands at its beginning. This file stands in the page's head before
+// Gradio's own script and so runs before it.
+import * as accessibility from "./accessibility.js";
+import * as changes from "./changes.js";
+import * as connection from "./connection.js";
+import * as copying from "./copying.js";
+import * as countdown from "./countdown.js";
+import { roleChosen } from "./custom-prompt.js";
+import { download } from "./downloads.js";
+import * as drafts from "./drafts.js";
+import * as editing from "./editing.js";
+import * as inputMethods from "./input-methods.js";
+import { setLanguage } from "./language.js";
+import * as refresh from "./refresh.js";
+import * as scrolling from "./scrolling.js";
+import * as sessionList from "./session-list.js";
+import * as shortcuts from "./shortcuts.js";
+import * as sidebar from "./sidebar.js";
+import * as tab from "./tab.js";
+
+// What the `js=` of Gradio's listeners calls.
+window.chat = {
+  identify: tab.identify,
+  showTab: tab.showTab,
+  keepScrollPosition: scrolling.keepScrollPosition,
+  roleChosen,
+  setLanguage,
+  download,
+};
+
+// Of a change they hear in this order: fields that an edit closes are gone before the page is scrolled.
+const modules = [
+  tab,
+  sidebar,
+  sessionList,
+  copying,
+  drafts,
+  connection,
+  refresh,
+  countdown,
+  accessibility,
+  editing,
+  scrolling,
+  inputMethods,
+  shortcuts,
+  changes,
+];
+
+// Sent by the `js=` that Gradio runs when its components are on the page (chat_ui/server.py). On the login page
+// there are none, and nothing is to start.
+addEventListener("rendered", () => modules.forEach((module) => module.start()), { once: true });

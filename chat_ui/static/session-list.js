@@ -1,0 +1,25 @@
+// A click in the list of conversations becomes the Gradio event of its action, after asking where there is
+// something to ask. The `js_on_load` of the list passes "choose" on to Gradio.
+import { find } from "./dom.js";
+
+const GRADIO_EVENTS = { open: "select", rename: "edit", delete: "delete", pin: "like", unpin: "like" };
+
+// What the server is told; nothing if the person thought better of it.
+function chosen({ action, ask }, { session, title }) {
+  const data = { session_id: session, pinned: action === "pin" };
+  if (action === "delete" && !confirm(ask)) return null;
+  if (action === "rename" && !(data.title = prompt(ask, title)?.trim())) return null;
+  return data;
+}
+
+function clicked({ target }) {
+  const button = target.closest("[data-action]");
+  const data = button && chosen(button.dataset, button.closest("[data-session]").dataset);
+  if (!data) return;
+  const detail = { event: GRADIO_EVENTS[button.dataset.action], data };
+  button.dispatchEvent(new CustomEvent("choose", { detail, bubbles: true }));
+}
+
+export function start() {
+  find("#sessions").addEventListener("click", clicked);
+}

@@ -1,0 +1,39 @@
+// What this tab shows. The address names the open conversation, so that each tab, a reload and a bookmark find
+// their own; the window's title names it too.
+import { pageChanged } from "./changes.js";
+import { followToEnd } from "./scrolling.js";
+
+let name = "";
+let open = "";
+
+// The id of the open conversation; empty for one that is not stored yet.
+export const openSession = () => open;
+
+export function start() {
+  name = document.title;
+}
+
+// What the server is told of who asks, and from where.
+export const identify = (identity) => ({
+  ...identity,
+  session_id: new URLSearchParams(location.search).get("c") ?? identity.session_id,
+  minutes_west: new Date().getTimezoneOffset(),
+  language: localStorage.getItem("language") ?? "",
+});
+
+// The tab shows another conversation, or the same one has gone on.
+export function showTab(tab) {
+  nameInAddress(tab.temporary ? "" : tab.session_id);
+  document.title = tab.title ? `${tab.title} · ${name}` : name;
+  // Who sends a message wants to see what becomes of it, wherever they were reading.
+  if (tab.turn_id || tab.session_id !== open) followToEnd();
+  open = tab.session_id;
+  pageChanged();
+}
+
+function nameInAddress(session) {
+  const address = new URL(location.href);
+  if (session) address.searchParams.set("c", session);
+  else address.searchParams.delete("c");
+  history.replaceState(history.state, "", address);
+}
