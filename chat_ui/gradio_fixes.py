@@ -4,23 +4,29 @@ A fix replaces as little of Gradio as it can. tests/unit/test_gradio_fixes.py fa
 no longer there, or is no longer needed.
 """
 
+import time
 from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
+import gradio.queueing
 import gradio.utils
 from gradio.block_function import BlockFunction
 from gradio.blocks import Blocks, BlocksConfig
 from gradio.components import _Keywords
 from gradio.queueing import Queue
+from gradio.server_messages import ProcessGeneratingMessage
 from gradio.state_holder import SessionState
+from starlette.requests import Request
 
 
 def apply(demo: gr.Blocks) -> None:
     """All fixes, to Gradio itself and to `demo`, whose queue is set up. May be called more than once."""
     SessionState.__init__ = _without_descriptions  # type: ignore[method-assign]
     Blocks.postprocess_data = _without_building  # type: ignore[method-assign]
+    ProcessGeneratingMessage.model_dump = _without_what_nobody_reads  # type: ignore[method-assign, assignment]
+    Request.is_disconnected = _asked_once_a_second  # type: ignore[method-assign, assignment]
     leave_matplotlib()
     keep_no_statistics(demo._queue)
     look_less_often(demo._queue)
@@ -29,6 +35,8 @@ def apply(demo: gr.Blocks) -> None:
 
 _init = SessionState.__init__
 _postprocess_data = Blocks.postprocess_data
+_dump = ProcessGeneratingMessage.model_dump
+_is_disconnected = Request.is_disconnected
 
 
 def _without_descriptions(self: SessionState, blocks: Blocks) -> None:
@@ -84,6 +92,32 @@ def _is_skip(value: Any) -> bool:
     return _is_update(value) and len(value) == 1
 
 
+def _without_what_nobody_reads(self: ProcessGeneratingMessage, **options: Any) -> dict[str, Any]:
+    """A frame of a stream, with what its readers look at.
+
+    `server_messages.py`, `ProcessGeneratingMessage`: durations, a time limit and an empty description of
+    rendered components go with every frame, some 150 bytes where its text has thirty.
+    """
+    if not self.success:
+        return _dump(self, **options)
+    read = ("data", "is_generating", "render_config", "changed_state_ids")
+    output = {name: value for name, value in self.output.items() if name in read and value}
+    return {"msg": self.msg, "event_id": self.event_id, "output": output, "success": True}
+
+
+async def _asked_once_a_second(self: Any) -> bool:
+    """Whether the client has gone, as far as was known a second ago.
+
+    `routes.py`, `sse_stream`: asks before every message, which is an eighth of what a frame costs. Starlette
+    itself ends the response at once when the client goes.
+    """
+    now = time.monotonic()
+    if now - getattr(self, "_asked_at", 0.0) < 1:
+        return bool(self._is_disconnected)
+    self._asked_at = now
+    return await _is_disconnected(self)
+
+
 def leave_matplotlib() -> None:
     """`utils.py`, `MatplotlibBackendMananger`: looks for matplotlib twice a frame, on the disk if there is
     none: a quarter of what a frame costs. Nothing here draws with it."""
@@ -92,8 +126,14 @@ def leave_matplotlib() -> None:
 
 def keep_no_statistics(queue: Queue) -> None:
     """`queueing.py`, `Queue.compute_analytics_summary`: after each event a table of the last ten thousand is
-    made with pandas in a thread, for a dashboard that is not served. Without events it makes none."""
+    made with pandas in a thread, for a dashboard that is not served. Without events it makes none, and
+    nothing else goes to a thread there."""
     queue.ANALYTICS_MAX_EVENTS = 0
+    vars(gradio.queueing)["run_sync"] = _not_at_all
+
+
+async def _not_at_all(*_: Any) -> None:
+    pass
 
 
 def look_less_often(queue: Queue) -> None:

@@ -105,7 +105,7 @@ class Server(uvicorn.Server):
                 port=settings.gradio_server_port,
                 log_level=settings.log_level.lower(),
                 access_log=False,
-                timeout_graceful_shutdown=_GOODBYE_SECONDS,
+                timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
             )
         )
         self._service = service
@@ -116,7 +116,7 @@ class Server(uvicorn.Server):
 
 
 # Open pages keep a connection for as long as they are open: it is not worth waiting for.
-_GOODBYE_SECONDS = 2
+_SHUTDOWN_SECONDS = 2
 
 
 def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:

@@ -1,4 +1,4 @@
-"""ChatService: the one door to everything in this package, and its life."""
+"""ChatService: what a user interface calls; built, started and shut down here."""
 
 import asyncio
 import logging
@@ -144,8 +144,8 @@ class ChatService(Conversations, Exports):
             turn.cancel("interrupted")
         try:
             async with asyncio.timeout(_SHUTDOWN_SECONDS):
-                await self._starter.settled()
-                await self._writer.idle()
+                await self._starter.wait_for_starts()
+                await self._writer.wait_until_saved()
         except TimeoutError:
             log.error("%d replies could not be saved before the end", len(self._writer.turns))
 

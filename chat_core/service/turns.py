@@ -9,7 +9,7 @@ from typing import NamedTuple, get_args
 from ..errors import InvalidInput, MessageNotFound, TurnNotFound
 from ..images import file_of
 from ..messages import ChatMessage, Feedback, Sampling, TurnEnd, TurnEvent
-from ..storage import PATIENCE_SECONDS, redis_errors_as_store_unavailable
+from ..storage import STORE_TIMEOUT_SECONDS, redis_errors_as_store_unavailable
 from ..turns import TurnRequest
 from ..validation import validate_count, validate_id, validate_ids, validate_text
 from .base import ServiceBase
@@ -145,7 +145,7 @@ class Turns(ServiceBase):
                 async for event in events:
                     yield event
 
-    @redis_errors_as_store_unavailable(PATIENCE_SECONDS + _STOP_SECONDS)
+    @redis_errors_as_store_unavailable(STORE_TIMEOUT_SECONDS + _STOP_SECONDS)
     async def stop(self, user_id: str, session_id: str) -> StopResult:
         """Stops the session's running reply, wherever it runs, and waits until what there is of it is
         stored. Stopping nothing is no error."""

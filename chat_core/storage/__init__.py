@@ -6,7 +6,7 @@
 
 from . import keys
 from .changes import Change, SessionState
-from .connection import PATIENCE_SECONDS, StoreConnection, redis_errors_as_store_unavailable
+from .connection import STORE_TIMEOUT_SECONDS, StoreConnection, redis_errors_as_store_unavailable
 from .limits import RateLimiter
 from .prompts import PromptStore
 from .rows import index_of, parse_rows
@@ -14,7 +14,7 @@ from .scripts import Redis, Script, ScriptCall, run_scripts, run_scripts_in_orde
 from .sessions import Plan, SessionStore
 
 __all__ = [
-    "PATIENCE_SECONDS",
+    "STORE_TIMEOUT_SECONDS",
     "Change",
     "Plan",
     "PromptStore",

@@ -17,12 +17,14 @@ from ..errors import StoreUnavailable
 
 log = logging.getLogger(__name__)
 
-PATIENCE_SECONDS = 8.0
+STORE_TIMEOUT_SECONDS = 8.0
 _HEALTH_SECONDS = 2.0
 
 
 @asynccontextmanager
-async def redis_errors_as_store_unavailable(seconds: float | None = PATIENCE_SECONDS) -> AsyncIterator[None]:
+async def redis_errors_as_store_unavailable(
+    seconds: float | None = STORE_TIMEOUT_SECONDS,
+) -> AsyncIterator[None]:
     """Nothing outside chat_core sees an exception of Redis, and nobody waits for longer than `seconds`
     (None: without an end), however often the client tries again."""
     try:

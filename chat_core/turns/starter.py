@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ..context import build_context, images_to_send
 from ..errors import (
     ImagesUnsupported,
+    InvalidInput,
     MessageEmpty,
     MessageTooLong,
     ShuttingDown,
@@ -92,7 +93,7 @@ class TurnStarter:
         """Takes no new turns from now on."""
         self._closed = True
 
-    async def settled(self) -> None:
+    async def wait_for_starts(self) -> None:
         """Waits for the turns that are being begun."""
         await asyncio.gather(*self._starting, return_exceptions=True)
 
@@ -101,6 +102,8 @@ class TurnStarter:
         validate_ids(request.user_id, request.session_id)
         validate_text(message=request.message, role=request.role, model=request.model)
         validate_images(request.images)
+        if request.keep_version and not request.replaces:
+            raise InvalidInput("keep_version", "given together with replaces")
         async with redis_errors_as_store_unavailable():
             # All rows where one of them is to be found, else those that the model is shown.
             limit = 0 if request.replaces else self._limits.context_messages

@@ -18,13 +18,13 @@ log = logging.getLogger(__name__)
 class TurnWriter:
     """Writes what is new of every running turn each `interval_seconds`, in one pipeline, and stores the ends
     of the ended ones. What fails is tried again after the next interval, so an outage of Redis costs no
-    text; after `patience_seconds` of it the followers of an ended turn are told that it is not saved yet."""
+    text; after `warn_seconds` of it the followers of an ended turn are told that it is not saved yet."""
 
-    def __init__(self, log: TurnLog, *, interval_seconds: float = 0.2, patience_seconds: float = 5.0) -> None:
+    def __init__(self, log: TurnLog, *, interval_seconds: float = 0.2, warn_seconds: float = 5.0) -> None:
         self.turns = log.live
         self._log = log
         self._interval_seconds = interval_seconds
-        self._patience_seconds = patience_seconds
+        self._patience_seconds = warn_seconds
         self._due = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -41,7 +41,7 @@ class TurnWriter:
         turn.pending_end = end
         self._due.set()
 
-    async def idle(self) -> None:
+    async def wait_until_saved(self) -> None:
         """Waits until the end of every turn is written."""
         await self._idle.wait()
 

@@ -14,7 +14,7 @@ from chat_core import ChatError, ChatService, ConversationExport, new_user_id
 from ..texts import t
 from . import view
 from .layout import LANGUAGES
-from .renderer import Renderer, View, properties
+from .renderer import ComponentUpdates, Renderer, properties
 from .requests import PageRequest, RequestParser, Values
 from .tab import EMPTY_TAB, WINDOW, TabState
 
@@ -55,13 +55,13 @@ class ConversationHandlers:
         """The tab is looked at again: something may have been said in another one."""
         page = self._parse(values, request)
         if not page.tab.session_id:
-            return View().outputs()
+            return ComponentUpdates().outputs()
         try:
             return (await self._renderer.render_if_changed(page.visitor, page.tab)).outputs()
         except ChatError as error:
             if error.code == "session_not_found":
                 return await self._rendered(page, EMPTY_TAB)
-            return View().outputs()  # nobody asked for anything
+            return ComponentUpdates().outputs()  # nobody asked for anything
 
     async def open_conversation(self, values: Values, request: gr.Request, event: gr.EventData) -> Outputs:
         """A conversation was chosen in the sidebar."""

@@ -55,7 +55,7 @@ class Components:
     import_file: gr.UploadButton
     download: gr.JSON
 
-    # Those that a View (see `renderer`) has values for.
+    # Those that a ComponentUpdates (see `renderer`) has values for.
     RENDERED: ClassVar = (
         "identity",
         "tab",

@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# A frame costs server and browser far more than a token, so tokens travel together: at most eight frames
-# a second for a viewer, and fewer when so many watch that frames would cost more than half a core.
-_FRAME_SECONDS = 0.125
-_FRAME_COST_SECONDS = 0.002
+# A frame costs server and browser far more than a token, so tokens travel together: at most five frames a
+# second for a viewer, between which the page lets the text appear evenly (static/smoothing.js), and fewer
+# when so many watch that frames would cost more than half a core.
+_FRAME_SECONDS = 0.2
+_FRAME_COST_SECONDS = 0.0005
 _SHARE_OF_A_CORE = 0.5
 
 # How many pages and callers may follow turns at once in this process.

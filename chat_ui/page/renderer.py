@@ -14,7 +14,7 @@ from .session_list import session_list
 from .tab import EMPTY_TAB, WINDOW, TabState
 
 
-class View(dict[str, Any]):
+class ComponentUpdates(dict[str, Any]):
     """New values of components, by their names in `layout.Components.RENDERED`."""
 
     def outputs(self) -> list[Any]:
@@ -51,7 +51,7 @@ class Renderer:
 
     async def render(
         self, visitor: Visitor, tab: TabState, *, role: str = "", window: int = WINDOW, store: bool = True
-    ) -> View:
+    ) -> ComponentUpdates:
         """The tab's conversation; an empty one, in which `role` greets, if it has none."""
         session_id = tab.session_id
         tab = EMPTY_TAB.updated(
@@ -72,10 +72,12 @@ class Renderer:
         sessions = await self._service.sessions(visitor.user_id)
         return self.render_values(visitor, tab, sessions, history, session, store=store)
 
-    async def render_if_changed(self, visitor: Visitor, tab: TabState) -> View:
+    async def render_if_changed(self, visitor: Visitor, tab: TabState) -> ComponentUpdates:
         """As `render` if something was said since the tab was rendered; else nothing changes."""
         session = await self.service_for(tab).session(visitor.user_id, tab.session_id)
-        return View() if fingerprint(session) == tab.fingerprint else await self.render(visitor, tab)
+        return (
+            ComponentUpdates() if fingerprint(session) == tab.fingerprint else await self.render(visitor, tab)
+        )
 
     def render_values(
         self,
@@ -87,7 +89,7 @@ class Renderer:
         *,
         role: str = "",
         store: bool = True,
-    ) -> View:
+    ) -> ComponentUpdates:
         """The same, from what is known."""
         language, service, names = visitor.language, self._service, self.role_names(visitor)
         history = history or StoredMessages([])
@@ -122,12 +124,12 @@ class Renderer:
             ),
             "earlier": properties(value=t(language, "show_earlier", count=more), visible=more > 0),
         }
-        return View(values)
+        return ComponentUpdates(values)
 
-    async def rerender(self, visitor: Visitor, tab: TabState, *, window: int = WINDOW) -> View:
+    async def rerender(self, visitor: Visitor, tab: TabState, *, window: int = WINDOW) -> ComponentUpdates:
         """As `render`, where the visitor stays in the conversation: their choices are left alone."""
         rendered = await self.render(visitor, tab, window=window)
-        return View({name: value for name, value in rendered.items() if name not in _CHOSEN})
+        return ComponentUpdates({name: value for name, value in rendered.items() if name not in _CHOSEN})
 
     async def whole_session_list(self, visitor: Visitor, open_id: str) -> str:
         """The sidebar's list of all conversations."""

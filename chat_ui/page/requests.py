@@ -1,4 +1,4 @@
-"""PageRequest: what a listener of the page is sent, parsed once. Anything may come."""
+"""PageRequest: what a listener of the page is sent, parsed and validated once. It is untrusted input."""
 
 import time
 from collections.abc import Mapping

@@ -38,7 +38,7 @@ def conversation(history: StoredMessages, language: Language, names: Mapping[str
 def message_at(
     history: StoredMessages, index: int, language: Language, names: Mapping[str, str]
 ) -> ChatMessage | None:
-    """Whose bubble is the one of that index in `conversation` of the same."""
+    """The message whose bubble has this index in `conversation`; None for one that belongs to no message."""
     owners = [message for message, bubbles in message_bubbles(history, language, names) for _ in bubbles]
     return owners[index] if 0 <= index < len(owners) else None
 
@@ -55,7 +55,7 @@ def feedback(history: StoredMessages, language: Language, names: Mapping[str, st
 def message_bubbles(
     history: StoredMessages, language: Language, names: Mapping[str, str]
 ) -> Iterator[tuple[ChatMessage | None, list[Bubble]]]:
-    """Each message with its bubbles; None with what is nobody's."""
+    """Each message with its bubbles; None with notes that belong to no message."""
     if history.unreadable:
         yield None, [_note(t(language, "unreadable", count=history.unreadable))]
     role, asked = "", None
@@ -160,11 +160,15 @@ def error_html(language: Language, error: ChatError | TurnError, at: float) -> s
     """What went wrong, with the seconds to wait as a `<time>` that the page counts down. `at` is when."""
     sentence = error_text(language, error)
     wait = error.facts.get("retry_after")
-    if not isinstance(wait, int | float):
+    if error.code not in _TELL_SECONDS or not isinstance(wait, int | float):
         return sentence
     until = datetime.fromtimestamp(at + wait, UTC).isoformat(timespec="seconds")
     seconds = f"{wait:.0f}"
     return sentence.replace(seconds, f'<time class="countdown" datetime="{until}">{seconds}</time>', 1)
+
+
+# Those whose sentence says how long to wait; in another one the number would stand by chance.
+_TELL_SECONDS = ("rate_limited", "model_rate_limited")
 
 
 def _facts(reply: ChatMessage, language: Language) -> list[str]:

@@ -245,7 +245,7 @@ async def test_followers_are_told_when_an_ended_reply_cannot_be_saved_for_long(
     assert end.message.content == "All of it."
     outage.end()
     await eventually(lambda: answers(chat))
-    await chat.service._writer.idle()
+    await chat.service._writer.wait_until_saved()
     assert [(m.content, m.status) for m in await chat.history()][1:] == [("All of it.", "done")]
 
 

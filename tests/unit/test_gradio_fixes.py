@@ -12,13 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import gradio.queueing
 import gradio.utils
 import httpx2
 import pytest
 from fastapi import FastAPI
 from gradio.blocks import Block, Blocks, BlocksConfig
 from gradio.queueing import Queue
+from gradio.server_messages import ProcessGeneratingMessage
 from gradio.state_holder import SessionState
+from starlette.requests import Request
 
 from chat_ui import gradio_fixes
 
@@ -125,6 +128,9 @@ async def demo(monkeypatch: pytest.MonkeyPatch, fixed: bool) -> gr.Blocks:
         (SessionState, "__init__"),
         (Blocks, "postprocess_data"),
         (gradio.utils, "MatplotlibBackendMananger"),
+        (gradio.queueing, "run_sync"),
+        (ProcessGeneratingMessage, "model_dump"),
+        (Request, "is_disconnected"),
     ):
         monkeypatch.setattr(owner, name, getattr(owner, name))  # to be undone after the test
     demo = page()
@@ -268,6 +274,32 @@ async def test_what_is_rendered_in_a_session_is_described(demo: gr.Blocks) -> No
         assert [component["props"]["elem_id"] for component in made if component["type"] == "textbox"] == [
             "made"
         ]
+
+
+async def test_a_frame_carries_what_is_read_of_it(demo: gr.Blocks, fixed: bool) -> None:
+    async with served(demo) as open_tab:
+        heard = await open_tab()._heard("stream")
+        frames = [output for kind, output in heard if kind == "process_generating"]
+        assert all(set(frame) >= {"data", "is_generating"} for frame in frames)
+        assert all((set(frame) == {"data", "is_generating"}) == fixed for frame in frames)
+
+
+async def test_a_stream_asks_now_and_then_whether_its_reader_has_gone(
+    demo: gr.Blocks, fixed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, is_disconnected = 0, gradio_fixes._is_disconnected
+
+    async def counted(request: Request) -> bool:
+        nonlocal asked
+        asked += 1
+        return await is_disconnected(request)
+
+    monkeypatch.setattr(
+        *((gradio_fixes, "_is_disconnected") if fixed else (Request, "is_disconnected")), counted
+    )
+    async with served(demo) as open_tab:
+        await open_tab().output("stream")
+        assert (asked == 1) == fixed
 
 
 @once_fixed
