@@ -14,7 +14,7 @@ from playwright.async_api import BrowserContext, CDPSession, FilePayload, Page, 
 
 from .contenders import CHAINLIT, PAGE
 from .history import IMPORT, conversation_file
-from .load import MILLI
+from .load import KIB, MILLI
 from .report import Results
 from .scripted_model import Script
 from .stage import Stage
@@ -28,7 +28,6 @@ BOX = {PAGE: "#box textarea", CHAINLIT: "#chat-input"}
 ANY_BOX = "textarea"
 
 RATE = 50  # tokens a second
-KIB = 1024
 
 # Counts the pictures in which something of the page changed, and when asked to, how much the text grew.
 SCRIPT = """
@@ -75,6 +74,7 @@ class Chat:
 
     @classmethod
     async def open(cls, stage: Stage, context: BrowserContext) -> "Chat":
+        """Opens the page in a new tab."""
         page = await context.new_page()
         tools = await context.new_cdp_session(page)
         await tools.send("Performance.enable", {"timeDomain": "threadTicks"})
@@ -91,6 +91,7 @@ class Chat:
         await self.until_shown(script.beginning)
 
     async def until_shown(self, text: str) -> None:
+        """Waits, and looks seldom enough not to be measured itself."""
         await self.page.wait_for_function(f"bench.shows({json.dumps(text)})", polling=200, timeout=60_000)
 
     async def say(self, script: Script) -> None:
@@ -149,12 +150,10 @@ async def frames(stage: Stage, results: Results, *, quick: bool) -> None:
             after = await chat.metrics()
         spent = {key: after[key] - before[key] for key in before}
         name, pictures = stage.contender.name, max(1, spent["pictures"])
-        results.add(
-            "browser", what, "main thread CPU ms a picture", name, spent["TaskDuration"] * MILLI / pictures
-        )
-        results.add("browser", what, "of it script", name, spent["ScriptDuration"] * MILLI / pictures)
+        results.add("browser", what, "CPU ms a picture", name, spent["TaskDuration"] * MILLI / pictures)
+        results.add("browser", what, "of which script", name, spent["ScriptDuration"] * MILLI / pictures)
         share = spent["TaskDuration"] / spent["time"] * 100
-        results.add("browser", what, "CPU % of a core", name, share)
+        results.add("browser", what, "main thread, % busy", name, share)
 
 
 async def evenness(stage: Stage, results: Results, *, quick: bool) -> None:

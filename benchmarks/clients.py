@@ -167,7 +167,10 @@ class EventsClient:
         async with self._http.get(f"{self._url}/{name}/{event_id}") as response:
             response.raise_for_status()
             async for event in read_events(response, received):
-                if values := json.loads(event):
+                values = json.loads(event)
+                if isinstance(values, dict):
+                    raise RuntimeError(f"{name} failed: {values}")
+                if values:
                     yield values[0]
 
     async def close(self) -> None:

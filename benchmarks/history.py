@@ -72,13 +72,14 @@ async def _give(stage: Stage, client: Client, file: bytes) -> None:
 async def visits(stage: Stage, results: Results, *, quick: bool) -> None:
     """How long the page's load takes: with little stored, in a conversation of a thousand messages, and
     beside a list of a thousand."""
-    file = await conversation_file(stage, MANY)
+    many = MANY // 10 if quick else MANY
+    file = await conversation_file(stage, many)
     page = await Page.get(stage.http, stage.server.url)
     identity = page.component(type="browserstate")
     for what, many_messages, many_sessions in (
         ("little stored", False, False),
-        (f"a conversation of {MANY:,} messages", True, False),
-        (f"a list of {MANY:,} conversations", False, True),
+        (f"a conversation of {many:,} messages", True, False),
+        (f"a list of {many:,} conversations", False, True),
     ):
         async with Tab(page, stage.http) as tab:
             await tab.load()
@@ -88,7 +89,7 @@ async def visits(stage: Stage, results: Results, *, quick: bool) -> None:
                 await tab.send(stage.model.script().message)
             who = tab.values[identity]
             if many_sessions:
-                await _start_sessions(tab, who["user_id"], MANY // 10 if quick else MANY)
+                await _start_sessions(tab, who["user_id"], many)
         took, size = [], 0
         async with watched(stage.server) as spent:
             for _ in range(_VISITS):

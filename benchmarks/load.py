@@ -84,7 +84,7 @@ async def burst(stage: Stage, results: Results, *, quick: bool) -> None:
 
 async def crowd(stage: Stage, results: Results, *, quick: bool) -> None:
     """Many replies at once: how late their tokens come, and what memory they take."""
-    people, rate, tokens = 150, 30, 60 if quick else 150
+    people, rate, tokens = (50, 30, 90) if quick else (150, 30, 150)
     name = stage.contender.name
     async with stage.people(people) as clients:
         await stage.ask_all(clients, within=3.0)

@@ -5,6 +5,7 @@
 
 import argparse
 import asyncio
+import subprocess
 import sys
 import tempfile
 import time
@@ -57,7 +58,8 @@ async def measure(
     contender: Contender, server: Server, model: Model, results: Results, args: argparse.Namespace
 ) -> None:
     """Everything that is wanted of one contender."""
-    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
+    # Servers close a connection that is idle for five seconds: one is not used again shortly before.
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=2)
     jar = aiohttp.DummyCookieJar()
     async with aiohttp.ClientSession(connector=connector, cookie_jar=jar, **HTTP) as http:
         stage = Stage(contender, server, model, http, server.memory_bytes())
@@ -98,11 +100,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for contender in CONTENDERS:
             if args.skip_rivals and contender.server != "app":
                 continue
-            with (
-                tempfile.TemporaryDirectory(prefix="bench-") as directory,
-                serving(contender.server, Path(directory), model.url) as server,
-            ):
-                asyncio.run(measure(contender, server, model, results, args))
+            try:
+                with (
+                    tempfile.TemporaryDirectory(prefix="bench-") as directory,
+                    serving(contender.server, Path(directory), model.url) as server,
+                ):
+                    asyncio.run(measure(contender, server, model, results, args))
+            except (OSError, RuntimeError, AssertionError, subprocess.CalledProcessError) as error:
+                results.troubles.append(f"{contender.name} could not be measured: {error}")
     table = results.table()
     print(table)
     for trouble in results.troubles:

@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,11 +75,12 @@ class Stage:
 
     async def ask(self, clients: Sequence[Client], scripts: Sequence[Script], within: float) -> list[Turn]:
         """Each asks for one reply, the last one `within` seconds of the first; the turns, whole."""
-        asked = (
-            _later(client.ask(script), number * within / len(clients))
-            for number, (client, script) in enumerate(zip(clients, scripts, strict=True))
-        )
-        turns = await asyncio.gather(*asked)
+        async with asyncio.TaskGroup() as group:
+            asked = [
+                group.create_task(_ask(client, script, after=number * within / len(clients)))
+                for number, (client, script) in enumerate(zip(clients, scripts, strict=True))
+            ]
+        turns = [task.result() for task in asked]
         broken = sum(not turn.whole for turn in turns)
         if broken:
             raise RuntimeError(f"{broken} of {len(turns)} replies of {self.contender.name} are not whole")
@@ -97,6 +98,6 @@ class Stage:
             return list(await response.json())
 
 
-async def _later(asking: Awaitable[Turn], seconds: float) -> Turn:
-    await asyncio.sleep(seconds)
-    return await asking
+async def _ask(client: Client, script: Script, after: float) -> Turn:
+    await asyncio.sleep(after)
+    return await client.ask(script)
