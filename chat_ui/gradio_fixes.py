@@ -23,10 +23,13 @@ from starlette.requests import Request
 
 def apply(demo: gr.Blocks) -> None:
     """All fixes, to Gradio itself and to `demo`, whose queue is set up. May be called more than once."""
-    SessionState.__init__ = _without_descriptions  # type: ignore[method-assign]
-    Blocks.postprocess_data = _without_building  # type: ignore[method-assign]
-    ProcessGeneratingMessage.model_dump = _without_what_nobody_reads  # type: ignore[method-assign, assignment]
-    Request.is_disconnected = _asked_once_a_second  # type: ignore[method-assign, assignment]
+    for owner, name, replacement in (
+        (SessionState, "__init__", _without_descriptions),
+        (Blocks, "postprocess_data", _without_building),
+        (ProcessGeneratingMessage, "model_dump", _without_what_nobody_reads),
+        (Request, "is_disconnected", _asked_once_a_second),
+    ):
+        setattr(owner, name, replacement)
     leave_matplotlib()
     keep_no_statistics(demo._queue)
     look_less_often(demo._queue)

@@ -16,6 +16,7 @@ import * as scrolling from "./scrolling.js";
 import * as sessionList from "./session-list.js";
 import * as shortcuts from "./shortcuts.js";
 import * as sidebar from "./sidebar.js";
+import * as smoothing from "./smoothing.js";
 import * as tab from "./tab.js";
 
 // What the `js=` of Gradio's listeners calls.
@@ -36,6 +37,7 @@ const modules = [
   copying,
   drafts,
   connection,
+  smoothing,
   refresh,
   countdown,
   accessibility,

@@ -4,9 +4,11 @@ import asyncio
 import re
 import time
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser.chat import ChatPage
+from tests.browser.conftest import OpenPage
 from tests.fake_openai import DONE, FakeOpenAI, finish, paced, reasoning, stream, text
 
 LINES = [text(f"line {number}\n\n") for number in range(60)]
@@ -108,3 +110,35 @@ def test_who_waits_for_the_first_word_sees_that_it_is_coming(chat: ChatPage, pro
     expect(shown).to_have_attribute("aria-busy", "false")
     for who in ("bot", "user"):
         expect(chat.page.locator("#chatbot").get_by_role("img", name=f"{who} avatar")).to_be_visible()
+
+
+# By how many characters the reply grew from one picture that the browser drew to the next.
+JUMPS = """() => {
+    const replies = () => [...document.querySelectorAll("#chatbot .message.bot")];
+    const length = () => replies().at(-1)?.textContent.length ?? 0;
+    window.jumps = [];
+    let before = length();
+    const look = () => {
+        const now = length();
+        if (now > before) window.jumps.push(now - before);
+        before = now;
+        requestAnimationFrame(look);
+    };
+    requestAnimationFrame(look);
+}"""
+
+
+@pytest.mark.parametrize("motion", ["no-preference", "reduce"])
+def test_text_appears_evenly_unless_the_reader_prefers_less_motion(
+    open_page: OpenPage, provider: FakeOpenAI, motion: str
+) -> None:
+    chat = open_page(reduced_motion=motion)
+    chat.say("Hello")
+    words = [text(f"w{number:03} ") for number in range(150)]
+    provider.answers.append(stream(*paced(words, 50), finish(), DONE))
+    chat.page.evaluate(JUMPS)
+    chat.send("Tell me much")
+    expect(chat.replies.last).to_contain_text("w148 w149")
+    jumps = sorted(chat.page.evaluate("window.jumps"))
+    # But for the few that a busy machine, and the quiet line under the reply, make larger.
+    assert (jumps[len(jumps) * 3 // 4] <= 20) == (motion == "no-preference"), jumps
