@@ -15,6 +15,7 @@ import gradio.utils
 from gradio.block_function import BlockFunction
 from gradio.blocks import Blocks, BlocksConfig
 from gradio.components import _Keywords
+from gradio.components.api_component import Api
 from gradio.queueing import Queue
 from gradio.server_messages import ProcessGeneratingMessage
 from gradio.state_holder import SessionState
@@ -34,6 +35,7 @@ def apply(demo: gr.Blocks) -> None:
     keep_no_statistics(demo._queue)
     look_less_often(demo._queue)
     serve_avatars_once(demo)
+    hand_values_over(demo)
 
 
 _init = SessionState.__init__
@@ -152,3 +154,11 @@ def serve_avatars_once(demo: gr.Blocks) -> None:
     for block in demo.blocks.values():
         if isinstance(block, gr.Chatbot):
             block.constructor_args["avatar_images"] = block.avatar_images
+
+
+def hand_values_over(demo: gr.Blocks) -> None:
+    """`blocks.py`, `preprocess_data` and `postprocess_data`: each parameter of an endpoint, and each value that
+    it yields, is sent to a thread and back, for a component that does nothing with it (`Api`)."""
+    for function in demo.fns.values():
+        if function.outputs and all(isinstance(c, Api) for c in (*function.inputs, *function.outputs)):
+            function.preprocess = function.postprocess = False

@@ -82,14 +82,11 @@ class RequestParser:
         c = self._components
         with Visitor.of(request).errors_shown():
             identity = _validated(Identity, values.get(c.identity), "identity")
-            box = values.get(c.box) or {}
-            if not isinstance(box, Mapping):
-                raise InvalidInput("message", "a text and files")
             return PageRequest(
                 visitor=Visitor.of(request, identity.user_id, identity.minutes_west, identity.language),
                 identity=identity,
                 tab=_validated(TabState, values.get(c.tab), "tab"),
-                draft=Draft(box.get("text") or "", tuple(box.get("files") or ())),
+                draft=_draft(values.get(c.box) or {}),
                 role=_text("role", values.get(c.role)),
                 model=_text("model", values.get(c.model)),
                 temperature=values.get(c.temperature),
@@ -105,6 +102,13 @@ def _validated(model: type[Model], value: Any, field: str) -> Model:
         return model.model_validate(value if value is not None else {})
     except ValidationError:
         raise InvalidInput(field, "what the page keeps") from None
+
+
+def _draft(box: Any) -> Draft:
+    try:
+        return Draft(box.get("text") or "", tuple(str(file["path"]) for file in box.get("files") or ()))
+    except (AttributeError, KeyError, TypeError):
+        raise InvalidInput("message", "a text and files") from None
 
 
 def _text(field: str, value: Any) -> str:

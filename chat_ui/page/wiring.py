@@ -12,9 +12,14 @@ from .layout import Components
 from .pacing import MAX_STREAMS
 from .turn_handlers import TurnHandlers
 
-_NO_PROGRESS: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-# What is plain already needs no processing by Gradio, which costs more than the rest of a frame.
-_NO_POSTPROCESS: dict[str, Any] = {"postprocess": False, **_NO_PROGRESS}
+# Gradio's processing of a value sends it to a thread and back, which costs more than what a listener does. The
+# values are plain, and what a visitor sends is validated by `requests` and the core.
+_PLAIN_INPUTS: dict[str, Any] = {
+    "preprocess": False,
+    "show_progress": "hidden",
+    "api_visibility": "private",
+}
+_PLAIN: dict[str, Any] = {"postprocess": False, **_PLAIN_INPUTS}
 
 
 def wire(demo: gr.Blocks, c: Components, conversations: ConversationHandlers, turns: TurnHandlers) -> None:
@@ -28,14 +33,14 @@ def wire(demo: gr.Blocks, c: Components, conversations: ConversationHandlers, tu
         trigger_mode="multiple",
         concurrency_id="stream",
         concurrency_limit=MAX_STREAMS,
-        **_NO_POSTPROCESS,
+        **_PLAIN,
     )
-    render: dict[str, Any] = {"outputs": c.rendered, **_NO_POSTPROCESS}
+    render: dict[str, Any] = {"outputs": c.rendered, **_PLAIN}
     render_and_unfollow: dict[str, Any] = {"cancels": [follow], **render}
 
     # Opening and leaving conversations
     demo.load(conversations.load, {c.identity}, js="(identity) => [window.chat.identify(identity)]", **render)
-    c.tab.change(None, [c.tab], None, js="(tab) => window.chat.showTab(tab)", **_NO_PROGRESS)
+    c.tab.change(None, [c.tab], None, js="(tab) => window.chat.showTab(tab)", **_PLAIN_INPUTS)
     c.refresh.click(conversations.refresh, tab_inputs, **render)
     c.sessions.select(conversations.open_conversation, {c.identity}, **render_and_unfollow)
     c.new_chat.click(conversations.new_chat, {c.identity, c.role}, **render_and_unfollow)
@@ -49,42 +54,41 @@ def wire(demo: gr.Blocks, c: Components, conversations: ConversationHandlers, tu
         {c.search, *tab_inputs},
         [c.sessions],
         trigger_mode="always_last",
-        **_NO_POSTPROCESS,
+        **_PLAIN,
     )
-    c.sessions.edit(conversations.rename, tab_inputs, [c.search, c.sessions, c.tab], **_NO_POSTPROCESS)
-    c.sessions.like(conversations.pin, tab_inputs, [c.search, c.sessions], **_NO_POSTPROCESS)
+    c.sessions.edit(conversations.rename, tab_inputs, [c.search, c.sessions, c.tab], **_PLAIN)
+    c.sessions.like(conversations.pin, tab_inputs, [c.search, c.sessions], **_PLAIN)
     c.sessions.delete(conversations.delete, tab_inputs, **render_and_unfollow)
 
     # Talking
     chat_inputs: set[Block] = {*tab_inputs, c.role, c.model, c.temperature, c.length, c.prompt}
-    c.box.submit(turns.send, {c.box, *chat_inputs}, [c.box, *c.rendered], **_NO_POSTPROCESS)
-    c.box.stop(turns.stop, tab_inputs, **_NO_PROGRESS)
+    c.box.submit(turns.send, {c.box, *chat_inputs}, [c.box, *c.rendered], **_PLAIN)
+    c.box.stop(turns.stop, tab_inputs, **_PLAIN_INPUTS)
     c.chatbot.example_select(turns.send_example, chat_inputs, **render)
     c.chatbot.retry(turns.regenerate, chat_inputs, **render)
     # Not plain: pictures come back as files, which Gradio has to publish.
-    c.chatbot.undo(turns.undo, tab_inputs, [c.box, *c.rendered], cancels=[follow], **_NO_PROGRESS)
+    c.chatbot.undo(turns.undo, tab_inputs, [c.box, *c.rendered], cancels=[follow], **_PLAIN_INPUTS)
     c.chatbot.edit(turns.edit, chat_inputs, **render)
-    c.chatbot.like(turns.like, tab_inputs, **_NO_PROGRESS)
+    c.chatbot.like(turns.like, tab_inputs, **_PLAIN_INPUTS)
     c.chatbot.option_select(turns.choose_option, chat_inputs, **render)
 
     # Settings
-    c.role.input(conversations.choose_role, {c.identity, c.role}, [c.chatbot], **_NO_POSTPROCESS)
-    c.role.input(None, [c.role], None, js="(role) => window.chat.roleChosen(role)", **_NO_PROGRESS)
+    c.role.input(conversations.choose_role, {c.identity, c.role}, [c.chatbot], **_PLAIN)
+    c.role.input(None, [c.role], None, js="(role) => window.chat.roleChosen(role)", **_PLAIN_INPUTS)
     prompt_inputs: set[Block] = {c.identity, c.prompt}
-    c.prompt.input(conversations.write_prompt, prompt_inputs, trigger_mode="always_last", **_NO_PROGRESS)
-    c.prompt.blur(conversations.leave_prompt, prompt_inputs, **_NO_PROGRESS)
+    c.prompt.input(conversations.write_prompt, prompt_inputs, trigger_mode="always_last", **_PLAIN_INPUTS)
+    c.prompt.blur(conversations.leave_prompt, prompt_inputs, **_PLAIN_INPUTS)
     c.language.input(
-        None, [c.language], None, js="(language) => window.chat.setLanguage(language)", **_NO_PROGRESS
+        None, [c.language], None, js="(language) => window.chat.setLanguage(language)", **_PLAIN_INPUTS
     )
     c.clear.click(conversations.clear, tab_inputs, js=_confirmed("clear_confirm"), **render_and_unfollow)
 
     # Files
-    c.export_markdown.click(conversations.export_markdown, tab_inputs, [c.download], **_NO_POSTPROCESS)
-    c.export_json.click(conversations.export_json, tab_inputs, [c.download], **_NO_POSTPROCESS)
-    c.download.change(None, [c.download], None, js="(file) => window.chat.download(file)", **_NO_PROGRESS)
-    c.import_file.upload(
-        conversations.import_conversation, {c.identity, c.import_file}, **render_and_unfollow
-    )
+    c.export_markdown.click(conversations.export_markdown, tab_inputs, [c.download], **_PLAIN)
+    c.export_json.click(conversations.export_json, tab_inputs, [c.download], **_PLAIN)
+    c.download.change(None, [c.download], None, js="(file) => window.chat.download(file)", **_PLAIN_INPUTS)
+    read_file: dict[str, Any] = {**render_and_unfollow, "preprocess": True}
+    c.import_file.upload(conversations.import_conversation, {c.identity, c.import_file}, **read_file)
 
 
 # What is read stays where it is when more is shown above it.

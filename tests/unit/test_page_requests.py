@@ -27,7 +27,7 @@ def test_what_the_page_sends_is_parsed() -> None:
     page = parse(
         identity={"user_id": "u_ada", "session_id": "s0", "minutes_west": -60, "language": "zh-CN"},
         tab=tab.model_dump(),
-        box={"text": "Hi", "files": ["a.png"]},
+        box={"text": "Hi", "files": [{"path": "a.png", "mime_type": "image/png"}]},
         role="teacher",
         temperature=0.5,
         length=100,
@@ -56,6 +56,8 @@ def test_what_is_not_sent_has_its_default() -> None:
         ({"tab": {"window": -1}}, "tab"),
         ({"tab": {"session_id": ["s1"]}}, "tab"),
         ({"box": "Hi"}, "message"),
+        ({"box": {"text": "Hi", "files": ["a.png"]}}, "message"),
+        ({"box": {"text": "Hi", "files": 7}}, "message"),
         ({"prompt": {"a": 1}}, "prompt"),
         ({"search": 7}, "query"),
     ],
