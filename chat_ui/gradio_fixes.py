@@ -157,8 +157,8 @@ def serve_avatars_once(demo: gr.Blocks) -> None:
 
 
 def hand_values_over(demo: gr.Blocks) -> None:
-    """`blocks.py`, `preprocess_data` and `postprocess_data`: each parameter of an endpoint, and each value that
-    it yields, is sent to a thread and back, for a component that does nothing with it (`Api`)."""
+    """`blocks.py`, `preprocess_data` and `postprocess_data`: each parameter of an endpoint, and each value
+    that it yields, is sent to a thread and back, for a component that does nothing with it (`Api`)."""
     for function in demo.fns.values():
         if function.outputs and all(isinstance(c, Api) for c in (*function.inputs, *function.outputs)):
             function.preprocess = function.postprocess = False

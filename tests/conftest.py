@@ -13,12 +13,18 @@ from signal import SIGCONT
 import fakeredis
 import pytest
 from redis.asyncio import Redis
+from uvicorn.loops.auto import auto_loop_factory
 
 from chat_core.storage.valkey import EmbeddedValkey
 from tests.fake_openai import FakeOpenAI, in_thread
 from tests.running import RunningApp, running_app
 
 Connect = Callable[[], Redis]
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The tests run on the event loop that the app runs on."""
+    return {"uvicorn's": auto_loop_factory()}
 
 
 @contextmanager

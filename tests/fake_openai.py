@@ -13,10 +13,12 @@ a keyword like `[[cut]]` in the user's latest message selects another script, se
 
 import argparse
 import asyncio
+import gzip
 import itertools
 import json
 import re
 import socket
+import ssl
 import struct
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -115,6 +117,12 @@ def reply(*pieces: str) -> Answer:
     return stream(*map(text, pieces), finish(), usage(7, len(pieces)), DONE)
 
 
+def gzipped(*steps: bytes) -> Answer:
+    """The same, compressed as a whole, whether or not the client asked for it."""
+    headers = {"content-type": "text/event-stream", "content-encoding": "gzip"}
+    return Answer([gzip.compress(b"".join(steps))], headers=headers)
+
+
 def page(body: str, status: int = 200, content_type: str = "text/html", retry_after: str = "") -> Answer:
     """Something that is not a stream at all."""
     headers = {"content-type": content_type} | ({"retry-after": retry_after} if retry_after else {})
@@ -164,23 +172,29 @@ def text_of(content: str | list[dict[str, Any]]) -> str:
 class FakeOpenAI:
     """The server, while it is entered. Each chat completion takes the next of `answers`; when there is
     none, the one that `otherwise` makes. All that was asked is in `requests`, oldest first; `asked` is set
-    when there is something."""
+    when there is something. With `tls` it is spoken to by https."""
 
-    def __init__(self, otherwise: Callable[[Request], Answer] | None = None, port: int = 0) -> None:
+    def __init__(
+        self,
+        otherwise: Callable[[Request], Answer] | None = None,
+        port: int = 0,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.answers: deque[Answer] = deque()
         self.requests: list[Request] = []
         self.asked = asyncio.Event()
         self.otherwise = otherwise or (lambda request: echo(request.said))
         self.port = port
+        self.tls = tls
         self._connections: dict[asyncio.Task[Any], int] = {}
         self._numbers = itertools.count(1)
 
     @property
     def base_url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/v1"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}/v1"
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, ssl=self.tls)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -254,6 +268,8 @@ async def _answer(writer: asyncio.StreamWriter, request: Request, answer: Answer
         writer.write(_head(answer))
     for step in answer.steps:
         match step:
+            case b"":
+                pass  # an empty chunk would be the last one
             case bytes():
                 writer.write(b"%x\r\n%b\r\n" % (len(step), step) if answer.chunked else step)
                 await writer.drain()
@@ -291,6 +307,8 @@ KEYWORDS: dict[str, Callable[[list[Step]], Answer]] = {
     "reset": lambda words: stream(*words[:3], RESET),
     "stall": lambda words: stream(*words[:3], STALL),
     "garbage": lambda words: stream(*words[:3], event("{oops")),
+    "endless": lambda words: stream(*words[:3], b"data: ", *[b"x" * 2**16] * 256),
+    "bomb": lambda words: gzipped(*cast(list[bytes], words[:3]), b"\n" * 2**24),
     "failure": lambda words: stream(*words[:3], failure("The model is overloaded.")),
     "silent": lambda words: stream(finish(), DONE),
     "html": lambda words: page("<!doctype html><title>Login</title>"),

@@ -81,7 +81,8 @@ class ModelCatalog:
                 return
             api_key = self._llama.api_key
             stack.push_async_callback(asyncio.to_thread, self._llama.stop)
-        model = OpenAIChatModel(
+        model = await asyncio.to_thread(
+            OpenAIChatModel,
             api_key=api_key,
             base_url=base_url,
             first_token_seconds=self._provider.first_token_seconds,

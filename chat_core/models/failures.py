@@ -83,4 +83,5 @@ def _code_and_reason(body: object) -> tuple[str, str]:
 def _without_secrets(reason: str, secret: str) -> str:
     if secret:
         reason = reason.replace(secret, "***")
-    return _SECRETS.sub("***", " ".join(reason.split()))[:_REASON_CHARS]
+    reason = _SECRETS.sub("***", " ".join(reason.split()))[:_REASON_CHARS]
+    return reason.encode(errors="replace").decode()  # JSON may hold halves of characters, the store may not

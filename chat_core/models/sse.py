@@ -1,5 +1,6 @@
 """StreamParser: server-sent events to pieces of a reply."""
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import suppress
@@ -8,8 +9,13 @@ from typing import Any
 from pydantic_core import from_json
 
 from ..errors import ModelDisconnected, ModelGarbled
-from ..messages import Usage
+from ..messages import DeltaKind, Usage
 from .base import Piece
+
+_LONGEST_LINE_BYTES = 2**20
+
+# JSON may escape a character as two halves, and some servers' tokens end between them.
+_ESCAPED_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 class StreamError(Exception):
@@ -33,12 +39,22 @@ class StreamParser:
         self.finished = False
         self._rest = b""
         self._framed = False
+        self._halves: dict[DeltaKind, str] = {}  # empty until there was one
 
     def feed(self, chunk: bytes) -> Iterator[Piece | Usage]:
         """What came with `chunk`. Lazily, so that what stands before a bad line is not lost with it."""
-        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        lines = (self._rest + chunk).split(b"\n")
+        self._rest = lines.pop()
         for line in lines:
-            yield from self._line(line)
+            if line.startswith(b"data:"):  # not blank, no comment to keep the connection alive, no event name
+                self._framed = True
+                data = line[5:].strip()
+                if data == b"[DONE]":
+                    self.finished = True
+                else:
+                    yield from self._items(data)
+        if len(self._rest) > _LONGEST_LINE_BYTES:
+            raise ModelGarbled("A line of the stream does not end.")
 
     def close(self) -> Iterator[Piece | Usage]:
         """The connection has ended: what stood in its last line. Raises unless the reply had ended."""
@@ -50,38 +66,49 @@ class StreamParser:
             raise ModelDisconnected()
         raise ModelGarbled("The answer is not an event stream.")
 
-    def _line(self, line: bytes) -> list[Piece | Usage]:
-        if not line.startswith(b"data:"):
-            return []  # blank lines, comments that keep the connection alive, event names
-        self._framed = True
-        data = line[5:].strip()
-        if data == b"[DONE]":
-            self.finished = True
-            return []
+    def _items(self, data: bytes) -> Iterator[Piece | Usage]:
         try:
             event = from_json(data)
         except ValueError:
-            raise ModelGarbled("A line of the stream is not JSON.") from None
+            event = self._with_halves(data)
         if not isinstance(event, dict):
             raise ModelGarbled("A line of the stream is not an object.")
         if event.get("error"):
             raise StreamError(event["error"])
         try:
-            return self._event(event)
+            for choice in event.get("choices") or ():
+                delta = choice.get("delta") or {}
+                reasoning = delta.get("reasoning_content") or delta.get("reasoning")
+                if reasoning and isinstance(reasoning, str):
+                    yield from self._piece("reasoning", reasoning)
+                if (text := delta.get("content")) and isinstance(text, str):
+                    yield from self._piece("text", text)
+                if choice.get("finish_reason"):
+                    self.finished = True
+            if usage := event.get("usage"):
+                yield Usage.model_validate({k: v for k, v in usage.items() if v is not None})
         except (AttributeError, TypeError, ValueError):
             raise ModelGarbled("A piece of the stream is not a chat completion chunk.") from None
 
-    def _event(self, event: dict[str, Any]) -> list[Piece | Usage]:
-        items: list[Piece | Usage] = []
-        for choice in event.get("choices") or ():
-            delta = choice.get("delta") or {}
-            reasoning = delta.get("reasoning_content") or delta.get("reasoning")
-            if reasoning and isinstance(reasoning, str):
-                items.append(Piece("reasoning", reasoning))
-            if (text := delta.get("content")) and isinstance(text, str):
-                items.append(Piece("text", text))
-            self.finished = self.finished or bool(choice.get("finish_reason"))
-        self.started = self.started or bool(items)
-        if usage := event.get("usage"):
-            items.append(Usage.model_validate({k: v for k, v in usage.items() if v is not None}))
-        return items
+    def _piece(self, kind: DeltaKind, text: str) -> Iterator[Piece]:
+        if self._halves:
+            text = self._joined(kind, text)
+        if text:
+            self.started = True
+            yield Piece(kind, text)
+
+    def _with_halves(self, data: bytes) -> Any:
+        """What only `json` parses: it lets halves of characters be."""
+        with suppress(ValueError, RecursionError):
+            if _ESCAPED_HALF.search(data):
+                event = json.loads(data.decode())
+                self._halves = self._halves or {"text": "", "reasoning": ""}
+                return event
+        raise ModelGarbled("A line of the stream is not JSON.")
+
+    def _joined(self, kind: DeltaKind, text: str) -> str:
+        """The `text` after the half that was left before it, and without the one at its end. Raises
+        ValueError if a half remains."""
+        text = self._halves[kind] + text
+        self._halves[kind] = text[-1] if "\ud800" <= text[-1] <= "\udbff" else ""
+        return text.removesuffix(self._halves[kind]).encode("utf-16", "surrogatepass").decode("utf-16")

@@ -12,7 +12,7 @@ from .layout import Components
 from .pacing import MAX_STREAMS
 from .turn_handlers import TurnHandlers
 
-# Gradio's processing of a value sends it to a thread and back, which costs more than what a listener does. The
+# To process a value, Gradio sends it to a thread and back, which costs more than what a listener does. The
 # values are plain, and what a visitor sends is validated by `requests` and the core.
 _PLAIN_INPUTS: dict[str, Any] = {
     "preprocess": False,

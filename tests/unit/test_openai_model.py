@@ -1,17 +1,23 @@
 """OpenAIChatModel over real HTTP: what it yields, and which ModelError each failure becomes."""
 
 import asyncio
+import gzip
 import itertools
+import socket
 import ssl
+import subprocess
+import sys
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, aclosing
+import tracemalloc
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, aclosing, suppress
 from email.utils import formatdate
 from functools import partial
 
 import httpx2
 import openai
 import pytest
+import trustme
 
 from chat_core.errors import (
     ContextTooLong,
@@ -30,10 +36,12 @@ from chat_core.errors import (
 )
 from chat_core.messages import Sampling, Usage
 from chat_core.models import NoModel, OpenAIChatModel, Piece
+from chat_core.models.transport import SLICE_BYTES, HttpClient
 from tests.fake_openai import (
     CUT,
     DONE,
     KEEP_ALIVE,
+    KEYWORDS,
     RESET,
     STALL,
     Answer,
@@ -44,6 +52,8 @@ from tests.fake_openai import (
     event,
     failure,
     finish,
+    gzipped,
+    in_thread,
     paced,
     page,
     reasoning,
@@ -61,15 +71,16 @@ HEL = Piece("text", "Hel")
 MakeModel = Callable[..., OpenAIChatModel]
 
 
+AUTHORITY = trustme.CA()
 TLS = ssl.create_default_context()
+AUTHORITY.configure_trust(TLS)
 
 
 @pytest.fixture
 async def make_model(server: FakeOpenAI, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[MakeModel]:
     """OpenAIChatModel(**options), by default of `server` and without retries."""
     # Every client would read all the certificates anew, which takes longer than most of these tests.
-    client = partial(openai.DefaultAsyncHttpxClient, verify=TLS)
-    monkeypatch.setattr(openai, "DefaultAsyncHttpxClient", client)
+    monkeypatch.setattr("chat_core.models.openai.HttpClient", partial(HttpClient, verify=TLS))
     async with AsyncExitStack() as stack:
 
         def make(**options) -> OpenAIChatModel:
@@ -104,8 +115,8 @@ async def failed(model: OpenAIChatModel) -> tuple[ModelError, list[Piece | Usage
 
 def over(monkeypatch: pytest.MonkeyPatch, answer: Callable[[httpx2.Request], httpx2.Response]) -> None:
     """Lets every model made from now on talk to a function instead of a network."""
-    client = partial(openai.DefaultAsyncHttpxClient, transport=httpx2.MockTransport(answer))
-    monkeypatch.setattr(openai, "DefaultAsyncHttpxClient", client)
+    client = partial(HttpClient, transport=httpx2.MockTransport(answer))
+    monkeypatch.setattr("chat_core.models.openai.HttpClient", client)
 
 
 class Body(httpx2.AsyncByteStream):
@@ -133,6 +144,7 @@ async def test_the_request_asks_for_a_stream_with_usage(server, make_model):
     (request,) = server.requests
     assert (request.method, request.path) == ("POST", "/v1/chat/completions")
     assert request.headers["authorization"] == f"Bearer {KEY}"
+    assert request.headers["accept-encoding"] == "identity"
     assert request.body == {
         "model": "gpt-test",
         "messages": MESSAGES,
@@ -188,6 +200,40 @@ async def test_a_server_on_this_machine_is_not_asked_through_a_proxy(server, mak
     assert HEL in await read(make_model())
 
 
+@pytest.mark.parametrize(
+    ("scheme", "asked"),
+    [
+        ("http", ("POST", "http://provider.example/v1/chat/completions")),
+        ("https", ("CONNECT", "provider.example:443")),
+    ],
+)
+@pytest.mark.parametrize("variable", ["{}_PROXY", "ALL_PROXY"])
+@pytest.mark.filterwarnings("ignore:BasicAuth is", "ignore:The 'proxy_auth'")  # so the SDK uses aiohttp
+async def test_any_other_server_is_asked_through_the_proxy(
+    server, make_model, monkeypatch, scheme, asked, variable
+):
+    monkeypatch.setenv(variable.format(scheme.upper()), f"http://me:word@127.0.0.1:{server.port}")
+    await failed(make_model(base_url=f"{scheme}://provider.example/v1"))
+    (request,) = server.requests
+    assert (request.method, request.path) == asked
+    assert request.headers["proxy-authorization"] == "Basic bWU6d29yZA=="
+
+
+async def test_the_proxy_may_speak_socks(make_model, monkeypatch):
+    async def socks(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert await reader.readexactly(3) == b"\x05\x01\x00"
+        writer.write(b"\x05\x00")
+        assert await reader.readexactly(5 + 16 + 2) == b"\x05\x01\x00\x03\x10provider.example\x00\x50"
+        writer.write(b"\x05\x00\x00\x01" + bytes(6))
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n" + text("Hel") + DONE)
+        writer.close()
+
+    async with await asyncio.start_server(socks, "127.0.0.1", 0) as proxy:
+        monkeypatch.setenv("ALL_PROXY", f"socks5://127.0.0.1:{proxy.sockets[0].getsockname()[1]}")
+        assert await read(make_model(base_url="http://provider.example/v1")) == [HEL]
+
+
 async def test_no_model_says_that_none_is_set_up():
     with pytest.raises(ModelNotConfigured):
         await anext(NoModel().stream(MESSAGES, model="none", sampling=SAMPLING))
@@ -238,6 +284,39 @@ async def test_reasoning_is_told_from_text(server, make_model, key):
 async def test_what_says_nothing_is_passed_over(server, make_model, nothing):
     server.answers.append(stream(nothing, text("Hel"), nothing, finish(), DONE))
     assert await read(make_model()) == [HEL]
+
+
+def escaped(*pieces: str, key: str = "content") -> bytes:
+    """Pieces as they are written between the quotes of JSON."""
+    return b"".join(event(f'{{"choices": [{{"delta": {{"{key}": "{piece}"}}}}]}}') for piece in pieces)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "said"),
+    [
+        pytest.param([r"\ud83d", r"\ude00"], ["😀"], id="alone"),
+        pytest.param([r"a\ud83d", r"\ude00b"], ["a", "😀b"], id="among others"),
+        pytest.param([r"\uD83D", "", r"\uDE00"], ["😀"], id="with nothing between"),
+        pytest.param([r"\ud83d\ude00\ud83d", r"\ude00"], ["😀", "😀"], id="after a whole one"),
+        pytest.param([r"a\ud83d", r"\ude00\ud83d", r"\ude00b"], ["a", "😀", "😀b"], id="twice"),
+        pytest.param([r"a\ud83d"], ["a"], id="without the other half at the end"),
+    ],
+)
+@pytest.mark.parametrize("key", ["content", "reasoning"])
+async def test_halves_of_a_character_are_joined(server, make_model, pieces, said, key):
+    server.answers.append(stream(escaped(*pieces, key=key), finish(), DONE))
+    assert [piece.text for piece in await read(make_model())] == said
+
+
+async def test_a_half_in_the_reasoning_does_not_belong_to_the_text(server, make_model):
+    halves = escaped(r"Hm\ud83d", key="reasoning") + escaped("Hel")
+    server.answers.append(stream(halves, finish(), DONE))
+    assert await read(make_model()) == [Piece("reasoning", "Hm"), HEL]
+
+
+async def test_a_compressed_reply_is_unpacked_though_none_was_asked_for(server, make_model):
+    server.answers.append(gzipped(text("Hel"), text("lo"), finish(), DONE))
+    assert await read(make_model()) == [HEL, Piece("text", "lo")]
 
 
 async def test_counts_that_the_provider_leaves_out_are_zero(server, make_model):
@@ -302,6 +381,77 @@ async def test_a_whole_reply_leaves_its_connection_for_the_next_one(server, make
     await read(model)
     await read(model)
     assert [request.connection for request in server.requests] == [1, 1]
+
+
+# What a token costs: counted, for a count is the same on every machine
+
+
+async def calls_per_token(reply_of: Callable[[int], Awaitable[object]]) -> float:
+    """Calls of Python functions, and returns into generators, that each further token takes."""
+
+    async def calls(tokens: int) -> int:
+        count = 0
+
+        def count_calls(frame: object, event: str, argument: object) -> None:
+            nonlocal count
+            count += event == "call"
+
+        sys.setprofile(count_calls)
+        try:
+            await reply_of(tokens)
+        finally:
+            sys.setprofile(None)
+        return count
+
+    await calls(1)  # the first one does more
+    return (await calls(300) - await calls(100)) / 200
+
+
+async def test_a_token_takes_few_calls_of_our_own(make_model, monkeypatch):
+    async def reply_of(tokens: int) -> None:
+        over(monkeypatch, lambda request: httpx2.Response(200, stream=Body(*[text("Hel")] * tokens, DONE)))
+        await read(make_model())
+
+    assert await calls_per_token(reply_of) <= 20
+
+
+async def test_a_token_takes_few_calls_from_the_socket_on(make_model):
+    with in_thread() as server:
+        model = make_model(base_url=server.base_url)
+
+        async def reply_of(tokens: int) -> None:
+            server.answers.append(stream(*paced([text("Hel")] * tokens, 500), DONE))
+            await read(model)
+
+        assert await calls_per_token(reply_of) <= 90
+
+
+FIRST_REPLY = """
+import asyncio, sys
+from contextlib import AsyncExitStack
+from chat_core.messages import Sampling
+from chat_core.models import ModelCatalog, ProviderConfig
+
+async def main():
+    async with AsyncExitStack() as stack:
+        catalog = ModelCatalog(ProviderConfig(base_url=sys.argv[1], api_key="", models=("gpt-test",)))
+        await catalog.open(stack)
+        loaded = {*sys.modules}
+        messages = [{"role": "user", "content": "Hello"}]
+        async for item in catalog.model.stream(messages, model="gpt-test", sampling=Sampling()):
+            pass
+        print(*{*sys.modules} - loaded)
+
+asyncio.run(main())
+"""
+
+
+def test_the_first_reply_loads_no_more_modules():
+    with in_thread() as server:
+        command = [sys.executable, "-c", FIRST_REPLY, server.base_url]
+        done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+        assert len(server.requests) == 1
+    assert done.stdout.split() == []
 
 
 # Failures before the reply
@@ -400,6 +550,45 @@ async def test_nobody_listening_means_unreachable(make_model):
 async def test_a_server_that_hangs_up_without_an_answer_is_unreachable(server, make_model):
     server.answers.append(Answer([CUT], status=0))
     problem, _ = await failed(make_model())
+    assert type(problem) is ModelUnreachable
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(Answer([b"SSH-2.0\r\n"], status=0, chunked=False), id="another protocol"),
+        pytest.param(Answer([], headers={"no colon\r\n\r\n": ""}), id="a header that is none"),
+        pytest.param(Answer([], headers={"x": "x" * 2**20}), id="an endless header"),
+        pytest.param(Answer([], status=307, headers={"location": "ftp://x/"}), id="a redirection elsewhere"),
+        pytest.param(Answer([], status=307, headers={"location": "http://[/"}), id="a redirection nowhere"),
+        pytest.param(
+            Answer([], status=307, headers={"location": "/v1/chat/completions"}),
+            id="a redirection in circles",
+        ),
+    ],
+)
+async def test_what_answers_in_no_sensible_way_is_unreachable(server, make_model, answer):
+    server.otherwise = lambda request: answer
+    problem, _ = await failed(make_model())
+    assert type(problem) is ModelUnreachable
+
+
+async def test_a_name_that_is_unknown_is_unreachable(make_model, monkeypatch):
+    async def unknown(*_: object, **__: object) -> list:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", unknown)
+    problem, _ = await failed(make_model(base_url="http://provider.example/v1"))
+    assert type(problem) is ModelUnreachable
+
+
+async def test_a_name_that_is_looked_up_for_too_long_is_unreachable(make_model, monkeypatch):
+    async def lost(*_: object, **__: object) -> list:
+        return await asyncio.get_running_loop().create_future()
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", lost)
+    monkeypatch.setattr("chat_core.models.openai._CONNECT_SECONDS", 0.05)
+    problem, _ = await failed(make_model(base_url="http://provider.example/v1"))
     assert type(problem) is ModelUnreachable
 
 
@@ -567,7 +756,12 @@ async def test_a_connection_lost_before_the_first_token_was_not_unreachable(serv
         pytest.param(event('{"usage": {"prompt_tokens": "many"}}'), id="the usage is no count"),
         pytest.param(event('{"usage": {"prompt_tokens": 1%s}}' % ("0" * 5000)), id="an endless number"),
         pytest.param(event("[" * 5000), id="an endless list"),
-        pytest.param(event(r'{"choices": [{"delta": {"content": "\ud83c"}}]}'), id="half a character"),
+        pytest.param(escaped(r"\ud83c", "x"), id="half a character"),
+        pytest.param(escaped(r"\udf88"), id="the other half of a character"),
+        pytest.param(escaped(r"\ud83cx"), id="half a character in the middle"),
+        pytest.param(escaped(r"\ud83c", r"\ud83c", r"\udf88"), id="half a character twice"),
+        pytest.param(event(r'{"\ud83c": %s' % ("[" * 5000)), id="half a character and an endless list"),
+        pytest.param(event(r'{"\ud83c": 1%s' % ("0" * 5000)), id="half a character and an endless number"),
         pytest.param(b'data: {"choices": [{"delta": {"content": "\xff"}}]}\n\n', id="not UTF-8"),
     ],
 )
@@ -599,6 +793,58 @@ async def test_a_body_that_does_not_decompress_is_garbled(server, make_model):
     assert type(problem) is ModelGarbled
 
 
+# Floods
+
+
+@pytest.mark.parametrize(
+    "flood",
+    [
+        pytest.param(lambda: KEYWORDS["endless"]([text("Hel")]), id="a line without end"),
+        pytest.param(lambda: KEYWORDS["bomb"]([text("Hel")]), id="blank lines, compressed"),
+        pytest.param(lambda: gzipped(text("Hel"), b"data: ", b"x" * 2**24), id="a line, compressed"),
+    ],
+)
+async def test_a_flood_garbles_the_reply_and_keeps_what_came(server, make_model, flood):
+    server.answers.append(flood())
+    problem, got = await failed(make_model())
+    assert (type(problem), got) == (ModelGarbled, [HEL])
+
+
+async def test_a_line_may_be_as_long_as_a_picture(server, make_model):
+    server.answers.append(stream(event({"picture": "x" * 1_000_000}), text("Hel"), DONE))
+    assert await read(make_model()) == [HEL]
+
+
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+async def test_of_an_error_only_the_beginning_is_read(server, make_model, encoding):
+    body = [b"Why. "] + [b" " * 2**20] * 64
+    if encoding == "gzip":
+        body = [gzip.compress(b"".join(body))]
+    server.answers.append(Answer(body, 401, {"content-encoding": encoding}))
+    tracemalloc.start()
+    problem, _ = await failed(make_model())
+    assert tracemalloc.get_traced_memory()[1] < 2**25
+    tracemalloc.stop()
+    assert (type(problem), problem.reason) == (ModelAuthFailed, "Why.")
+
+
+async def test_others_have_their_turn_within_a_flood(make_model, monkeypatch):
+    slices = [b"\n" * SLICE_BYTES] * 50
+    over(monkeypatch, lambda request: httpx2.Response(200, stream=Body(*slices, text("Hel"), DONE)))
+    turns = 0
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    other = asyncio.create_task(take_turns())
+    await read(make_model())
+    other.cancel()
+    assert turns > len(slices)
+
+
 # Errors in the stream
 
 
@@ -627,6 +873,12 @@ async def test_an_error_in_the_stream_may_be_a_mere_string(server, make_model):
     server.answers.append(stream(event({"error": "Because."})))
     problem, _ = await failed(make_model())
     assert (type(problem), problem.reason) == (ModelServerFailed, "Because.")
+
+
+async def test_half_a_character_in_a_reason_is_replaced(server, make_model):
+    server.answers.append(page(r'{"error": {"message": "Bad \ud83d"}}', 400, "application/json"))
+    problem, _ = await failed(make_model())
+    assert problem.reason == "Bad ?"
 
 
 # Letting go
@@ -676,6 +928,67 @@ async def test_the_readers_own_time_out_is_not_the_models(server, make_model):
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.1):
             await read(make_model())
+
+
+# Over TLS
+
+
+def certified(name: str) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    AUTHORITY.issue_cert(name).configure_cert(context)
+    return context
+
+
+async def test_replies_come_over_tls_on_one_connection(make_model):
+    async with FakeOpenAI(tls=certified("127.0.0.1")) as server:
+        model = make_model(base_url=server.base_url)
+        assert await read(model) == await read(model)
+    assert [request.connection for request in server.requests] == [1, 1]
+
+
+@pytest.mark.parametrize("ending", [CUT, RESET])
+async def test_a_reply_that_is_cut_off_over_tls_keeps_what_came(make_model, ending):
+    received = asyncio.Event()
+    got = []
+    async with FakeOpenAI(tls=certified("127.0.0.1")) as server:
+        server.answers.append(stream(text("Hel"), received, ending))
+        with pytest.raises(ModelDisconnected):
+            await read(make_model(base_url=server.base_url), got, received)
+    assert got == [HEL]
+
+
+async def test_a_server_that_is_certified_by_another_name_is_unreachable(make_model):
+    async with FakeOpenAI(tls=certified("provider.example")) as server:
+        problem, _ = await failed(make_model(base_url=server.base_url))
+    assert type(problem) is ModelUnreachable
+
+
+async def test_a_server_that_speaks_no_tls_is_unreachable(make_model):
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        problem, _ = await failed(make_model(base_url=f"https://127.0.0.1:{port}/v1"))
+    assert type(problem) is ModelUnreachable
+
+
+async def test_a_server_that_only_sends_feels_the_connection_close(make_model):
+    def send_on(listener: socket.socket) -> None:
+        with certified("127.0.0.1").wrap_socket(listener.accept()[0], server_side=True) as connection:
+            connection.recv(2**16)
+            connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            with suppress(OSError):
+                while True:
+                    connection.sendall(text("Hel"))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = asyncio.create_task(asyncio.to_thread(send_on, listener))
+        model = make_model(base_url=f"https://127.0.0.1:{listener.getsockname()[1]}/v1")
+        async with aclosing(model.stream(MESSAGES, model="gpt-test", sampling=SAMPLING)) as items:
+            assert await anext(items) == HEL
+        await asyncio.wait_for(server, 1)
 
 
 # The border: nothing but a ModelError leaves the stream

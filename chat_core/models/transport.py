@@ -1,0 +1,146 @@
+"""HttpClient: the HTTP client beneath the SDK, and what is done to responses before the SDK reads them."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any, cast
+
+import aiohttp
+import httpx2
+import openai
+
+from .failures import retry_after
+
+# A server on this machine is never behind a proxy, whatever HTTP_PROXY says and NO_PROXY forgets.
+_NO_PROXY = {f"all://{host}": None for host in ("localhost", "127.0.0.1", "[::1]")}
+
+# A server that wants a pause longer than this is answered with an error that tells the person how long.
+_LONGEST_WAIT_SECONDS = 3.0
+
+# How much is read of a body that is no reply: who says more has no reason to give.
+_REASON_BYTES = 2**16
+
+# How much one read of a compressed body may unpack to.
+_UNPACKED_BYTES = 2**21
+
+# What is read in one go; so does the SDK slice a body that is not compressed.
+SLICE_BYTES = 2**14
+
+
+class HttpClient(openai.DefaultAioHttpClient):
+    """The SDK's own client over aiohttp: a token read by it takes a fraction of the time it takes httpx.
+
+    It adds what the SDK's lacks: SOCKS proxies, an error of httpx2 for each failure, connections that are
+    closed at once, and bounds to what a body unpacks to.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        hooks = {"response": [_no_long_wait, _bounded]}
+        super().__init__(event_hooks=hooks, mounts=_NO_PROXY, **options)
+
+    async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
+        try:
+            return await super().send(request, **options)
+        except (httpx2.RequestError, openai.OpenAIError):
+            raise
+        except Exception as error:  # aiohttp's, socksio's, of the look-up of a name, ...
+            raise httpx2.TransportError(str(error)) from error
+
+    def _init_transport(self, *args: Any, **options: Any) -> httpx2.AsyncBaseTransport:
+        return _with_own_session(super()._init_transport(*args, **options))
+
+    def _init_proxy_transport(
+        self, proxy: httpx2.Proxy, *args: Any, **options: Any
+    ) -> httpx2.AsyncBaseTransport:
+        if proxy.url.scheme.startswith("socks"):
+            return httpx2.AsyncClient._init_proxy_transport(self, proxy, *args, **options)
+        return _with_own_session(super()._init_proxy_transport(proxy, *args, **options))
+
+
+def _with_own_session(transport: Any) -> httpx2.AsyncBaseTransport:
+    def session() -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                ssl=transport.ssl_context,
+                limit=transport.limits.max_connections,
+                keepalive_timeout=transport.limits.keepalive_expiry,
+            ),
+            response_class=_Response,
+            cookie_jar=aiohttp.DummyCookieJar(),  # they are httpx2's business
+            max_field_size=2**16,  # a policy that a portal's page comes with may be long
+        )
+
+    transport.client = session  # called within the loop, at the first request
+    return cast(httpx2.AsyncBaseTransport, transport)
+
+
+class _Response(aiohttp.ClientResponse):
+    """One that is given up before its end breaks the connection off. To close a TLS connection in good order
+    uvloop waits, up to half a minute, until a server that goes on sending has read of it."""
+
+    def release(self) -> Any:
+        self._break_off()
+        return super().release()
+
+    def close(self) -> None:
+        self._break_off()
+        super().close()
+
+    def _break_off(self) -> None:
+        # At the end of a response its connection has been handed back already.
+        if self.connection and self.connection.transport:
+            self.connection.transport.abort()
+
+
+async def _no_long_wait(response: httpx2.Response) -> None:
+    wait = retry_after(response.headers)
+    if wait is not None and wait > _LONGEST_WAIT_SECONDS:
+        response.headers["x-should-retry"] = "false"  # the header by which the client lets itself be told
+
+
+async def _bounded(response: httpx2.Response) -> None:
+    """A compressed body, which nobody asked for, is unpacked here, and of an error only the beginning is
+    read; the SDK would read it all at once."""
+    if response.is_success and "content-encoding" not in response.headers:
+        return
+    packed = httpx2.Response(response.status_code, headers=response.headers, stream=response.stream)
+    parts = _unpacked(packed)
+    response.stream = _Body(packed, parts if response.is_success else _beginning(parts))
+    response.headers.pop("content-encoding", None)
+
+
+class _Body(httpx2.AsyncByteStream):
+    """The `parts` of what was `packed`."""
+
+    def __init__(self, packed: httpx2.Response, parts: AsyncGenerator[bytes, None]) -> None:
+        self._packed = packed
+        self._parts = parts
+
+    def __aiter__(self) -> AsyncGenerator[bytes, None]:
+        return self._parts
+
+    async def aclose(self) -> None:
+        await self._packed.aclose()
+
+
+async def _unpacked(packed: httpx2.Response) -> AsyncGenerator[bytes, None]:
+    """In slices. Raises DecodingError if one read unpacks to too much."""
+    received = unpacked = 0
+    async with aclosing(packed.aiter_bytes()) as parts:  # which come in slices too, of a megabyte
+        async for part in parts:
+            if received != packed.num_bytes_downloaded:
+                received, unpacked = packed.num_bytes_downloaded, 0
+            unpacked += len(part)
+            if unpacked > _UNPACKED_BYTES:
+                raise httpx2.DecodingError("A compressed body unpacks to too much.")
+            for start in range(0, len(part), SLICE_BYTES):
+                yield part[start : start + SLICE_BYTES]
+
+
+async def _beginning(parts: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    left = _REASON_BYTES
+    async with aclosing(parts):
+        async for part in parts:
+            yield part[:left]
+            left -= len(part)
+            if left <= 0:
+                return
