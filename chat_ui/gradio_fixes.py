@@ -5,10 +5,12 @@ no longer there, or is no longer needed.
 """
 
 import time
+from collections.abc import Callable
 from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
+import fastapi.dependencies.utils
 import gradio as gr
 import gradio.queueing
 import gradio.utils
@@ -36,6 +38,7 @@ def apply(demo: gr.Blocks) -> None:
     look_less_often(demo._queue)
     serve_avatars_once(demo)
     hand_values_over(demo)
+    check_logins_at_once()
 
 
 _init = SessionState.__init__
@@ -105,7 +108,7 @@ def _without_what_nobody_reads(self: ProcessGeneratingMessage, **options: Any) -
     """
     if not self.success:
         return _dump(self, **options)
-    read = ("data", "is_generating", "render_config", "changed_state_ids")
+    read = ("data", "render_config", "changed_state_ids")
     output = {name: value for name, value in self.output.items() if name in read and value}
     return {"msg": self.msg, "event_id": self.event_id, "output": output, "success": True}
 
@@ -154,6 +157,16 @@ def serve_avatars_once(demo: gr.Blocks) -> None:
     for block in demo.blocks.values():
         if isinstance(block, gr.Chatbot):
             block.constructor_args["avatar_images"] = block.avatar_images
+
+
+def check_logins_at_once() -> None:
+    """`routes.py`, `login_check`: looks at a dictionary, and because it is no coroutine FastAPI sends it to a
+    thread and back, with every request. The app has no other such dependency."""
+
+    async def call(function: Callable[..., Any], *args: Any, **named: Any) -> Any:
+        return function(*args, **named)
+
+    vars(fastapi.dependencies.utils)["run_in_threadpool"] = call
 
 
 def hand_values_over(demo: gr.Blocks) -> None:

@@ -1,5 +1,6 @@
 """The FastAPI app: the service's life, the health check, and the mounted page."""
 
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -125,6 +126,9 @@ def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with service:
+            # What is there now stays: to look through it again and again would stop everybody for a moment.
+            gc.collect()
+            gc.freeze()
             yield
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)

@@ -23,7 +23,7 @@ _SHORTEST_REASONING_SECONDS = 0.1
 class Frame(NamedTuple):
     """Values of these components; all but the Chatbot change only with the last frame."""
 
-    chatbot: list[view.Bubble]
+    chatbot: Any
     activity: Any = UNCHANGED
     sessions: Any = UNCHANGED
     tab: Any = UNCHANGED
@@ -47,7 +47,10 @@ class Follower:
                 async for event in events:
                     if isinstance(event, TurnEnd):
                         partial = above + reply.bubbles(running=False)
-                        yield await self._last_frame(visitor, tab, event, partial)
+                        last = await self._last_frame(visitor, tab, event, partial)
+                        yield last
+                        # Gradio sends the latest values once more when a stream ends: not the large ones.
+                        yield last._replace(chatbot=UNCHANGED, sessions=UNCHANGED)
                         return
                     reply.add(event)
                     yield Frame(above + reply.bubbles())

@@ -110,7 +110,8 @@ class Renderer:
             "chatbot": properties(
                 value=view.conversation(history, language, names),
                 feedback_value=view.feedback(history, language, names),
-                **view.greeting(answering, language),
+                # Seen only in an empty conversation.
+                **({} if history.items else view.greeting(answering, language)),
             ),
             "search": "",
             "sessions": self.render_session_list(visitor, sessions or [], tab.session_id),

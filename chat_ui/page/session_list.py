@@ -31,7 +31,11 @@ def session_list(
     shown = "".join(
         f"<h2>{escape(t(language, key))}</h2><ul>{''.join(entries)}</ul>" for key, entries in groups.items()
     )
-    return f'<nav aria-label="{escape(t(language, "conversations"))}">{shown}</nav>'
+    # What is asked before an action; the page fills the title in.
+    label, rename, delete = (
+        escape(t(language, key, title="{title}")) for key in ("conversations", "rename_ask", "delete_confirm")
+    )
+    return f'<nav aria-label="{label}" data-ask-rename="{rename}" data-ask-delete="{delete}">{shown}</nav>'
 
 
 _AGES = (("today", 0), ("yesterday", 1), ("last_7_days", 7), ("older", float("inf")))
@@ -47,11 +51,9 @@ def _session_entry(session: Session, open_id: str, language: Language, now: floa
     facts = escape(f"{title}\n{_expiry(session, language, now)}".strip())
     current = ' aria-current="page"' if session.id == open_id else ""
     running = f'<i class="dot" title="{escape(t(language, "running"))}"></i>' if session.running else ""
-    question = {"rename": t(language, "rename_ask"), "delete": t(language, "delete_confirm", title=title)}
     buttons = "".join(
-        f'<button type="button" data-action="{action}" data-ask="{escape(question.get(action, ""))}" '
-        f'title="{escape(t(language, action))}" aria-label="{escape(t(language, action))}: '
-        f'{escape(title)}">{icon}</button>'
+        f'<button type="button" data-action="{action}" title="{escape(t(language, action))}" '
+        f'aria-label="{escape(t(language, action))}: {escape(title)}">{icon}</button>'
         for action, icon in (("unpin" if session.pinned else "pin", "📌"), ("rename", "✏️"), ("delete", "🗑️"))
     )
     return (

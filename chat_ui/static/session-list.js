@@ -5,16 +5,17 @@ import { find } from "./dom.js";
 const GRADIO_EVENTS = { open: "select", rename: "edit", delete: "delete", pin: "like", unpin: "like" };
 
 // What the server is told; nothing if the person thought better of it.
-function chosen({ action, ask }, { session, title }) {
+function chosen({ action }, { session, title }, { askRename, askDelete }) {
   const data = { session_id: session, pinned: action === "pin" };
-  if (action === "delete" && !confirm(ask)) return null;
-  if (action === "rename" && !(data.title = prompt(ask, title)?.trim())) return null;
+  if (action === "delete" && !confirm(askDelete.replace("{title}", () => title))) return null;
+  if (action === "rename" && !(data.title = prompt(askRename, title)?.trim())) return null;
   return data;
 }
 
 function clicked({ target }) {
   const button = target.closest("[data-action]");
-  const data = button && chosen(button.dataset, button.closest("[data-session]").dataset);
+  const data =
+    button && chosen(button.dataset, button.closest("[data-session]").dataset, button.closest("nav").dataset);
   if (!data) return;
   const detail = { event: GRADIO_EVENTS[button.dataset.action], data };
   button.dispatchEvent(new CustomEvent("choose", { detail, bubbles: true }));

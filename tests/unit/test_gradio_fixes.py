@@ -11,6 +11,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import anyio.to_thread
+import fastapi.dependencies.utils
 import gradio as gr
 import gradio.queueing
 import gradio.utils
@@ -59,6 +61,11 @@ def page() -> gr.Blocks:
 
         plain = {"__type__": "update", "choices": [["blue", "blue"]], "value": "blue"}
         button.click(lambda: plain, [], [colour], api_name="plain", postprocess=False)
+
+        async def double(number: int) -> int:
+            return 2 * number
+
+        gr.api(double, api_name="double")
 
         @gr.render(triggers=[button.click])
         def made() -> None:
@@ -129,6 +136,7 @@ async def demo(monkeypatch: pytest.MonkeyPatch, fixed: bool) -> gr.Blocks:
         (Blocks, "postprocess_data"),
         (gradio.utils, "MatplotlibBackendMananger"),
         (gradio.queueing, "run_sync"),
+        (fastapi.dependencies.utils, "run_in_threadpool"),
         (ProcessGeneratingMessage, "model_dump"),
         (Request, "is_disconnected"),
     ):
@@ -155,6 +163,7 @@ def done(demo: gr.Blocks, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     describe = staticmethod(noting("described", BlocksConfig.config_for_block))
     monkeypatch.setattr(BlocksConfig, "config_for_block", describe)
     monkeypatch.setattr(Block, "__init__", noting("built", Block.__init__))
+    monkeypatch.setattr(anyio.to_thread, "run_sync", noting("thread", anyio.to_thread.run_sync))
     resource = "move_resource_to_block_cache"
     monkeypatch.setattr(Block, resource, noting("looked up", getattr(Block, resource)))
     monkeypatch.setattr(Queue, "_get_df", staticmethod(noting("table", Queue._get_df)))
@@ -195,6 +204,15 @@ async def test_no_table_is_made_of_the_events_that_ended(
         await tab.output("hello")
         await tab.output("hello")  # the table is made after the answer
         assert (done["table"] == 0) == fixed
+
+
+async def test_a_call_of_an_endpoint_needs_no_thread(
+    demo: gr.Blocks, fixed: bool, done: Counter[str]
+) -> None:
+    async with served(demo) as open_tab:
+        done.clear()
+        assert await open_tab().values("double", 2) == [4]
+        assert (done["thread"] == 0) == fixed
 
 
 async def test_avatars_are_looked_up_once(demo: gr.Blocks, fixed: bool, done: Counter[str]) -> None:
@@ -280,8 +298,7 @@ async def test_a_frame_carries_what_is_read_of_it(demo: gr.Blocks, fixed: bool) 
     async with served(demo) as open_tab:
         heard = await open_tab()._heard("stream")
         frames = [output for kind, output in heard if kind == "process_generating"]
-        assert all(set(frame) >= {"data", "is_generating"} for frame in frames)
-        assert all((set(frame) == {"data", "is_generating"}) == fixed for frame in frames)
+        assert all((set(frame) == {"data"}) == fixed for frame in frames)
 
 
 async def test_a_stream_asks_now_and_then_whether_its_reader_has_gone(

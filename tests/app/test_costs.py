@@ -1,0 +1,82 @@
+"""What a turn on the page costs, counted: the figures that the benchmarks measure come from these."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+from redis.asyncio import Redis
+
+from benchmarks.page_client import Page, Tab
+from chat_core import ChatMessage
+from tests.fake_openai import DONE, FakeOpenAI, finish, paced, stream, text
+from tests.running import RunningApp
+
+TOKENS, RATE = 90, 30
+
+
+@pytest.fixture
+async def store(app: RunningApp, app_directory: Path) -> AsyncIterator[Redis]:
+    """What the app keeps its conversations in."""
+    async with Redis(
+        unix_socket_path=str(app_directory / "data/valkey.sock"), decode_responses=True
+    ) as redis:
+        yield redis
+
+
+@pytest.fixture
+async def tab(app: RunningApp) -> AsyncIterator[Tab]:
+    """A tab in which something was said."""
+    async with aiohttp.ClientSession() as http:
+        page = await Page.get(http, app.url)
+        async with Tab(page, http) as tab:
+            await tab.load()
+            await tab.send("Hello")
+            yield tab
+
+
+async def test_a_stream_is_a_few_small_frames_a_second(tab: Tab, provider: FakeOpenAI) -> None:
+    words = [text(f"w{number:03} ") for number in range(TOKENS)]
+    provider.answers.append(stream(*paced(words, RATE), finish(), DONE))
+    frames, size = tab.received.frames, tab.received.bytes
+    await tab.send("Tell me much")
+    frames, size = tab.received.frames - frames, tab.received.bytes - size
+    assert TOKENS / RATE * 4 <= frames <= TOKENS / RATE * 5 + 5
+    # A frame has less than 200 bytes beside its text; Send and the end have the rest.
+    assert size < 5_500 + frames * 240
+
+
+async def test_a_turn_takes_few_commands_and_no_connections_of_its_own(tab: Tab, store: Redis) -> None:
+    before = await counts(store)
+    for _ in range(3):
+        await tab.send("One token")
+    commands, connections, _ = (now - then for now, then in zip(await counts(store), before, strict=True))
+    # Sent by the app; those that its scripts run are counted too.
+    assert commands / 3 <= 110
+    assert connections <= 2
+
+
+async def test_a_turn_reads_no_more_of_a_long_history(tab: Tab, store: Redis) -> None:
+    async def read_by_a_turn() -> int:
+        before = await counts(store)
+        await tab.send("One token")
+        return (await counts(store))[2] - before[2]
+
+    short = await read_by_a_turn()
+    (messages,) = [key async for key in store.scan_iter("*:messages") if await is_of(tab, key)]
+    old = ChatMessage(id="m", role="user", content="x" * 200, timestamp=1.0).to_json()
+    await store.lpush(messages, *[old] * 1000)
+    assert await read_by_a_turn() < 4 * short
+
+
+async def counts(store: Redis) -> tuple[int, int, int]:
+    """Commands, connections, and bytes that were read, until now."""
+    stats = await store.info("stats")
+    names = ("total_commands_processed", "total_connections_received", "total_net_output_bytes")
+    return tuple(int(stats[name]) for name in names)  # type: ignore[return-value]
+
+
+async def is_of(tab: Tab, key: str) -> bool:
+    """Whether the key belongs to the conversation that the tab shows."""
+    state = tab.values[tab.page.component(elem_id="tab-state")]
+    return str(state["session_id"]) in key
