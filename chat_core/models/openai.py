@@ -1,4 +1,4 @@
-"""OpenAIChatModel: a model over an OpenAI-compatible server. The only importer of openai."""
+"""OpenAIChatModel: a model over an OpenAI-compatible server."""
 
 import asyncio
 import ssl

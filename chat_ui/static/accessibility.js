@@ -24,7 +24,8 @@ function flattenButtons() {
 
 // The HTML of what a person wrote is read out, and the field of an edit has no name.
 function nameTexts() {
-  for (const bubble of findAll('#chatbot [data-testid=user][aria-label*="<"]')) bubble.removeAttribute("aria-label");
+  for (const bubble of findAll('#chatbot [data-testid=user][aria-label*="<"]'))
+    bubble.removeAttribute("aria-label");
   for (const field of findAll("#chatbot textarea")) field.ariaLabel = messageBox().placeholder;
 }
 

@@ -383,6 +383,37 @@ async def test_a_whole_reply_leaves_its_connection_for_the_next_one(server, make
     assert [request.connection for request in server.requests] == [1, 1]
 
 
+# What is there before the first reply
+
+
+FIRST_REPLY = """
+import asyncio, sys
+from contextlib import AsyncExitStack
+from chat_core.messages import Sampling
+from chat_core.models import ModelCatalog, ProviderConfig
+
+async def main():
+    async with AsyncExitStack() as stack:
+        catalog = ModelCatalog(ProviderConfig(base_url=sys.argv[1], api_key="", models=("gpt-test",)))
+        await catalog.open(stack)
+        loaded = {*sys.modules}
+        messages = [{"role": "user", "content": "Hello"}]
+        async for item in catalog.model.stream(messages, model="gpt-test", sampling=Sampling()):
+            pass
+        print(*{*sys.modules} - loaded)
+
+asyncio.run(main())
+"""
+
+
+def test_the_first_reply_loads_no_more_modules():
+    with in_thread() as server:
+        command = [sys.executable, "-c", FIRST_REPLY, server.base_url]
+        done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+        assert len(server.requests) == 1
+    assert done.stdout.split() == []
+
+
 # What a token costs: counted, for a count is the same on every machine
 
 
@@ -424,34 +455,6 @@ async def test_a_token_takes_few_calls_from_the_socket_on(make_model):
             await read(model)
 
         assert await calls_per_token(reply_of) <= 90
-
-
-FIRST_REPLY = """
-import asyncio, sys
-from contextlib import AsyncExitStack
-from chat_core.messages import Sampling
-from chat_core.models import ModelCatalog, ProviderConfig
-
-async def main():
-    async with AsyncExitStack() as stack:
-        catalog = ModelCatalog(ProviderConfig(base_url=sys.argv[1], api_key="", models=("gpt-test",)))
-        await catalog.open(stack)
-        loaded = {*sys.modules}
-        messages = [{"role": "user", "content": "Hello"}]
-        async for item in catalog.model.stream(messages, model="gpt-test", sampling=Sampling()):
-            pass
-        print(*{*sys.modules} - loaded)
-
-asyncio.run(main())
-"""
-
-
-def test_the_first_reply_loads_no_more_modules():
-    with in_thread() as server:
-        command = [sys.executable, "-c", FIRST_REPLY, server.base_url]
-        done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
-        assert len(server.requests) == 1
-    assert done.stdout.split() == []
 
 
 # Failures before the reply
