@@ -36,7 +36,6 @@ def apply(demo: gr.Blocks) -> None:
     leave_matplotlib()
     keep_no_statistics(demo._queue)
     look_less_often(demo._queue)
-    serve_avatars_once(demo)
     hand_values_over(demo)
     check_logins_at_once()
 
@@ -149,14 +148,6 @@ def look_less_often(queue: Queue) -> None:
     a second, and for progress, which nothing here reports, a hundred times: 4 % of a core for nobody."""
     queue.sleep_when_free = 0.025
     queue.progress_update_sleep_when_free = 1.0
-
-
-def serve_avatars_once(demo: gr.Blocks) -> None:
-    """`blocks.py`, `Block.serve_static_file`: whenever a Chatbot is updated, which builds it anew, the paths
-    of its avatars are looked up and checked again. What was found at first is taken as it is."""
-    for block in demo.blocks.values():
-        if isinstance(block, gr.Chatbot):
-            block.constructor_args["avatar_images"] = block.avatar_images
 
 
 def check_logins_at_once() -> None:

@@ -170,7 +170,6 @@ def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
         max_file_size="10mb",
         pwa=True,
         favicon_path=PICTURES / "icon.svg",
-        allowed_paths=[str(PICTURES)],
         footer_links=["api"],
         i18n=I18N,
         theme=build_theme(),

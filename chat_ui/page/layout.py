@@ -81,6 +81,8 @@ class Components:
 
 def build(service: ChatService) -> Components:
     """Lays the page out inside the current Blocks."""
+    # Served where they are: copies would be deleted when another app of Gradio's on this machine ends.
+    gr.set_static_paths([PICTURES])
     return Components(**_sidebar(), **_header(service), **_conversation(), **_drawer(), **_hidden())
 
 

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import anyio.to_thread
@@ -27,7 +26,6 @@ from starlette.requests import Request
 
 from chat_ui import gradio_fixes
 
-PICTURE = Path(gradio_fixes.__file__).parent / "static" / "pictures" / "user.svg"
 SKIP = gr.skip()
 
 
@@ -37,7 +35,7 @@ def page() -> gr.Blocks:
         total = gr.State(0)
         colour = gr.Dropdown(["red", "green"], value="red")
         button, word = gr.Button("Go"), gr.Textbox()
-        chatbot = gr.Chatbot(avatar_images=(PICTURE, PICTURE))
+        chatbot = gr.Chatbot()
 
         async def frames() -> AsyncIterator[str]:
             for text in ("a", "a b", "a b c"):
@@ -53,7 +51,6 @@ def page() -> gr.Blocks:
             "paint": (lambda: gr.Dropdown(choices=["blue"], value="blue"), [], [colour]),
             "choose": (lambda choice: choice, [colour], [word]),
             "hide": (lambda: gr.Button(visible=False), [], [button]),
-            "greet": (lambda: gr.Chatbot(placeholder="Hi"), [], [chatbot]),
             "stream": (frames, [], [word]),
         }
         for name, (function, inputs, outputs) in listeners.items():
@@ -164,8 +161,6 @@ def done(demo: gr.Blocks, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     monkeypatch.setattr(BlocksConfig, "config_for_block", describe)
     monkeypatch.setattr(Block, "__init__", noting("built", Block.__init__))
     monkeypatch.setattr(anyio.to_thread, "run_sync", noting("thread", anyio.to_thread.run_sync))
-    resource = "move_resource_to_block_cache"
-    monkeypatch.setattr(Block, resource, noting("looked up", getattr(Block, resource)))
     monkeypatch.setattr(Queue, "_get_df", staticmethod(noting("table", Queue._get_df)))
     monkeypatch.setattr(builtins, "__import__", noting("import {}", builtins.__import__))
     return done
@@ -213,13 +208,6 @@ async def test_a_call_of_an_endpoint_needs_no_thread(
         done.clear()
         assert await open_tab().values("double", 2) == [4]
         assert (done["thread"] == 0) == fixed
-
-
-async def test_avatars_are_looked_up_once(demo: gr.Blocks, fixed: bool, done: Counter[str]) -> None:
-    async with served(demo) as open_tab:
-        (update,) = await open_tab().values("greet")
-        assert update["placeholder"] == "Hi"
-        assert (done["looked up"] == 0) == fixed
 
 
 async def test_an_empty_queue_is_looked_at_now_and_then(
