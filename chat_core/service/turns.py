@@ -1,7 +1,7 @@
 """Turns: the part of ChatService that starts, follows, stops and changes turns."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, suppress
 from itertools import pairwise
 from typing import NamedTuple, get_args
@@ -122,18 +122,25 @@ class Turns(ServiceBase):
         raise MessageNotFound()
 
     async def follow(
-        self, user_id: str, session_id: str, turn_id: str = "", after: int = 0
+        self,
+        user_id: str,
+        session_id: str,
+        turn_id: str = "",
+        after: int = 0,
+        *,
+        interval: Callable[[], float] | None = None,
     ) -> AsyncGenerator[TurnEvent, None]:
         """The events of a turn after the position `after` (the last one seen): pieces of the reply as
         they come, then its TurnEnd. Without a `turn_id`, of the session's last turn. Any number of
-        followers may come and go. Raises TurnNotFound when there is none."""
+        followers may come and go. `interval` is asked after each piece how many seconds to collect the
+        next one. Raises TurnNotFound when there is none."""
         validate_ids(user_id, session_id)
         validate_text(turn_id=turn_id)
         validate_count("after", after)
         async with redis_errors_as_store_unavailable(None):
             live = self._live_turn(user_id, session_id, turn_id)
             if live is not None:
-                events = live.follow(after)
+                events = live.follow(after, interval)
             else:
                 session = await self.session(user_id, session_id)
                 turn_id = turn_id or session.last_turn

@@ -2,7 +2,8 @@
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import suppress
 from itertools import groupby
 
 from ..messages import Delta, DeltaKind, Status, TurnEnd, TurnEvent
@@ -24,6 +25,7 @@ class LiveTurn:
         self.pending_end: TurnEnd | None = None
         self.logged = 0
         self._published_end: TurnEnd | None = None
+        self._ended = asyncio.Event()
         self._pieces: list[Delta] = []
         self._ends: list[int] = []
         self._waiting: list[asyncio.Future[None]] = []
@@ -57,20 +59,33 @@ class LiveTurn:
     def publish_end(self, end: TurnEnd) -> None:
         """The end is stored: tell the followers. Only the first call counts."""
         self._published_end = self._published_end or end
+        self._ended.set()
         self._wake()
 
-    async def follow(self, after: int = 0) -> AsyncGenerator[TurnEvent, None]:
-        """Pieces after the position `after` as they come, coalesced to what is new, then the end."""
+    async def follow(
+        self, after: int = 0, interval: Callable[[], float] | None = None
+    ) -> AsyncGenerator[TurnEvent, None]:
+        """Pieces after the position `after` as they come, coalesced to what is new, then the end. The
+        `interval` says how many seconds to let pass after each piece; the end does not wait."""
         while True:
             end = self._published_end
-            for piece in self.read(after):
+            pieces = self.read(after)
+            for piece in pieces:
                 after = piece.end
                 yield piece
             if end:
                 yield end
                 return
+            if interval and pieces:
+                await self._rest(interval())
             if after >= self.position and not self._published_end:
                 await self._news()
+
+    async def _rest(self, seconds: float) -> None:
+        """Waits so long, or until the end."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._ended.wait()
 
     async def _news(self) -> None:
         """Waits for the next piece or the end."""

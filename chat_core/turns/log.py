@@ -253,14 +253,13 @@ class TurnLog:
         over = False
         while True:
             rows = await self._redis.xread({log: f"{after}-0"}, block=block)
-            for entry in rows[0][1] if rows else ():
-                event = _event(entry)
-                if isinstance(event, TurnEnd):
-                    yield event
-                    return
-                for piece in coalesce([event], after):
-                    after = piece.end
-                    yield piece
+            read = [_event(entry) for entry in rows[0][1]] if rows else []
+            for piece in coalesce([event for event in read if isinstance(event, Delta)], after):
+                after = piece.end
+                yield piece
+            if read and isinstance(read[-1], TurnEnd):
+                yield read[-1]
+                return
             if rows:
                 continue
             if over:

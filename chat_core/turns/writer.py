@@ -50,8 +50,11 @@ class TurnWriter:
         clock = asyncio.get_running_loop().time
         next_flush = 0.0
         while True:
+            if not self.turns:
+                await self._due.wait()
+                next_flush = clock() + self._interval_seconds  # its claim was its sign of life
             with suppress(TimeoutError):
-                async with asyncio.timeout_at(next_flush if self.turns else None):
+                async with asyncio.timeout_at(next_flush):
                     await self._due.wait()
             self._due.clear()
             # An end is written at once; what is new of the running turns waits until the interval is over.

@@ -73,7 +73,6 @@ class Endpoints:
                 elif event.kind == "text":
                     text += event.text
                     yield text
-                    await self._pacer.wait()
         if error:
             raise gr.Error(error_text(visitor.language, error), print_exception=False)
         yield text
@@ -97,7 +96,6 @@ class Endpoints:
             yield {"type": "started", "turn_id": turn_id}
             async for event in self._events(visitor, session_id, turn_id):
                 yield event_object(event, visitor)
-                await self._pacer.wait()
 
     @yields(dict)
     async def resume(
@@ -113,7 +111,6 @@ class Endpoints:
                 yield {"type": "started", "turn_id": turn_id}
             async for event in self._events(visitor, session_id, turn_id, position):
                 yield event_object(event, visitor)
-                await self._pacer.wait()
 
     async def stop(self, request: gr.Request, user_id: str, session_id: str) -> Json:
         """Stops the running reply and keeps what there is of it. Returns {"stopped": whether there was
@@ -163,21 +160,23 @@ class Endpoints:
             await self._service.delete(visitor.user_id, session_id)
         return {"session_id": session_id, "deleted": True}
 
-    def roles(self) -> Json:
+    async def roles(self) -> Json:
         """Who may answer. Returns {"roles": [{"key", "icon", "name", "welcome_message",
         "example_questions"}], "default_role"}; texts are {"zh", "en"}."""
         roles = self._service.roles
         shown = [role.model_dump(mode="json", exclude={"prompt"}) for role in roles.values()]
         return {"roles": shown, "default_role": roles.default}
 
-    def models(self) -> Json:
+    async def models(self) -> Json:
         """The models a message may name. Returns {"models": [name], "default_model"}."""
         return {"models": list(self._service.models), "default_model": self._service.models[0]}
 
     async def _events(
         self, visitor: Visitor, session_id: str, turn_id: str, after: int = 0
     ) -> AsyncIterator[TurnEvent]:
-        events = self._service.follow(visitor.user_id, session_id, turn_id, after)
+        events = self._service.follow(
+            visitor.user_id, session_id, turn_id, after, interval=self._pacer.interval
+        )
         async with aclosing(events):
             async for event in events:
                 yield event

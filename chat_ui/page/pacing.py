@@ -1,6 +1,5 @@
 """FramePacer: how many frames a second each viewer of a stream gets."""
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -30,6 +29,6 @@ class FramePacer:
         finally:
             self._viewers -= 1
 
-    async def wait(self) -> None:
-        """Waits between two frames."""
-        await asyncio.sleep(max(_FRAME_SECONDS, self._viewers * _FRAME_COST_SECONDS / _SHARE_OF_A_CORE))
+    def interval(self) -> float:
+        """The seconds between two frames."""
+        return max(_FRAME_SECONDS, self._viewers * _FRAME_COST_SECONDS / _SHARE_OF_A_CORE)
