@@ -4,24 +4,33 @@ A fix replaces as little of Gradio as it can. tests/unit/test_gradio_fixes.py fa
 no longer there, or is no longer needed.
 """
 
+import asyncio
+import inspect
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Awaitable, Callable
+from contextlib import nullcontext, suppress
 from types import SimpleNamespace
 from typing import Any
 
+import anyio.to_thread
 import fastapi.dependencies.utils
 import gradio as gr
+import gradio.blocks
+import gradio.processing_utils
 import gradio.queueing
+import gradio.routes
 import gradio.utils
+from fastapi.routing import _IncludedRouter
 from gradio.block_function import BlockFunction
 from gradio.blocks import Blocks, BlocksConfig
 from gradio.components import _Keywords
 from gradio.components.api_component import Api
 from gradio.queueing import Queue
+from gradio.routes import App
 from gradio.server_messages import ProcessGeneratingMessage
 from gradio.state_holder import SessionState
 from starlette.requests import Request
+from starlette.routing import Route
 
 
 def apply(demo: gr.Blocks) -> None:
@@ -29,21 +38,31 @@ def apply(demo: gr.Blocks) -> None:
     for owner, name, replacement in (
         (SessionState, "__init__", _without_descriptions),
         (Blocks, "postprocess_data", _without_building),
+        (gradio.processing_utils, "add_root_url", _without_looking),
         (ProcessGeneratingMessage, "model_dump", _without_what_nobody_reads),
         (Request, "is_disconnected", _asked_once_a_second),
+        (Queue, "push", _push_and_wake),
+        (Queue, "process_events", _process_and_wake),
+        (Queue, "broadcast_estimations", _to_those_who_wait),
     ):
         setattr(owner, name, replacement)
     leave_matplotlib()
     keep_no_statistics(demo._queue)
-    look_less_often(demo._queue)
+    wake_for_events(demo._queue)
     hand_values_over(demo)
+    wait_without_a_task()
+    begin_streams_at_once()
     check_logins_at_once()
 
 
 _init = SessionState.__init__
 _postprocess_data = Blocks.postprocess_data
+_add_root_url = gradio.processing_utils.add_root_url
 _dump = ProcessGeneratingMessage.model_dump
 _is_disconnected = Request.is_disconnected
+_push = Queue.push
+_process_events = Queue.process_events
+_broadcast_estimations = Queue.broadcast_estimations
 
 
 def _without_descriptions(self: SessionState, blocks: Blocks) -> None:
@@ -66,11 +85,11 @@ def _if_rendered(key: int, rendered: list[int], block: Any, renderable: Any = No
 async def _without_building(
     self: Blocks, block_fn: BlockFunction, predictions: Any, state: SessionState | None
 ) -> list[Any]:
-    """The outputs, of which updates that are plain already are passed on as they are.
+    """The outputs, which are passed on as they are if the listener says that they need no processing.
 
     `blocks.py`, `Blocks.postprocess_data`: for each update the component is built anew, which costs more than
-    sending a value, also for a gr.skip(), which changes nothing, and where the listener says that its outputs
-    need no processing. An output that is said to have ended is passed over.
+    sending a value, also for a gr.skip(), which changes nothing. All values are searched for files, which
+    plain ones do not have.
     """
     outputs = block_fn.outputs
     if _is_skip(predictions):
@@ -79,24 +98,29 @@ async def _without_building(
         predictions = [predictions]
     if not isinstance(predictions, list | tuple):
         return await _postprocess_data(self, block_fn, predictions, state)
-
-    def is_plain(value: Any) -> bool:
-        return _is_skip(value) or (not block_fn.postprocess and _is_update(value))
-
-    kept: Any = [_Keywords.FINISHED_ITERATING if is_plain(value) else value for value in predictions]
+    ended = _Keywords.FINISHED_ITERATING
+    if not block_fn.postprocess and not any(block.stateful for block in outputs):
+        return PlainValues(None if value is ended else value for value in predictions)
+    kept: Any = [ended if _is_skip(value) else value for value in predictions]
     values = await _postprocess_data(self, block_fn, kept if len(outputs) > 1 else kept[0], state)
     return [
-        value if block.stateful or not is_plain(given) else given
+        given if _is_skip(given) and not block.stateful else value
         for block, given, value in zip(outputs, predictions, values, strict=False)
     ]
 
 
-def _is_update(value: Any) -> bool:
-    return isinstance(value, dict) and value.get("__type__") == "update"
+class PlainValues(list[Any]):
+    """Values of outputs in which there are no files."""
+
+
+def _without_looking(data: Any, *arguments: Any) -> Any:
+    """`processing_utils.py`, `add_root_url`: walks through all values of a frame to complete the addresses of
+    files."""
+    return data if isinstance(data, PlainValues) else _add_root_url(data, *arguments)
 
 
 def _is_skip(value: Any) -> bool:
-    return _is_update(value) and len(value) == 1
+    return isinstance(value, dict) and value.get("__type__") == "update" and len(value) == 1
 
 
 def _without_what_nobody_reads(self: ProcessGeneratingMessage, **options: Any) -> dict[str, Any]:
@@ -143,11 +167,90 @@ async def _not_at_all(*_: Any) -> None:
     pass
 
 
-def look_less_often(queue: Queue) -> None:
+# Between looks at a queue that nobody wakes.
+PAUSE_SECONDS = 1.0
+
+
+class Pause(float):
+    """The seconds of a sleep that ends early when there is something to do."""
+
+    def __init__(self, _: float) -> None:
+        self._over = asyncio.Event()
+
+    def end(self) -> None:
+        """Ends the sleep; if nobody sleeps, the next one."""
+        self._over.set()
+
+    async def sleep(self) -> None:
+        """Sleeps until the end, or for the seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self):
+                await self._over.wait()
+        self._over.clear()
+
+
+def wake_for_events(queue: Queue) -> None:
     """`queueing.py`, `Queue.start_processing` and `start_progress_updates`: look for events a thousand times
-    a second, and for progress, which nothing here reports, a hundred times: 4 % of a core for nobody."""
-    queue.sleep_when_free = 0.025
+    a second, and for progress, which nothing here reports, a hundred times: 4 % of a core for nobody. Here
+    the queue sleeps until an event comes, or one that it had no place for can begin."""
+    queue.sleep_when_free = Pause(PAUSE_SECONDS)
     queue.progress_update_sleep_when_free = 1.0
+    vars(gradio.queueing)["asyncio"] = SimpleNamespace(**{**vars(asyncio), "sleep": _sleep})
+
+
+async def _sleep(seconds: float) -> None:
+    await (seconds.sleep() if isinstance(seconds, Pause) else asyncio.sleep(seconds))
+
+
+async def _push_and_wake(self: Queue, *arguments: Any, **named: Any) -> Any:
+    pushed = await _push(self, *arguments, **named)
+    _wake(self)
+    return pushed
+
+
+def _to_those_who_wait(self: Queue, concurrency_id: str, after: int | None = None) -> None:
+    """`queueing.py`, `Queue.broadcast_estimations`: tells each event how long it has to wait, also when it
+    has not; in a rush all are told at each new one."""
+    queued = self.event_queue_per_concurrency_id[concurrency_id]
+    limit = queued.concurrency_limit
+    full = limit is not None and queued.current_concurrency + len(queued.queue) > limit
+    if full or None not in self.active_jobs:
+        _broadcast_estimations(self, concurrency_id, after)
+
+
+async def _process_and_wake(self: Queue, *arguments: Any, **named: Any) -> None:
+    try:
+        await _process_events(self, *arguments, **named)
+    finally:
+        _wake(self)
+
+
+def _wake(queue: Queue) -> None:
+    if isinstance(queue.sleep_when_free, Pause):
+        queue.sleep_when_free.end()
+
+
+def wait_without_a_task() -> None:
+    """`routes.py`, `sse_stream`: waits for each message with `asyncio.wait_for`, for which Python 3.11 makes
+    a task; since 3.12 it does what is done here."""
+
+    async def wait_for(awaitable: Awaitable[Any], timeout: float) -> Any:
+        async with asyncio.timeout(timeout):
+            return await awaitable
+
+    vars(gradio.routes)["asyncio"] = SimpleNamespace(**{**vars(asyncio), "wait_for": wait_for})
+
+
+def begin_streams_at_once() -> None:
+    """`blocks.py`, `Blocks.call_function`: sends a listener that streams to a thread and back, only to get
+    its generator."""
+
+    async def run_sync(function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        if inspect.isasyncgenfunction(function):
+            return function(*arguments)
+        return await anyio.to_thread.run_sync(function, *arguments, **options)
+
+    vars(gradio.blocks)["anyio"] = SimpleNamespace(to_thread=SimpleNamespace(run_sync=run_sync))
 
 
 def check_logins_at_once() -> None:
@@ -158,6 +261,64 @@ def check_logins_at_once() -> None:
         return function(*args, **named)
 
     vars(fastapi.dependencies.utils)["run_in_threadpool"] = call
+
+
+def keep_routes(app: App) -> None:
+    """`routes.py`, `App.create_app`: of some eighty routes the page and its clients need these. FastAPI tries
+    all of them one by one, and each request twice, so what is asked for most stands first. What is gone, like
+    `/proxy=`, could only be misused."""
+    places = {path: place for place, path in enumerate(_ROUTES)}
+    included = [route for route in app.router.routes if isinstance(route, _IncludedRouter)]
+    for router in (app.router, *(route.original_router for route in included)):
+        kept = [route for route in router.routes if isinstance(route, Route) and _path(route) in places]
+        kept.sort(key=lambda route: places[_path(route)])
+        router.routes[:] = kept
+        router._mark_routes_changed()
+    app.router.routes[:0] = included
+
+
+def _path(route: Route) -> str:
+    return route.path.rstrip("/")
+
+
+_ROUTES = (
+    "/gradio_api/queue/join",
+    "/gradio_api/queue/data",
+    "/gradio_api/call/v2/{api_name}",
+    "/gradio_api/call/{api_name}",
+    "/gradio_api/call/v2/{api_name}/{event_id}",
+    "/gradio_api/call/{api_name}/{event_id}",
+    "/gradio_api/cancel",
+    "/gradio_api/heartbeat/{session_hash}",
+    "/gradio_api/file={path_or_url:path}",
+    "/gradio_api/upload",
+    "/gradio_api/upload_progress",
+    "/gradio_api/reset",
+    "/gradio_api/run/{api_name}",
+    "/gradio_api/api/{api_name}",
+    "/gradio_api/queue/status",
+    "/gradio_api/info",
+    "/gradio_api/openapi.json",
+    "/gradio_api/startup-events",
+    "/gradio_api/app_id",
+    "/gradio_api/user",
+    "/gradio_api/login_check",
+    "/gradio_api/token",
+    "/gradio_api/theme.css",
+    "",
+    "/config",
+    "/theme.css",
+    "/assets/{path:path}",
+    "/static/{path:path}",
+    "/svelte/{path:path}",
+    "/favicon.ico",
+    "/robots.txt",
+    "/manifest.json",
+    "/pwa_icon",
+    "/pwa_icon/{size}",
+    "/login",
+    "/logout",
+)
 
 
 def hand_values_over(demo: gr.Blocks) -> None:

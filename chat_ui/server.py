@@ -9,14 +9,17 @@ from socket import socket
 import gradio as gr
 import uvicorn
 from fastapi import FastAPI
-from fastapi.middleware.cors import CORSMiddleware
-from fastapi.responses import JSONResponse
+from gradio.routes import App
 from starlette.datastructures import MutableHeaders
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import JSONResponse
+from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chat_core import ChatService
 
 from .caching import Caching
+from .gradio_fixes import keep_routes
 from .page import I18N, PICTURES, build_theme
 from .static_files import StaticFolder
 
@@ -175,4 +178,8 @@ def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
         theme=build_theme(),
         js=_TELL_SCRIPT,
     )
+    mount = app.router.routes[-1]
+    assert isinstance(mount, Mount)
+    assert isinstance(mount.app, App)
+    keep_routes(mount.app)
     return app

@@ -13,16 +13,23 @@ from typing import Any
 import anyio.to_thread
 import fastapi.dependencies.utils
 import gradio as gr
+import gradio.blocks
+import gradio.processing_utils
 import gradio.queueing
+import gradio.routes
 import gradio.utils
+import gradio_client.utils
 import httpx2
 import pytest
 from fastapi import FastAPI
+from fastapi.routing import APIRoute, _IncludedRouter
 from gradio.blocks import Block, Blocks, BlocksConfig
 from gradio.queueing import Queue
+from gradio.routes import App
 from gradio.server_messages import ProcessGeneratingMessage
 from gradio.state_holder import SessionState
 from starlette.requests import Request
+from starlette.routing import Route
 
 from chat_ui import gradio_fixes
 
@@ -56,13 +63,25 @@ def page() -> gr.Blocks:
         for name, (function, inputs, outputs) in listeners.items():
             button.click(function, inputs, outputs, api_name=name)
 
+        async def rest() -> str:
+            await asyncio.sleep(0.1)
+            return "rested"
+
+        button.click(rest, [], [word], api_name="rest", concurrency_id="one", concurrency_limit=1)
+        button.click(lambda: __file__, [], [gr.File()], api_name="file")
+
         plain = {"__type__": "update", "choices": [["blue", "blue"]], "value": "blue"}
         button.click(lambda: plain, [], [colour], api_name="plain", postprocess=False)
 
         async def double(number: int) -> int:
             return 2 * number
 
+        async def count_to(number: int) -> AsyncIterator[int]:
+            for reached in range(1, number + 1):
+                yield reached
+
         gr.api(double, api_name="double")
+        gr.api(count_to, api_name="count")
 
         @gr.render(triggers=[button.click])
         def made() -> None:
@@ -99,12 +118,19 @@ class Session:
             output["data"] for kind, output in await self._heard(listener) if kind == "process_generating"
         ]
 
+    async def kinds(self, listener: str) -> list[str]:
+        """Of all messages that a listener leads to."""
+        return [message["msg"] for message in await self._messages(listener)]
+
     async def _heard(self, listener: str, *inputs: Any) -> list[tuple[str, dict[str, Any]]]:
+        messages = await self._messages(listener, *inputs)
+        return [(message["msg"], message["output"]) for message in messages if "output" in message]
+
+    async def _messages(self, listener: str, *inputs: Any) -> list[dict[str, Any]]:
         called = {"fn_index": self._listeners[listener], "data": inputs, "session_hash": self._hash}
         (await self._client.post("/gradio_api/queue/join", json=called)).raise_for_status()
         answer = await self._client.get("/gradio_api/queue/data", params={"session_hash": self._hash})
-        messages = [json.loads(line[5:]) for line in answer.text.splitlines() if line.startswith("data:")]
-        return [(message["msg"], message["output"]) for message in messages if "output" in message]
+        return [json.loads(line[5:]) for line in answer.text.splitlines() if line.startswith("data:")]
 
 
 @asynccontextmanager
@@ -136,6 +162,13 @@ async def demo(monkeypatch: pytest.MonkeyPatch, fixed: bool) -> gr.Blocks:
         (fastapi.dependencies.utils, "run_in_threadpool"),
         (ProcessGeneratingMessage, "model_dump"),
         (Request, "is_disconnected"),
+        (Queue, "push"),
+        (Queue, "process_events"),
+        (Queue, "broadcast_estimations"),
+        (gradio.processing_utils, "add_root_url"),
+        (gradio.blocks, "anyio"),
+        (gradio.queueing, "asyncio"),
+        (gradio.routes, "asyncio"),
     ):
         monkeypatch.setattr(owner, name, getattr(owner, name))  # to be undone after the test
     demo = page()
@@ -210,22 +243,120 @@ async def test_a_call_of_an_endpoint_needs_no_thread(
         assert (done["thread"] == 0) == fixed
 
 
-async def test_an_empty_queue_is_looked_at_now_and_then(
+async def test_a_stream_begins_without_a_thread(demo: gr.Blocks, fixed: bool, done: Counter[str]) -> None:
+    async with served(demo) as open_tab:
+        done.clear()
+        assert await open_tab().values("count", 3) == [3]
+        assert (done["thread"] == 0) == fixed
+
+
+async def test_a_queue_is_looked_at_when_something_came(
     demo: gr.Blocks, fixed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pauses: list[float] = []
-    enough, sleep = asyncio.Event(), asyncio.sleep
+    looks, length = 0, Queue.__len__
 
-    async def noted(seconds: float) -> None:
-        pauses.append(seconds)
-        if len(pauses) == 20:
-            enough.set()
-        await sleep(seconds)
+    def counted(queue: Queue) -> int:
+        nonlocal looks
+        looks += 1
+        return length(queue)
 
-    monkeypatch.setattr(asyncio, "sleep", noted)
-    async with served(demo):
-        await enough.wait()
-        assert (min(pauses) >= 0.02) == fixed
+    monkeypatch.setattr(Queue, "__len__", counted)
+    async with served(demo) as open_tab:
+        await open_tab().output("rest")
+        assert (looks < 20) == fixed
+
+
+@once_fixed
+async def test_an_event_without_a_place_begins_when_one_is_free(
+    demo: gr.Blocks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gradio_fixes, "PAUSE_SECONDS", 60)
+    async with served(demo) as open_tab, asyncio.timeout(30):
+        await asyncio.gather(*(open_tab().output("rest") for _ in range(3)))
+
+
+async def test_only_those_who_wait_are_told_how_long(demo: gr.Blocks, fixed: bool) -> None:
+    async with served(demo) as open_tab:
+        assert ("estimation" not in await open_tab().kinds("hello")) == fixed
+        heard = await asyncio.gather(*(open_tab().kinds("rest") for _ in range(2)))
+        assert any("estimation" in kinds for kinds in heard)
+
+
+async def test_waiting_for_a_message_makes_no_task(
+    demo: gr.Blocks, fixed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits, wait_for = 0, asyncio.wait_for
+
+    async def counted(*arguments: Any, **named: Any) -> Any:
+        nonlocal waits
+        waits += 1
+        return await wait_for(*arguments, **named)
+
+    monkeypatch.setattr(asyncio, "wait_for", counted)
+    async with served(demo) as open_tab:
+        assert await open_tab().values("hello") == ["hello"]
+        assert (waits == 0) == fixed
+
+
+async def test_plain_values_are_not_searched_for_files(
+    demo: gr.Blocks, fixed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    walks, traverse = 0, gradio_client.utils.traverse
+
+    def counted(*arguments: Any) -> Any:
+        nonlocal walks
+        walks += 1
+        return traverse(*arguments)
+
+    monkeypatch.setattr(gradio_client.utils, "traverse", counted)
+    async with served(demo) as open_tab:
+        await open_tab().output("plain")
+        assert (walks == 0) == fixed
+
+
+@once_fixed
+async def test_a_file_gets_its_address(demo: gr.Blocks) -> None:
+    async with served(demo) as open_tab:
+        (file,) = await open_tab().values("file")
+        assert file["url"].startswith("http://test/gradio_api/file=")
+
+
+@once_fixed
+async def test_only_routes_that_are_needed_stay(demo: gr.Blocks) -> None:
+    app = App.create_app(demo)
+    before = paths(app)
+    assert set(gradio_fixes._ROUTES) <= before
+    gradio_fixes.keep_routes(app)
+    assert paths(app) == set(gradio_fixes._ROUTES)
+    assert {"/gradio_api/proxy={url_path:path}", "/gradio_api/vibe-code"} <= before - paths(app)
+
+
+@once_fixed
+async def test_what_is_asked_for_most_is_found_first(demo: gr.Blocks) -> None:
+    tried = 0
+    matches = APIRoute.matches
+
+    def counted(route: APIRoute, scope: Any) -> Any:
+        nonlocal tried
+        tried += 1
+        return matches(route, scope)
+
+    app = App.create_app(demo)
+    gradio_fixes.keep_routes(app)
+    client = httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://test")
+    async with client:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(APIRoute, "matches", counted)
+            refused = await client.post("/gradio_api/queue/join", json={"data": []})
+    assert refused.status_code == 400
+    assert tried <= 2
+
+
+def paths(app: App) -> set[str]:
+    """Of all routes, without the slash at their end."""
+    included = [route.original_router for route in app.router.routes if isinstance(route, _IncludedRouter)]
+    routes = [route for router in (app.router, *included) for route in router.routes]
+    return {route.path.rstrip("/") for route in routes if isinstance(route, Route)}
 
 
 @once_fixed
