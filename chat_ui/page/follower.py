@@ -3,7 +3,7 @@
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any, NamedTuple
+from typing import Any
 
 from chat_core import Delta, StoredMessages, TurnEnd
 from chat_core.errors import StoreUnavailable
@@ -12,21 +12,12 @@ from ..visitor import Visitor
 from . import view
 from .markdown import GrowingMarkdown
 from .pacing import FramePacer
-from .renderer import UNCHANGED, Renderer, fingerprint
+from .renderer import ComponentUpdates, Renderer, fingerprint, properties
 from .tab import TabState
 
 # A follower that joins late receives the reasoning in one piece, so the time it took is only known to one
 # that was there; below this threshold it is not shown.
 _SHORTEST_REASONING_SECONDS = 0.1
-
-
-class Frame(NamedTuple):
-    """Values of these components; all but the Chatbot change only with the last frame."""
-
-    chatbot: Any
-    activity: Any = UNCHANGED
-    sessions: Any = UNCHANGED
-    tab: Any = UNCHANGED
 
 
 class Follower:
@@ -36,44 +27,52 @@ class Follower:
         self._renderer = renderer
         self._pacer = pacer
 
-    async def frames(self, visitor: Visitor, tab: TabState) -> AsyncGenerator[Frame, None]:
-        """The tab's turn, as it goes on and as it ends."""
+    async def frames(self, visitor: Visitor, tab: TabState) -> AsyncGenerator[ComponentUpdates, None]:
+        """The tab's turn, as it goes on and as it ends. All but the Chatbot changes only at the end."""
         service = self._renderer.service_for(tab)
         with self._pacer.watching():
-            above = await self._bubbles_above(visitor, tab)
+            above, feedback = await self._bubbles_above(visitor, tab)
             reply = PartialReply(visitor)
-            yield Frame(above + reply.bubbles())
-            async with aclosing(service.follow(visitor.user_id, tab.session_id, tab.turn_id)) as events:
+            beside = {"feedback_value": feedback} if feedback else {}
+            yield _chatbot(above + reply.bubbles(), **beside)
+            follow = service.follow(
+                visitor.user_id, tab.session_id, tab.turn_id, interval=self._pacer.interval
+            )
+            async with aclosing(follow) as events:
                 async for event in events:
                     if isinstance(event, TurnEnd):
                         partial = above + reply.bubbles(running=False)
                         last = await self._last_frame(visitor, tab, event, partial)
                         yield last
                         # Gradio sends the latest values once more when a stream ends: not the large ones.
-                        yield last._replace(chatbot=UNCHANGED, sessions=UNCHANGED)
+                        yield ComponentUpdates(activity=last["activity"], tab=last["tab"])
                         return
                     reply.add(event)
-                    yield Frame(above + reply.bubbles())
-                    await self._pacer.wait()
+                    yield _chatbot(above + reply.bubbles(), **beside)
 
-    async def _bubbles_above(self, visitor: Visitor, tab: TabState) -> list[view.Bubble]:
-        """What stands above a running reply."""
+    async def _bubbles_above(
+        self, visitor: Visitor, tab: TabState
+    ) -> tuple[list[view.Bubble], list[str | None]]:
+        """What stands above a running reply, and what was thought of it."""
         session, history = await self._renderer.conversation(visitor, tab)
         names = self._renderer.role_names(visitor)
         kept = [m for m in history.items if m.role == "user" or m.turn_id != tab.turn_id]
         change = view.role_change(view.last_role(kept), session.role, names)
-        return view.conversation(StoredMessages(kept, history.unreadable), visitor.language, names) + change
+        above = StoredMessages(kept, history.unreadable)
+        bubbles = view.conversation(above, visitor.language, names)
+        return bubbles + change, view.feedback(above, visitor.language, names)
 
     async def _last_frame(
         self, visitor: Visitor, tab: TabState, end: TurnEnd, partial: list[view.Bubble]
-    ) -> Frame:
+    ) -> ComponentUpdates:
         session, history = await self._renderer.conversation(visitor, tab)
         ended = tab.updated(turn_id="", fingerprint=fingerprint(session), title=session.title)
-        return Frame(
-            self._ended_bubbles(visitor, end, history, partial),
-            view.activity(False, visitor.language),
-            await self._renderer.whole_session_list(visitor, session.id),
-            ended.model_dump(),
+        feedback = view.feedback(history, visitor.language, self._renderer.role_names(visitor))
+        return ComponentUpdates(
+            _chatbot(self._ended_bubbles(visitor, end, history, partial), feedback_value=feedback),
+            activity=view.activity(False, visitor.language),
+            sessions=await self._renderer.whole_session_list(visitor, session.id),
+            tab=ended.model_dump(),
         )
 
     def _ended_bubbles(
@@ -88,6 +87,10 @@ class Follower:
             return whole
         asked = [message.timestamp for message in history.items if message.role == "user"]
         return whole + view.ending(end, visitor.language, at=asked[-1] if asked else time.time())
+
+
+def _chatbot(bubbles: list[view.Bubble], **others: Any) -> ComponentUpdates:
+    return ComponentUpdates(chatbot=properties(value=bubbles, **others))
 
 
 class PartialReply:

@@ -1,5 +1,6 @@
 """The page's components, and nothing else."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, cast
@@ -55,28 +56,14 @@ class Components:
     import_file: gr.UploadButton
     download: gr.JSON
 
-    # Those that a ComponentUpdates (see `renderer`) has values for.
-    RENDERED: ClassVar = (
-        "identity",
-        "tab",
-        "turn",
-        "chatbot",
-        "search",
-        "sessions",
-        "role",
-        "model",
-        "temperature",
-        "length",
-        "activity",
-        "notice",
-        "earlier",
-        "prompt",
-        "language",
-    )
+    # What listeners have as outputs, by their names in a ComponentUpdates (see `renderer`): those that follow
+    # a turn; those that begin one; those that render a conversation with what a visitor has chosen in it.
+    FOLLOW: ClassVar = ("chatbot", "activity", "sessions", "tab")
+    TALK: ClassVar = (*FOLLOW, "box", "identity", "turn", "search", "earlier")
+    RENDER: ClassVar = (*TALK, "role", "model", "temperature", "length", "notice", "prompt", "language")
 
-    @property
-    def rendered(self) -> list[Block]:
-        return [getattr(self, name) for name in self.RENDERED]
+    def named(self, names: Sequence[str]) -> list[Block]:
+        return [getattr(self, name) for name in names]
 
 
 def build(service: ChatService) -> Components:

@@ -1,6 +1,7 @@
 """Renderer: what the page shows, for every listener that changes it."""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -15,11 +16,11 @@ from .tab import EMPTY_TAB, WINDOW, TabState
 
 
 class ComponentUpdates(dict[str, Any]):
-    """New values of components, by their names in `layout.Components.RENDERED`."""
+    """New values of components, by their names in `layout.Components`."""
 
-    def outputs(self) -> list[Any]:
-        """The values of `Components.rendered`; a component that is not named stays as it is."""
-        return [self.get(name, UNCHANGED) for name in Components.RENDERED]
+    def outputs(self, names: Sequence[str] = Components.RENDER) -> list[Any]:
+        """The values for these components; one that has none stays as it is."""
+        return [self.get(name, UNCHANGED) for name in names]
 
 
 def properties(**values: Any) -> dict[str, Any]:
@@ -27,7 +28,13 @@ def properties(**values: Any) -> dict[str, Any]:
     return {"__type__": "update", **values}
 
 
-UNCHANGED = properties()
+class Unchanged(dict[str, Any]):
+    """Of a stream's values Gradio sends how they differ from those before, and the browser changes the
+    objects that it was given, maybe before the page has looked at them. One of another type takes their
+    place instead."""
+
+
+UNCHANGED = Unchanged(properties())
 
 
 class Renderer:
@@ -53,24 +60,28 @@ class Renderer:
         self, visitor: Visitor, tab: TabState, *, role: str = "", window: int = WINDOW, store: bool = True
     ) -> ComponentUpdates:
         """The tab's conversation; an empty one, in which `role` greets, if it has none."""
-        session_id = tab.session_id
-        tab = EMPTY_TAB.updated(
-            session_id=session_id, temporary=tab.temporary, window=window, render_id=uuid4().hex
-        )
-        if not session_id:
+        tab = _rendered_anew(tab, window)
+        if not tab.session_id:
             sessions = await self._service.sessions(visitor.user_id)
             return self.render_values(visitor, tab, sessions, role=role, store=store)
         session, history = await self.conversation(visitor, tab)
         # A turn that has no reply yet runs, or failed: following it shows which.
         unanswered = bool(history.items) and history.items[-1].role == "user"
-        tab = tab.updated(
-            turn_id=session.last_turn if session.running or unanswered else "",
-            title=session.title,
-            fingerprint=fingerprint(session),
-        )
+        tab = _showing(tab, session, follow=session.running or unanswered)
         # Asked last: a reply that ends just now is not marked as running, with nobody to take the mark off.
         sessions = await self._service.sessions(visitor.user_id)
         return self.render_values(visitor, tab, sessions, history, session, store=store)
+
+    async def render_started(self, visitor: Visitor, tab: TabState) -> tuple[TabState, ComponentUpdates]:
+        """The tab of a turn that has just begun, which is to be followed, and what changes beside its
+        conversation."""
+        tab = _rendered_anew(tab, WINDOW)
+        session = await self.service_for(tab).session(visitor.user_id, tab.session_id)
+        tab = _showing(tab, session, follow=True)
+        sessions = await self._service.sessions(visitor.user_id)
+        values = self._values_beside(visitor, tab, sessions, session, min(session.messages, tab.window))
+        del values["turn"]  # whoever began the turn follows it
+        return tab, values
 
     async def render_if_changed(self, visitor: Visitor, tab: TabState) -> ComponentUpdates:
         """As `render` if something was said since the tab was rendered; else nothing changes."""
@@ -95,7 +106,31 @@ class Renderer:
         history = history or StoredMessages([])
         answering = service.roles.find_or_default(session.role if session else role)
         model = session.model if session and session.model in service.models else service.models[0]
-        more = session.messages - len(history.items) - history.unreadable if session else 0
+        shown = len(history.items) + history.unreadable
+        values = {
+            **self._values_beside(visitor, tab, sessions or [], session, shown),
+            "chatbot": properties(
+                value=view.conversation(history, language, names),
+                feedback_value=view.feedback(history, language, names),
+                # Seen only in an empty conversation.
+                **({} if history.items else view.greeting(answering, language)),
+            ),
+            "role": properties(choices=[[name, key] for key, name in names.items()], value=answering.key),
+            "model": properties(value=model, visible=len(service.models) > 1),
+            "temperature": session.sampling.temperature if session else None,
+            "length": session.sampling.max_tokens if session else None,
+            "notice": view.notice(
+                service.notices, service.models[0], language, store=store, temporary=tab.temporary
+            ),
+        }
+        return ComponentUpdates(values)
+
+    def _values_beside(
+        self, visitor: Visitor, tab: TabState, sessions: list[Session], session: Session | None, shown: int
+    ) -> ComponentUpdates:
+        """What the tab shows beside its conversation, of which `shown` messages are on the page."""
+        language = visitor.language
+        more = session.messages - shown if session else 0
         # A new value lets the page follow a turn: there is none where none is to be followed.
         turn = {"turn": {"turn_id": tab.turn_id, "render_id": tab.render_id}} if tab.turn_id else {}
         values = {
@@ -104,25 +139,12 @@ class Renderer:
                 "user_id": visitor.user_id,
                 "session_id": "" if tab.temporary else tab.session_id,
                 "minutes_west": visitor.minutes_west,
-                "language": visitor.language,
+                "language": language,
             },
             "tab": tab.model_dump(),
-            "chatbot": properties(
-                value=view.conversation(history, language, names),
-                feedback_value=view.feedback(history, language, names),
-                # Seen only in an empty conversation.
-                **({} if history.items else view.greeting(answering, language)),
-            ),
             "search": "",
-            "sessions": self.render_session_list(visitor, sessions or [], tab.session_id),
-            "role": properties(choices=[[name, key] for key, name in names.items()], value=answering.key),
-            "model": properties(value=model, visible=len(service.models) > 1),
-            "temperature": session.sampling.temperature if session else None,
-            "length": session.sampling.max_tokens if session else None,
+            "sessions": self.render_session_list(visitor, sessions, tab.session_id),
             "activity": view.activity(bool(tab.turn_id), language),
-            "notice": view.notice(
-                service.notices, service.models[0], language, store=store, temporary=tab.temporary
-            ),
             "earlier": properties(value=t(language, "show_earlier", count=more), visible=more > 0),
         }
         return ComponentUpdates(values)
@@ -151,6 +173,18 @@ class Renderer:
 
 
 _CHOSEN = ("role", "model", "temperature", "length")
+
+
+def _rendered_anew(tab: TabState, window: int) -> TabState:
+    return EMPTY_TAB.updated(
+        session_id=tab.session_id, temporary=tab.temporary, window=window, render_id=uuid4().hex
+    )
+
+
+def _showing(tab: TabState, session: Session, *, follow: bool) -> TabState:
+    return tab.updated(
+        turn_id=session.last_turn if follow else "", title=session.title, fingerprint=fingerprint(session)
+    )
 
 
 def fingerprint(session: Session) -> str:

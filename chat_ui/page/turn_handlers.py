@@ -1,7 +1,7 @@
 """TurnHandlers: what the page does with messages and replies, a method for each intention."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, Awaitable
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,9 @@ from chat_core.roles import CUSTOM
 
 from ..texts import t
 from . import view
-from .follower import Follower, Frame
-from .renderer import Renderer
+from .follower import Follower
+from .layout import Components
+from .renderer import ComponentUpdates, Renderer
 from .requests import Draft, PageRequest, RequestParser, Values
 from .tab import TabState
 
@@ -38,35 +39,46 @@ class TurnHandlers:
         self._parse = parser.parse
         self._follower = follower
 
-    async def send(self, values: Values, request: gr.Request) -> Outputs:
-        """The message is stored and its reply begins; the tab then names the turn to follow. The box is
-        emptied only now, so that a refused message stays in it."""
+    async def send(self, values: Values, request: gr.Request) -> AsyncGenerator[Outputs, None]:
+        """The message is stored and its reply begins. The box is emptied only then, so that a refused message
+        stays in it."""
         page = self._parse(values, request)
-        return [EMPTY_BOX, *await self._start_turn(page, page.draft)]
+        async with aclosing(self._talk(page, self._send(page, page.draft), box=EMPTY_BOX)) as frames:
+            async for frame in frames:
+                yield frame
 
-    async def send_example(self, values: Values, request: gr.Request, event: gr.SelectData) -> Outputs:
+    async def send_example(
+        self, values: Values, request: gr.Request, event: gr.SelectData
+    ) -> AsyncGenerator[Outputs, None]:
         """An example question was clicked."""
-        return await self._start_turn(self._parse(values, request), Draft(event.value["text"]))
-
-    async def regenerate(self, values: Values, request: gr.Request) -> Outputs:
-        """Another reply is wanted to the latest message; the one it has is kept as a version."""
         page = self._parse(values, request)
-        with page.errors_shown():
-            options = await self._options(page)
-            service = self._renderer.service_for(page.tab)
-            await service.regenerate(page.visitor.user_id, page.tab.session_id, **options)
-            return (await self._renderer.rerender(page.visitor, page.tab)).outputs()
+        async with aclosing(self._talk(page, self._send(page, Draft(event.value["text"])))) as frames:
+            async for frame in frames:
+                yield frame
 
-    async def choose_option(self, values: Values, request: gr.Request, event: gr.SelectData) -> Outputs:
+    async def choose_option(
+        self, values: Values, request: gr.Request, event: gr.SelectData
+    ) -> AsyncGenerator[Outputs, None]:
         """A button under a reply was clicked: to try again, or to show another version."""
-        if event.value == view.RETRY:
-            return await self.regenerate(values, request)
         page = self._parse(values, request)
+        if event.value == view.RETRY:
+            async with aclosing(self._talk(page, self._regenerate(page))) as frames:
+                async for frame in frames:
+                    yield frame
+            return
         message_id, _, number = str(event.value).partition(" ")
         with page.errors_shown():
             service = self._renderer.service_for(page.tab)
             await service.select_version(page.visitor.user_id, page.tab.session_id, message_id, int(number))
-            return (await self._renderer.rerender(page.visitor, page.tab, window=page.tab.window)).outputs()
+            rendered = await self._renderer.rerender(page.visitor, page.tab, window=page.tab.window)
+        yield rendered.outputs(Components.TALK)
+
+    async def regenerate(self, values: Values, request: gr.Request) -> AsyncGenerator[Outputs, None]:
+        """Another reply is wanted to the latest message; the one it has is kept as a version."""
+        page = self._parse(values, request)
+        async with aclosing(self._talk(page, self._regenerate(page))) as frames:
+            async for frame in frames:
+                yield frame
 
     async def undo(self, values: Values, request: gr.Request) -> Outputs:
         """The latest message and its reply are taken back; its text and pictures return to the box."""
@@ -75,22 +87,19 @@ class TurnHandlers:
             service = self._renderer.service_for(page.tab)
             text, images = await service.undo(page.visitor.user_id, page.tab.session_id)
             box = {"text": text, "files": [await _as_uploaded(image) for image in images]}
-            return [box, *(await self._renderer.rerender(page.visitor, page.tab)).outputs()]
+            rendered = await self._renderer.rerender(page.visitor, page.tab)
+            return ComponentUpdates(rendered, box=box).outputs(Components.TALK)
 
-    async def edit(self, values: Values, request: gr.Request, event: gr.EditData) -> Outputs:
+    async def edit(
+        self, values: Values, request: gr.Request, event: gr.EditData
+    ) -> AsyncGenerator[Outputs, None]:
         """An earlier message was changed: it is sent again in its place, and what followed is gone."""
         page = self._parse(values, request)
-        with page.errors_shown():
-            options = await self._options(page)
-            asked = await self._message_at(page, event.index)
-            await self._renderer.service_for(page.tab).start_turn(
-                page.visitor.user_id,
-                page.tab.session_id,
-                _text_of(event.value),
-                replaces=asked.id,
-                **options,
-            )
-            return (await self._renderer.rerender(page.visitor, page.tab)).outputs()
+        async with aclosing(
+            self._talk(page, self._resend(page, event.index, _text_of(event.value)))
+        ) as frames:
+            async for frame in frames:
+                yield frame
 
     async def like(self, values: Values, request: gr.Request, event: gr.LikeData) -> None:
         """A thumb under a reply was clicked; a second click takes it back."""
@@ -101,13 +110,13 @@ class TurnHandlers:
             service = self._renderer.service_for(page.tab)
             await service.rate(page.visitor.user_id, page.tab.session_id, message.id, feedback)
 
-    async def follow(self, values: Values, request: gr.Request) -> AsyncIterator[Frame]:
-        """Shows the tab's turn as it goes on. May be ended at any time: the turn isn't."""
+    async def follow(self, values: Values, request: gr.Request) -> AsyncGenerator[Outputs, None]:
+        """Shows the turn that runs in a conversation that was opened."""
         page = self._parse(values, request)
         with page.errors_shown():
             async with aclosing(self._follower.frames(page.visitor, page.tab)) as frames:
                 async for frame in frames:
-                    yield frame
+                    yield frame.outputs(Components.FOLLOW)
 
     async def stop(self, values: Values, request: gr.Request) -> None:
         """Ends the running reply and says what that did; the follower sees the end."""
@@ -119,17 +128,39 @@ class TurnHandlers:
         key = "stopped_after" if result.stopped else "nothing_to_stop"
         gr.Info(t(language, key, characters=result.characters), duration=3)
 
-    async def _start_turn(self, page: PageRequest, draft: Draft) -> Outputs:
+    async def _talk(
+        self, page: PageRequest, start: Awaitable[TabState], **updates: Any
+    ) -> AsyncGenerator[Outputs, None]:
+        """Waits for the turn's `start`, then shows it as it goes on, at first together with the `updates`. It
+        may be ended at any time: the turn isn't."""
+        with page.errors_shown():
+            tab, beside = await self._renderer.render_started(page.visitor, await start)
+            async with aclosing(self._follower.frames(page.visitor, tab)) as frames:
+                yield ComponentUpdates(beside, **updates, **await anext(frames)).outputs(Components.TALK)
+                async for frame in frames:
+                    yield frame.outputs(Components.TALK)
+
+    async def _send(self, page: PageRequest, draft: Draft) -> TabState:
         """A conversation that is not stored yet begins with its first message."""
         service, tab, user_id = self._renderer.service_for(page.tab), page.tab, page.visitor.user_id
-        with page.errors_shown():
-            options = await self._options(page)
-            images = [await _uploaded(file) for file in draft.files]
-            if tab.session_id:
-                await service.start_turn(user_id, tab.session_id, draft.text, images=images, **options)
-            else:
-                tab = await self._start_conversation(page, draft.text, images, options)
-            return (await self._renderer.rerender(page.visitor, tab)).outputs()
+        options = await self._options(page)
+        images = [await _uploaded(file) for file in draft.files]
+        if not tab.session_id:
+            return await self._start_conversation(page, draft.text, images, options)
+        await service.start_turn(user_id, tab.session_id, draft.text, images=images, **options)
+        return tab
+
+    async def _regenerate(self, page: PageRequest) -> TabState:
+        service, tab = self._renderer.service_for(page.tab), page.tab
+        await service.regenerate(page.visitor.user_id, tab.session_id, **await self._options(page))
+        return tab
+
+    async def _resend(self, page: PageRequest, index: object, text: str) -> TabState:
+        service, tab = self._renderer.service_for(page.tab), page.tab
+        options = await self._options(page)
+        asked = await self._message_at(page, index)
+        await service.start_turn(page.visitor.user_id, tab.session_id, text, replaces=asked.id, **options)
+        return tab
 
     async def _start_conversation(
         self, page: PageRequest, text: str, images: list[bytes], options: dict[str, Any]

@@ -44,7 +44,10 @@ def message_at(
 
 
 def feedback(history: StoredMessages, language: Language, names: Mapping[str, str]) -> list[str | None]:
-    """What was thought of each reply, as the Chatbot wants it: an entry for each run of replying bubbles."""
+    """What was thought of each reply, as the Chatbot wants it: an entry for each run of replying bubbles, or
+    none at all."""
+    if not any(message.feedback for message in history.items):
+        return []
     return [
         message.feedback.title() or None if message else None
         for message, bubbles in message_bubbles(history, language, names)

@@ -25,18 +25,35 @@ _PLAIN: dict[str, Any] = {"postprocess": False, **_PLAIN_INPUTS}
 def wire(demo: gr.Blocks, c: Components, conversations: ConversationHandlers, turns: TurnHandlers) -> None:
     """Connects the components with their handlers."""
     tab_inputs: set[Block] = {c.identity, c.tab}
-    # Following the tab's turn: whoever renders a turn that runs gives `turn` a new value.
+    # Following a turn that runs already: whoever renders one gives `turn` a new value.
     follow = c.turn.change(
         turns.follow,
         tab_inputs,
-        [c.chatbot, c.activity, c.sessions, c.tab],
+        c.named(c.FOLLOW),
         trigger_mode="multiple",
         concurrency_id="stream",
         concurrency_limit=MAX_STREAMS,
         **_PLAIN,
     )
-    render: dict[str, Any] = {"outputs": c.rendered, **_PLAIN}
-    render_and_unfollow: dict[str, Any] = {"cancels": [follow], **render}
+
+    # Talking: each of these follows the turn that it begins.
+    chat_inputs: set[Block] = {*tab_inputs, c.role, c.model, c.temperature, c.length, c.prompt}
+    talk: dict[str, Any] = {"outputs": c.named(c.TALK), "trigger_mode": "multiple", **_PLAIN}
+    following: list[Any] = [
+        follow,
+        c.box.submit(turns.send, {c.box, *chat_inputs}, **talk),
+        c.chatbot.example_select(turns.send_example, chat_inputs, **talk),
+        c.chatbot.retry(turns.regenerate, chat_inputs, **talk),
+        c.chatbot.edit(turns.edit, chat_inputs, **talk),
+        c.chatbot.option_select(turns.choose_option, chat_inputs, **talk),
+    ]
+    c.box.stop(turns.stop, tab_inputs, **_PLAIN_INPUTS)
+    # Not plain: pictures come back as files, which Gradio has to publish.
+    c.chatbot.undo(turns.undo, tab_inputs, c.named(c.TALK), cancels=following, **_PLAIN_INPUTS)
+    c.chatbot.like(turns.like, tab_inputs, **_PLAIN_INPUTS)
+
+    render: dict[str, Any] = {"outputs": c.named(c.RENDER), **_PLAIN}
+    render_and_unfollow: dict[str, Any] = {"cancels": following, **render}
 
     # Opening and leaving conversations
     demo.load(conversations.load, {c.identity}, js="(identity) => [window.chat.identify(identity)]", **render)
@@ -59,18 +76,6 @@ def wire(demo: gr.Blocks, c: Components, conversations: ConversationHandlers, tu
     c.sessions.edit(conversations.rename, tab_inputs, [c.search, c.sessions, c.tab], **_PLAIN)
     c.sessions.like(conversations.pin, tab_inputs, [c.search, c.sessions], **_PLAIN)
     c.sessions.delete(conversations.delete, tab_inputs, **render_and_unfollow)
-
-    # Talking
-    chat_inputs: set[Block] = {*tab_inputs, c.role, c.model, c.temperature, c.length, c.prompt}
-    c.box.submit(turns.send, {c.box, *chat_inputs}, [c.box, *c.rendered], **_PLAIN)
-    c.box.stop(turns.stop, tab_inputs, **_PLAIN_INPUTS)
-    c.chatbot.example_select(turns.send_example, chat_inputs, **render)
-    c.chatbot.retry(turns.regenerate, chat_inputs, **render)
-    # Not plain: pictures come back as files, which Gradio has to publish.
-    c.chatbot.undo(turns.undo, tab_inputs, [c.box, *c.rendered], cancels=[follow], **_PLAIN_INPUTS)
-    c.chatbot.edit(turns.edit, chat_inputs, **render)
-    c.chatbot.like(turns.like, tab_inputs, **_PLAIN_INPUTS)
-    c.chatbot.option_select(turns.choose_option, chat_inputs, **render)
 
     # Settings
     c.role.input(conversations.choose_role, {c.identity, c.role}, [c.chatbot], **_PLAIN)

@@ -52,7 +52,7 @@ async def test_a_turn_takes_few_commands_and_no_connections_of_its_own(tab: Tab,
         await tab.send("One token")
     commands, connections, _ = (now - then for now, then in zip(await counts(store), before, strict=True))
     # Sent by the app; those that its scripts run are counted too.
-    assert commands / 3 <= 110
+    assert commands / 3 <= 85
     assert connections <= 2
 
 
