@@ -17,6 +17,8 @@ class Relay:
         self._target = target
         self._ends: set[asyncio.StreamWriter] = set()
         self._whole = True
+        self._streams: set[asyncio.StreamWriter] = set()
+        self._stalled: set[asyncio.StreamWriter] = set()
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
@@ -33,6 +35,10 @@ class Relay:
         """Every connection breaks, and no new one comes about."""
         self._loop.call_soon_threadsafe(self._break)
 
+    def stall(self) -> None:
+        """Of the streams of events that there are now nothing passes any more, also not that they end."""
+        self._stalled |= self._streams
+
     def mend(self) -> None:
         self._whole = True
 
@@ -47,16 +53,24 @@ class Relay:
             return
         there, back = await asyncio.open_connection("127.0.0.1", self._target)
         self._ends |= {writer, back}
-        await asyncio.gather(_pass(reader, back), _pass(there, writer))
+        await asyncio.gather(self._pass(reader, back, writer), self._pass(there, writer))
         self._ends -= {writer, back}
 
-
-async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(OSError):
-        while some := await reader.read(65536):
-            writer.write(some)
-            await writer.drain()
-    writer.close()
+    async def _pass(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        client: asyncio.StreamWriter | None = None,
+    ) -> None:
+        with suppress(OSError):
+            while some := await reader.read(65536):
+                if client and b"/queue/data?" in some.partition(b"\r\n")[0]:
+                    self._streams.add(client)
+                if writer not in self._stalled:
+                    writer.write(some)
+                    await writer.drain()
+        if writer not in self._stalled:
+            writer.close()
 
 
 @contextmanager

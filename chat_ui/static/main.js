@@ -17,6 +17,7 @@ import * as sessionList from "./session-list.js";
 import * as shortcuts from "./shortcuts.js";
 import * as sidebar from "./sidebar.js";
 import * as smoothing from "./smoothing.js";
+import * as streams from "./streams.js";
 import * as tab from "./tab.js";
 
 // What the `js=` of Gradio's listeners calls.
@@ -38,6 +39,7 @@ const modules = [
   drafts,
   connection,
   smoothing,
+  streams,
   refresh,
   countdown,
   accessibility,

@@ -2,19 +2,15 @@
 // each with all that came meanwhile, and Gradio 6.31 shows a frame at once. So the stream is passed on to Gradio
 // in smaller frames: each is shown in STEPS parts. A reader who prefers reduced motion gets it as it comes, and
 // nobody waits for a tab that is not seen.
+import { passThrough } from "./streams.js";
+
 const TICK_MILLISECONDS = 40;
 const STEPS = 5;
 
 const asItComes = () => document.hidden || matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 export function start() {
-  const request = window.fetch;
-  window.fetch = async (...parameters) => {
-    const answer = await request(...parameters);
-    if (!answer.body || !new URL(answer.url).pathname.endsWith("/queue/data")) return answer;
-    const { status, statusText, headers } = answer;
-    return new Response(smoothed(answer.body), { status, statusText, headers });
-  };
+  passThrough(smoothed);
 }
 
 const smoothed = (body) =>

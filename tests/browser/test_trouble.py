@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.chat import ChatPage
@@ -98,3 +99,39 @@ def test_the_store_being_away_and_too_many_messages_are_told_and_the_text_is_kep
             seconds = int(told.locator(".countdown").inner_text())
             expect(told.locator(".countdown")).to_have_text(str(seconds - 2))
             expect(chat.box).to_have_value("three")
+
+
+def test_a_refused_message_hides_nothing_of_what_was_said(chat: ChatPage) -> None:
+    chat.say("one")
+    chat.page.locator("#box textarea").fill("x" * 20_000)
+    chat.box.press("Enter")
+    expect(chat.toast).to_contain_text("Please shorten it")
+    centre = "reply => { const at = reply.getBoundingClientRect(); return reply.contains("
+    assert chat.replies.last.evaluate(
+        centre + "document.elementFromPoint(at.x + 20, at.y + at.height / 2)); }"
+    )
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_reply_goes_on_by_itself_over_another_network(
+    open_page: OpenPage, app: RunningApp, told: bool
+) -> None:
+    with relay_to(int(app.url.rstrip("/").rpartition(":")[2])) as relay:
+        chat = open_page(f"http://127.0.0.1:{relay.port}/")
+        chat.page.clock.install()
+        chat.reload()
+        chat.send("a b c d e f g h [[slow]]")
+        expect(chat.replies.last).to_contain_text("You said: a")
+        chat.box.fill("half a thought")
+        relay.stall()
+        if told:
+            chat.page.evaluate("dispatchEvent(new Event('offline'))")
+            expect(banner(chat.page)).to_be_visible()
+            chat.page.evaluate("dispatchEvent(new Event('online'))")
+        else:
+            chat.page.clock.fast_forward(40_000)
+        expect(chat.replies.last).to_contain_text("f g h [[slow]]")
+        chat.wait_until_idle()
+        expect(chat.questions).to_have_count(1)
+        expect(banner(chat.page)).to_be_hidden()
+        expect(chat.box).to_have_value("half a thought")
