@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import sys
 from contextlib import suppress
 
@@ -34,7 +35,9 @@ def main() -> None:
     """Serves until Ctrl+C or SIGTERM; running replies are saved before it ends."""
     logging.basicConfig(level=service.settings.log_level, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx2").setLevel(logging.WARNING)  # it would log a line for every reply
-    with suppress(KeyboardInterrupt):  # uvicorn passes Ctrl+C on, once everything is closed
+    # Once everything is closed uvicorn passes on the signal that ended it, which is no failure.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with suppress(KeyboardInterrupt):
         Server(app, service).run()
 
 

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 Notice = Literal["embedded_model", "no_model", "nothing_kept"]
 
 _TEMPORARY_SECONDS = 3600
-_SHUTDOWN_SECONDS = 5.0
+_SHUTDOWN_SECONDS = 4.0
 
 
 class HealthReport(NamedTuple):
@@ -80,6 +80,7 @@ class ChatService(Conversations, Exports):
             writer=self._writer,
         )
         self._open = AsyncExitStack()
+        self._drained_by: float | None = None
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -136,14 +137,17 @@ class ChatService(Conversations, Exports):
 
     async def drain(self) -> None:
         """Takes no new turns and saves the running ones as interrupted. Leaving the service does that too;
-        a server does it before, while its followers can still be told."""
+        a server does it before, while its followers can still be told. What a store that does not answer
+        has not taken by the first call's deadline is lost."""
         self._starter.close()
         if self._temporary:
             await self._temporary.drain()
         for turn in self._writer.turns.values():
             turn.cancel("interrupted")
+        if self._drained_by is None:
+            self._drained_by = asyncio.get_running_loop().time() + _SHUTDOWN_SECONDS
         try:
-            async with asyncio.timeout(_SHUTDOWN_SECONDS):
+            async with asyncio.timeout_at(self._drained_by):
                 await self._starter.wait_for_starts()
                 await self._writer.wait_until_saved()
         except TimeoutError:

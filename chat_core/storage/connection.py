@@ -17,7 +17,7 @@ from ..errors import StoreUnavailable
 
 log = logging.getLogger(__name__)
 
-STORE_TIMEOUT_SECONDS = 8.0
+STORE_TIMEOUT_SECONDS = 7.0
 _HEALTH_SECONDS = 2.0
 
 

@@ -1,0 +1,81 @@
+"""Callers of the app's endpoints over plain HTTP, many at once."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+
+Json = dict[str, Any]
+
+
+class Caller:
+    """Somebody with a conversation of their own, who notes what they are told and when."""
+
+    def __init__(self, http: aiohttp.ClientSession, url: str) -> None:
+        self._http = http
+        self.url = url  # the app may come back at another address
+        self.conversation: Json = {}
+        self.heard: list[tuple[float, str]] = []
+        self.began = asyncio.Event()
+        self.last: Json = {}
+
+    async def start(self) -> None:
+        """Begins a conversation."""
+        answer = await self.call("start_chat")
+        self.conversation = {"user_id": answer["user_id"], "session_id": answer["session_id"]}
+
+    async def call(self, endpoint: str, **values: Any) -> Json:
+        """The endpoint's last answer. Raises RuntimeError with the sentence of a refusal."""
+        answers = [answer async for answer in self.events(endpoint, **values)]
+        return answers[-1]
+
+    async def events(self, endpoint: str, **values: Any) -> AsyncIterator[Json]:
+        """The endpoint's answers as they come."""
+        address = f"{self.url}/gradio_api/call/v2/{endpoint}"
+        async with self._http.post(address, json={**self.conversation, **values}) as answer:
+            answer.raise_for_status()
+            event_id = (await answer.json())["event_id"]
+        async with self._http.get(f"{self.url}/gradio_api/call/{endpoint}/{event_id}") as stream:
+            kind = ""
+            async for line in stream.content:
+                name, _, value = line.decode().rstrip().partition(": ")
+                if name == "event":
+                    kind = value
+                elif name == "data" and kind == "error":
+                    raise RuntimeError(value)
+                elif name == "data" and kind in ("generating", "complete") and value != "null":
+                    yield json.loads(value)[0]
+
+    async def ask(self, message: str) -> None:
+        """Listens to a reply until its end, or the app's."""
+        try:
+            async for event in self.events("chat_events", message=message):
+                self.last = event
+                if event["type"] == "text":
+                    self.heard.append((time.monotonic(), event["text"]))
+                    self.began.set()
+        except (aiohttp.ClientError, ConnectionError):
+            return
+
+    def text(self, until: float) -> str:
+        """What was heard until then."""
+        return "".join(text for when, text in self.heard if when <= until)
+
+    async def history(self) -> list[Json]:
+        """The stored messages."""
+        messages: list[Json] = (await self.call("history"))["messages"]
+        return messages
+
+
+@asynccontextmanager
+async def callers(url: str, number: int) -> AsyncIterator[list[Caller]]:
+    """So many, each with a conversation."""
+    limits = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=limits, timeout=aiohttp.ClientTimeout(30)) as http:
+        people = [Caller(http, url) for _ in range(number)]
+        await asyncio.gather(*(person.start() for person in people))
+        yield people

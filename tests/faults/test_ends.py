@@ -1,0 +1,107 @@
+"""However the app ends in the middle of twenty replies, what was said is kept."""
+
+import asyncio
+import os
+import time
+from pathlib import Path
+from signal import SIGINT, SIGKILL, SIGSTOP, SIGTERM, Signals
+
+import pytest
+from redis.asyncio import Redis
+
+from chat_core.storage.valkey import EmbeddedValkey
+from tests.conftest import process_of, running_valkey
+from tests.faults.callers import Caller, callers
+from tests.running import running_app
+
+PEOPLE = 20
+QUESTION = " ".join(f"word{number:03}" for number in range(200))
+LEASE_SECONDS = 5
+
+
+async def talk(people: list[Caller]) -> list[asyncio.Task[None]]:
+    """All ask; returns when all have heard the beginning of their replies."""
+    asking = [asyncio.create_task(person.ask(QUESTION)) for person in people]
+    async with asyncio.timeout(20):
+        await asyncio.gather(*(person.began.wait() for person in people))
+    await asyncio.sleep(1)  # of the replies is said
+    return asking
+
+
+async def check_what_is_kept(people: list[Caller], url: str, until: float) -> None:
+    """Every question is there, and every reply as far as it was heard at that time, said to be interrupted;
+    and the conversation goes on."""
+    for person in people:
+        person.url = url
+    async with asyncio.timeout(LEASE_SECONDS + 5):
+        await asyncio.gather(*(_ended(person) for person in people))
+    for person in people:
+        question, reply = await person.history()
+        assert question["content"] == QUESTION
+        assert reply["status"] == "interrupted"
+        assert reply["content"].startswith(person.text(until).rstrip())
+    last = await people[0].call("chat_events", message="again")
+    assert last["message"]["content"] == "You said: again"
+
+
+async def _ended(person: Caller) -> None:
+    """Waits until it is certain that nobody writes the reply any more."""
+    async for event in person.events("resume"):
+        person.last = event
+    assert person.last["status"] == "interrupted"
+
+
+@pytest.mark.parametrize("how", [SIGTERM, SIGINT])
+async def test_an_end_keeps_every_word_and_leaves_nothing_running(
+    directory: Path, settings: dict[str, str], how: Signals
+) -> None:
+    with running_app(directory, **settings) as app:
+        async with callers(app.url, PEOPLE) as people:
+            asking = await talk(people)
+            began = time.monotonic()
+            code = await asyncio.to_thread(app.end, how)
+            took = time.monotonic() - began
+            await asyncio.gather(*asking)
+            assert code == 0
+            assert took <= 3
+            assert not (directory / "data" / "valkey.sock").exists()
+            with running_app(directory, **settings) as again:
+                await check_what_is_kept(people, again.url, time.monotonic())
+
+
+@pytest.mark.parametrize("store_too", [False, True])
+async def test_a_kill_loses_at_most_the_last_300_ms(
+    directory: Path, settings: dict[str, str], store_too: bool
+) -> None:
+    with running_app(directory, **settings) as app:
+        async with callers(app.url, PEOPLE) as people:
+            asking = await talk(people)
+            killed = time.monotonic()
+            store = await _process_of_store(directory)
+            await asyncio.to_thread(app.end, SIGKILL)
+            if store_too:
+                os.kill(store, SIGKILL)
+            await asyncio.gather(*asking)
+            with running_app(directory, **settings) as again:
+                await check_what_is_kept(people, again.url, killed - 0.3)
+
+
+async def _process_of_store(directory: Path) -> int:
+    async with Redis(unix_socket_path=str(EmbeddedValkey(directory / "data").socket)) as redis:
+        return int((await redis.info("server"))["process_id"])
+
+
+async def test_sigterm_ends_the_app_also_while_its_store_is_frozen(
+    tmp_path: Path, settings: dict[str, str]
+) -> None:
+    with running_valkey(tmp_path / "store") as valkey:
+        address = {"REDIS_URL": f"unix://{valkey.socket}"}
+        with running_app(tmp_path, **settings, **address) as app:
+            async with callers(app.url, 3) as people:
+                asking = await talk(people)
+                process_of(valkey).send_signal(SIGSTOP)
+                began = time.monotonic()
+                code = await asyncio.to_thread(app.end, SIGTERM)
+                assert time.monotonic() - began <= 8
+                assert code == 0
+                await asyncio.gather(*asking, return_exceptions=True)
