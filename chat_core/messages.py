@@ -156,6 +156,13 @@ class Session(_Record):
     expires_at: float | None = None
 
 
+class SessionList(NamedTuple):
+    """The latest sessions, the one changed last first, and how many `older` ones are not among them."""
+
+    items: list[Session]
+    older: int = 0
+
+
 class Delta(NamedTuple):
     """A piece of a running reply. `end` is its position in the turn's log: the count of characters,
     reasoning and text together, up to and with this piece. It does not depend on how the log was cut

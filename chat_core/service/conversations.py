@@ -3,10 +3,10 @@
 import uuid
 
 from ..errors import InvalidInput
-from ..messages import TITLE_CHARS, Session, StoredMessages
+from ..messages import TITLE_CHARS, Session, SessionList, StoredMessages
 from ..roles import PROMPT_CHARS
 from ..storage import redis_errors_as_store_unavailable
-from ..validation import validate_ids, validate_text
+from ..validation import validate_count, validate_ids, validate_text
 from .turns import Turns
 from .users import new_user_id
 
@@ -35,6 +35,15 @@ class Conversations(Turns):
         validate_ids(user_id)
         validate_text(query=query)
         return await self._store.sessions(user_id, query.strip())
+
+    @redis_errors_as_store_unavailable()
+    async def latest_sessions(self, user_id: str, limit: int = 0, including: str = "") -> SessionList:
+        """The user's latest `limit` sessions (0: all), the one changed last first; besides, in their places,
+        all that are pinned and the one of the id `including`, if it is the user's."""
+        validate_ids(user_id)
+        validate_count("limit", limit)
+        validate_text(including=including)
+        return await self._store.latest_sessions(user_id, limit, including)
 
     @redis_errors_as_store_unavailable()
     async def history(self, user_id: str, session_id: str, limit: int = 0) -> StoredMessages:

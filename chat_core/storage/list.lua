@@ -1,26 +1,36 @@
--- The user's sessions, the one changed last first. What has expired is taken from the index.
+-- The user's sessions, the one changed last first: the latest ones, and wherever they stand the pinned ones and
+-- the one that is asked for. What has expired is taken from the index.
 --
--- KEYS: the index of sessions, the set of pinned ones. ARGV: what the names of the sessions' heads begin with.
+-- KEYS: the index of sessions, the set of pinned ones. ARGV: what the names of the sessions' heads begin with,
+-- how many of those that are not pinned (0: all), the id of the one that is asked for.
 --
--- Returns for each session its id, its head as names and values, the number of its messages, whether a turn
--- runs, and whether it is pinned.
+-- Returns how many were left out, of which no more is read than that they are there; and for each of the others
+-- its id, its head as names and values, the number of its messages, whether a turn runs, and whether it is
+-- pinned.
 
 local index, pinned = unpack(KEYS)
-local found = {}
+local prefix, limit, asked_for = ARGV[1], tonumber(ARGV[2]), ARGV[3]
+local is_pinned = {}
+for _, session_id in ipairs(redis.call('SMEMBERS', pinned)) do
+    is_pinned[session_id] = 1
+end
+local found, others, left_out = {}, 0, 0
 for _, session_id in ipairs(redis.call('ZREVRANGE', index, 0, -1)) do
-    local key = ARGV[1] .. session_id
-    local head = redis.call('HGETALL', key)
-    if #head == 0 then
+    local key = prefix .. session_id
+    if redis.call('EXISTS', key) == 0 then
         redis.call('ZREM', index, session_id)
         redis.call('SREM', pinned, session_id)
-    else
+    elseif limit == 0 or others < limit or is_pinned[session_id] or session_id == asked_for then
         found[#found + 1] = {
             session_id,
-            head,
+            redis.call('HGETALL', key),
             redis.call('LLEN', key .. ':messages'),
             redis.call('EXISTS', key .. ':turn'),
-            redis.call('SISMEMBER', pinned, session_id),
+            is_pinned[session_id] or 0,
         }
+        others = others + 1 - (is_pinned[session_id] or 0)
+    else
+        left_out = left_out + 1
     end
 end
-return found
+return {left_out, found}

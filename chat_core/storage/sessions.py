@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import MessageNotFound, SessionNotFound
-from ..messages import ChatMessage, Session, StoredMessages
+from ..messages import ChatMessage, Session, SessionList, StoredMessages
 from . import keys
 from .changes import Change, SessionState
 from .rows import index_of, parse_rows
@@ -61,14 +61,21 @@ class SessionStore:
     async def sessions(self, user_id: str, query: str = "") -> list[Session]:
         """The user's sessions, the one changed last first; with a `query` those whose title or messages
         contain it, in whatever case."""
+        found = (await self.latest_sessions(user_id)).items
+        return await self._matching(user_id, found, query.casefold()) if query else found
+
+    async def latest_sessions(self, user_id: str, limit: int = 0, including: str = "") -> SessionList:
+        """The user's latest `limit` sessions (0: all), the one changed last first; besides, in their places,
+        all that are pinned and the one of the id `including`."""
         # One script, not four commands for each session: a pipeline of thousands takes longer than they do.
-        call = ScriptCall(_LIST, [keys.sessions(user_id), keys.pinned(user_id)], [keys.session(user_id, "")])
-        (rows,) = await run_scripts(self._redis, call)
+        index = [keys.sessions(user_id), keys.pinned(user_id)]
+        call = ScriptCall(_LIST, index, [keys.session(user_id, ""), limit, including])
+        ((older, rows),) = await run_scripts(self._redis, call)
         found = [
             self._session(session_id, dict(zip(head[::2], head[1::2], strict=True)), *facts)
             for session_id, head, *facts in rows
         ]
-        return await self._matching(user_id, found, query.casefold()) if query else found
+        return SessionList(found, older)
 
     async def messages(self, user_id: str, session_id: str, limit: int = 0) -> StoredMessages:
         """The session's latest `limit` messages (0: all that are stored); of no session: none."""

@@ -156,6 +156,52 @@ async def test_expired_sessions_leave_the_list(redis: Redis, store: SessionStore
     assert await redis.zrange(keys.sessions(USER), 0, -1) == ["s2"]
 
 
+@pytest.mark.parametrize(
+    ("limit", "including", "ids", "older"),
+    [
+        (0, "", ["s6", "s5", "s4", "s3", "s2", "s1"], 0),
+        (2, "", ["s6", "s5", "s4", "s2"], 2),
+        (2, "s1", ["s6", "s5", "s4", "s2", "s1"], 1),
+        (2, "s5", ["s6", "s5", "s4", "s2"], 2),
+        (2, "s2", ["s6", "s5", "s4", "s2"], 2),
+        (2, "of somebody else", ["s6", "s5", "s4", "s2"], 2),
+        (9, "", ["s6", "s5", "s4", "s3", "s2", "s1"], 0),
+    ],
+    ids=[
+        "all",
+        "the latest",
+        "the open one too",
+        "which is new",
+        "which is pinned",
+        "not one's own",
+        "fewer",
+    ],
+)
+async def test_the_latest_sessions_come_with_the_pinned_and_the_open_one(
+    store: SessionStore, limit: int, including: str, ids: list[str], older: int
+) -> None:
+    await store.create("u_eve", "of somebody else", {"role": "assistant"})
+    for number in range(1, 7):
+        await store.create(USER, f"s{number}", {"role": "assistant"})
+    await store.pin(USER, "s2", True)
+    await store.pin(USER, "s6", True)
+    found = await store.latest_sessions(USER, limit, including)
+    assert ([session.id for session in found.items], found.older) == (ids, older)
+    everything = {session.id: session for session in await store.sessions(USER)}
+    assert found.items == [everything[session_id] for session_id in ids]
+
+
+async def test_expired_sessions_are_neither_listed_nor_counted(redis: Redis, store: SessionStore) -> None:
+    for number in range(1, 7):
+        await store.create(USER, f"s{number}", {"role": "assistant"})
+    await store.pin(USER, "s1", True)
+    await redis.delete(*(keys.session(USER, gone) for gone in ("s1", "s2", "s6")))
+    found = await store.latest_sessions(USER, 2)
+    assert ([session.id for session in found.items], found.older) == (["s5", "s4"], 1)
+    assert await redis.zrange(keys.sessions(USER), 0, -1) == ["s3", "s4", "s5"]
+    assert await redis.smembers(keys.pinned(USER)) == set()
+
+
 async def test_the_list_of_a_user_without_sessions_is_empty(store: SessionStore) -> None:
     assert await store.sessions("u_nobody") == []
 

@@ -23,6 +23,7 @@ def test_the_public_names_are_these():
         "Roles",
         "Sampling",
         "Session",
+        "SessionList",
         "Settings",
         "StopResult",
         "StoredMessages",
