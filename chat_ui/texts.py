@@ -20,6 +20,7 @@ TEXTS: dict[str, dict[Language, str]] = {
     "conversations": {"zh": "对话列表", "en": "Conversations"},
     "no_conversations": {"zh": "还没有对话", "en": "No conversations yet"},
     "no_matches": {"zh": "没有找到", "en": "Nothing found"},
+    "show_older": {"zh": "显示更早的 {count} 个对话", "en": "{count} older conversations: show more"},
     "search": {"zh": "搜索对话", "en": "Search conversations"},
     "keyboard": {"zh": "键盘快捷键", "en": "Keyboard"},
     "shortcuts": {

@@ -14,9 +14,9 @@ from chat_core import ChatError, ChatService, ConversationExport, new_user_id
 from ..texts import t
 from . import view
 from .layout import LANGUAGES
-from .renderer import ComponentUpdates, Renderer, properties
+from .renderer import ComponentUpdates, Renderer, properties, turn_to_follow
 from .requests import PageRequest, RequestParser, Values
-from .tab import EMPTY_TAB, WINDOW, TabState
+from .tab import EMPTY_TAB, LISTED, WINDOW, TabState
 
 Json = dict[str, Any]
 Outputs = list[Any]
@@ -33,7 +33,7 @@ class ConversationHandlers:
     async def load(self, values: Values, request: gr.Request) -> Outputs:
         """The page was opened: the conversation this browser had open, or an empty one."""
         page = self._parse(values, request)
-        visitor, tab = page.visitor, EMPTY_TAB.updated(session_id=page.identity.session_id)
+        visitor, tab = page.visitor, EMPTY_TAB.opening(page.identity.session_id)
         visitor = visitor._replace(user_id=visitor.user_id or new_user_id())
         store = (await self._service.health()).store
         try:
@@ -60,24 +60,25 @@ class ConversationHandlers:
             return (await self._renderer.render_if_changed(page.visitor, page.tab)).outputs()
         except ChatError as error:
             if error.code == "session_not_found":
-                return await self._rendered(page, EMPTY_TAB)
+                return await self._rendered(page, page.tab.opening())
             return ComponentUpdates().outputs()  # nobody asked for anything
 
     async def open_conversation(self, values: Values, request: gr.Request, event: gr.EventData) -> Outputs:
         """A conversation was chosen in the sidebar."""
         page = self._parse(values, request)
         with page.errors_shown():
-            return await self._rendered(page, EMPTY_TAB.updated(session_id=_field(event, "session_id")))
+            return await self._rendered(page, page.tab.opening(_field(event, "session_id")))
 
     async def new_chat(self, values: Values, request: gr.Request) -> Outputs:
         """An empty conversation. It is stored with its first message."""
-        return await self._render_empty(self._parse(values, request), EMPTY_TAB)
+        return await self._render_empty(self._parse(values, request))
 
     async def new_temporary_chat(self, values: Values, request: gr.Request) -> Outputs:
         """An empty conversation that is never stored."""
-        return await self._render_empty(self._parse(values, request), EMPTY_TAB.updated(temporary=True))
+        return await self._render_empty(self._parse(values, request), temporary=True)
 
-    async def _render_empty(self, page: PageRequest, tab: TabState) -> Outputs:
+    async def _render_empty(self, page: PageRequest, *, temporary: bool = False) -> Outputs:
+        tab = page.tab.opening(temporary=temporary)
         with page.errors_shown():
             return (await self._renderer.render(page.visitor, tab, role=page.role)).outputs()
 
@@ -95,11 +96,16 @@ class ConversationHandlers:
         """The list shows what contains the query."""
         page = self._parse(values, request)
         with page.errors_shown():
-            sessions = await self._service.sessions(page.visitor.user_id, page.query)
-        searched = bool(page.query.strip())
-        return self._renderer.render_session_list(
-            page.visitor, sessions, page.tab.session_id, searched=searched
-        )
+            return await self._renderer.session_list(page.visitor, page.tab, page.query)
+
+    async def show_older(self, values: Values, request: gr.Request) -> Outputs:
+        """More of the list is wanted than the latest conversations. A turn is followed anew: at its end its
+        follower renders as much of the list as it was told when it began."""
+        page = self._parse(values, request)
+        tab = page.tab.updated(listed=page.tab.listed + LISTED, render_id=uuid4().hex)
+        with page.errors_shown():
+            sessions = await self._renderer.session_list(page.visitor, tab, page.query)
+        return [sessions, tab.model_dump(), turn_to_follow(tab)]
 
     async def rename(self, values: Values, request: gr.Request, event: gr.EventData) -> Outputs:
         """A conversation got another title."""
@@ -121,8 +127,7 @@ class ConversationHandlers:
             return await self._listed(page)
 
     async def _listed(self, page: PageRequest) -> Outputs:
-        sessions = await self._renderer.whole_session_list(page.visitor, page.tab.session_id)
-        return ["", sessions]
+        return ["", await self._renderer.session_list(page.visitor, page.tab)]
 
     async def delete(self, values: Values, request: gr.Request, event: gr.EventData) -> Outputs:
         """A conversation is to be removed; if it was the open one, an empty one takes its place."""
@@ -130,7 +135,7 @@ class ConversationHandlers:
         session_id = _field(event, "session_id")
         with page.errors_shown():
             await self._service.delete(page.visitor.user_id, session_id)
-            left = EMPTY_TAB if page.tab.session_id == session_id else page.tab
+            left = page.tab.opening() if page.tab.session_id == session_id else page.tab
             return await self._rendered(page, left)
 
     async def clear(self, values: Values, request: gr.Request) -> Outputs:
@@ -185,7 +190,7 @@ class ConversationHandlers:
         page = self._parse(values, request)
         with page.errors_shown():
             session = await self._service.import_session(page.visitor.user_id, page.file)
-            return await self._rendered(page, EMPTY_TAB.updated(session_id=session.id))
+            return await self._rendered(page, page.tab.opening(session.id))
 
 
 def _field(event: gr.EventData, name: str) -> Any:

@@ -71,7 +71,7 @@ class Follower:
         return ComponentUpdates(
             _chatbot(self._ended_bubbles(visitor, end, history, partial), feedback_value=feedback),
             activity=view.activity(False, visitor.language),
-            sessions=await self._renderer.whole_session_list(visitor, session.id),
+            sessions=await self._renderer.session_list(visitor, tab),
             tab=ended.model_dump(),
         )
 

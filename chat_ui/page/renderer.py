@@ -5,14 +5,16 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
-from chat_core import ChatService, Session, StoredMessages
+from chat_core import ChatService, Session, SessionList, StoredMessages
 
 from ..texts import t
 from ..visitor import Visitor
 from . import view
 from .layout import Components
 from .session_list import session_list
-from .tab import EMPTY_TAB, WINDOW, TabState
+from .tab import WINDOW, TabState
+
+Json = dict[str, Any]
 
 
 class ComponentUpdates(dict[str, Any]):
@@ -23,7 +25,7 @@ class ComponentUpdates(dict[str, Any]):
         return [self.get(name, UNCHANGED) for name in names]
 
 
-def properties(**values: Any) -> dict[str, Any]:
+def properties(**values: Any) -> Json:
     """A component's new properties, as Gradio's page takes them."""
     return {"__type__": "update", **values}
 
@@ -62,14 +64,13 @@ class Renderer:
         """The tab's conversation; an empty one, in which `role` greets, if it has none."""
         tab = _rendered_anew(tab, window)
         if not tab.session_id:
-            sessions = await self._service.sessions(visitor.user_id)
-            return self.render_values(visitor, tab, sessions, role=role, store=store)
+            return self.render_values(visitor, tab, await self._latest(visitor, tab), role=role, store=store)
         session, history = await self.conversation(visitor, tab)
         # A turn that has no reply yet runs, or failed: following it shows which.
         unanswered = bool(history.items) and history.items[-1].role == "user"
         tab = _showing(tab, session, follow=session.running or unanswered)
         # Asked last: a reply that ends just now is not marked as running, with nobody to take the mark off.
-        sessions = await self._service.sessions(visitor.user_id)
+        sessions = await self._latest(visitor, tab)
         return self.render_values(visitor, tab, sessions, history, session, store=store)
 
     async def render_started(self, visitor: Visitor, tab: TabState) -> tuple[TabState, ComponentUpdates]:
@@ -78,7 +79,7 @@ class Renderer:
         tab = _rendered_anew(tab, WINDOW)
         session = await self.service_for(tab).session(visitor.user_id, tab.session_id)
         tab = _showing(tab, session, follow=True)
-        sessions = await self._service.sessions(visitor.user_id)
+        sessions = await self._latest(visitor, tab)
         values = self._values_beside(visitor, tab, sessions, session, min(session.messages, tab.window))
         del values["turn"]  # whoever began the turn follows it
         return tab, values
@@ -94,7 +95,7 @@ class Renderer:
         self,
         visitor: Visitor,
         tab: TabState,
-        sessions: list[Session] | None = None,
+        sessions: SessionList | None = None,
         history: StoredMessages | None = None,
         session: Session | None = None,
         *,
@@ -108,7 +109,7 @@ class Renderer:
         model = session.model if session and session.model in service.models else service.models[0]
         shown = len(history.items) + history.unreadable
         values = {
-            **self._values_beside(visitor, tab, sessions or [], session, shown),
+            **self._values_beside(visitor, tab, sessions or SessionList([]), session, shown),
             "chatbot": properties(
                 value=view.conversation(history, language, names),
                 feedback_value=view.feedback(history, language, names),
@@ -126,15 +127,13 @@ class Renderer:
         return ComponentUpdates(values)
 
     def _values_beside(
-        self, visitor: Visitor, tab: TabState, sessions: list[Session], session: Session | None, shown: int
+        self, visitor: Visitor, tab: TabState, sessions: SessionList, session: Session | None, shown: int
     ) -> ComponentUpdates:
         """What the tab shows beside its conversation, of which `shown` messages are on the page."""
         language = visitor.language
         more = session.messages - shown if session else 0
-        # A new value lets the page follow a turn: there is none where none is to be followed.
-        turn = {"turn": {"turn_id": tab.turn_id, "render_id": tab.render_id}} if tab.turn_id else {}
         values = {
-            **turn,
+            "turn": turn_to_follow(tab),
             "identity": {
                 "user_id": visitor.user_id,
                 "session_id": "" if tab.temporary else tab.session_id,
@@ -143,7 +142,7 @@ class Renderer:
             },
             "tab": tab.model_dump(),
             "search": "",
-            "sessions": self.render_session_list(visitor, sessions, tab.session_id),
+            "sessions": _session_list(visitor, tab, sessions),
             "activity": view.activity(bool(tab.turn_id), language),
             "earlier": properties(value=t(language, "show_earlier", count=more), visible=more > 0),
         }
@@ -154,37 +153,47 @@ class Renderer:
         rendered = await self.render(visitor, tab, window=window)
         return ComponentUpdates({name: value for name, value in rendered.items() if name not in _CHOSEN})
 
-    async def whole_session_list(self, visitor: Visitor, open_id: str) -> str:
-        """The sidebar's list of all conversations."""
-        return self.render_session_list(visitor, await self._service.sessions(visitor.user_id), open_id)
+    async def session_list(self, visitor: Visitor, tab: TabState, query: str = "") -> str:
+        """The sidebar's list: the latest conversations, for a list of all costs more the more of them there
+        are, or the latest that contain the query."""
+        if not query.strip():
+            return _session_list(visitor, tab, await self._latest(visitor, tab))
+        found = await self._service.sessions(visitor.user_id, query)
+        sessions = SessionList(found[: tab.listed], max(0, len(found) - tab.listed))
+        return _session_list(visitor, tab, sessions, searched=True)
 
-    def render_session_list(
-        self, visitor: Visitor, sessions: list[Session], open_id: str, *, searched: bool = False
-    ) -> str:
-        """The sidebar's list of these conversations."""
-        return session_list(
-            sessions,
-            open_id,
-            visitor.language,
-            now=time.time(),
-            minutes_west=visitor.minutes_west,
-            searched=searched,
-        )
+    async def _latest(self, visitor: Visitor, tab: TabState) -> SessionList:
+        return await self._service.latest_sessions(visitor.user_id, tab.listed, tab.session_id)
+
+
+def _session_list(visitor: Visitor, tab: TabState, sessions: SessionList, *, searched: bool = False) -> str:
+    return session_list(
+        sessions,
+        tab.session_id,
+        visitor.language,
+        now=time.time(),
+        minutes_west=visitor.minutes_west,
+        searched=searched,
+    )
 
 
 _CHOSEN = ("role", "model", "temperature", "length")
 
 
 def _rendered_anew(tab: TabState, window: int) -> TabState:
-    return EMPTY_TAB.updated(
-        session_id=tab.session_id, temporary=tab.temporary, window=window, render_id=uuid4().hex
-    )
+    tab = tab.opening(tab.session_id, temporary=tab.temporary)
+    return tab.updated(window=window, render_id=uuid4().hex)
 
 
 def _showing(tab: TabState, session: Session, *, follow: bool) -> TabState:
     return tab.updated(
         turn_id=session.last_turn if follow else "", title=session.title, fingerprint=fingerprint(session)
     )
+
+
+def turn_to_follow(tab: TabState) -> Json:
+    """A new value lets the page follow the tab's turn: there is none where none is to be followed."""
+    return {"turn_id": tab.turn_id, "render_id": tab.render_id} if tab.turn_id else UNCHANGED
 
 
 def fingerprint(session: Session) -> str:

@@ -1,15 +1,14 @@
 """The sidebar's list of conversations, as HTML. Pure functions."""
 
-from collections.abc import Sequence
 from html import escape
 
-from chat_core import Language, Session
+from chat_core import Language, Session, SessionList
 
 from ..texts import t
 
 
 def session_list(
-    sessions: Sequence[Session],
+    sessions: SessionList,
     open_id: str,
     language: Language,
     *,
@@ -19,18 +18,21 @@ def session_list(
 ) -> str:
     """The sidebar's list as HTML, grouped by day as it is at `now` where the reader is, `minutes_west` of
     Greenwich. What is to happen on a click stands in `data-action` and `data-session`."""
-    if not sessions:
+    if not sessions.items:
         key = "no_matches" if searched else "no_conversations"
         return f'<p class="no-sessions">{escape(t(language, key))}</p>'
     today = _day(now, minutes_west)
     groups: dict[str, list[str]] = {}
-    for session in sorted(sessions, key=lambda session: not session.pinned):
+    for session in sorted(sessions.items, key=lambda session: not session.pinned):
         age = today - _day(session.updated_at, minutes_west)
         key = "pinned" if session.pinned else next(name for name, days in _AGES if age <= days)
         groups.setdefault(key, []).append(_session_entry(session, open_id, language, now))
     shown = "".join(
         f"<h2>{escape(t(language, key))}</h2><ul>{''.join(entries)}</ul>" for key, entries in groups.items()
     )
+    if sessions.older:
+        words = escape(t(language, "show_older", count=sessions.older))
+        shown += f'<button type="button" data-action="older">{words}</button>'
     # What is asked before an action; the page fills the title in.
     label, rename, delete = (
         escape(t(language, key, title="{title}")) for key in ("conversations", "rename_ask", "delete_confirm")

@@ -4,12 +4,14 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-# How many of the latest messages are shown at first.
+# How many of the latest messages are shown at first, and how many of the latest conversations are listed.
 WINDOW = 20
+LISTED = 50
 
 
 class TabState(BaseModel):
-    """A conversation with its title, how many of its latest messages are shown, and the turn to follow.
+    """A conversation with its title, how many of its latest messages are shown, and the turn to follow; and
+    how many of the latest conversations are listed.
 
     `render_id` is another one each time a conversation is rendered, so that coming back to a turn follows it
     again; `fingerprint` tells whether something was said in another tab; a `temporary` conversation is never
@@ -24,7 +26,12 @@ class TabState(BaseModel):
     render_id: str = ""
     fingerprint: str = ""
     window: int = Field(WINDOW, ge=1, le=1_000_000)
+    listed: int = Field(LISTED, ge=1, le=1_000_000)
     temporary: bool = False
+
+    def opening(self, session_id: str = "", *, temporary: bool = False) -> "TabState":
+        """The same tab with another conversation, an empty one without an id, which is to be rendered."""
+        return EMPTY_TAB.updated(session_id=session_id, temporary=temporary, listed=self.listed)
 
     def updated(self, **changes: Any) -> "TabState":
         """The same with some fields changed."""

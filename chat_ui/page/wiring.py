@@ -59,19 +59,18 @@ def wire(demo: gr.Blocks, c: Components, conversations: ConversationHandlers, tu
     demo.load(conversations.load, {c.identity}, js="(identity) => [window.chat.identify(identity)]", **render)
     c.tab.change(None, [c.tab], None, js="(tab) => window.chat.showTab(tab)", **_PLAIN_INPUTS)
     c.refresh.click(conversations.refresh, tab_inputs, **render)
-    c.sessions.select(conversations.open_conversation, {c.identity}, **render_and_unfollow)
-    c.new_chat.click(conversations.new_chat, {c.identity, c.role}, **render_and_unfollow)
-    c.temporary.click(conversations.new_temporary_chat, {c.identity, c.role}, **render_and_unfollow)
+    c.sessions.select(conversations.open_conversation, tab_inputs, **render_and_unfollow)
+    empty_inputs: set[Block] = {*tab_inputs, c.role}
+    c.new_chat.click(conversations.new_chat, empty_inputs, **render_and_unfollow)
+    c.temporary.click(conversations.new_temporary_chat, empty_inputs, **render_and_unfollow)
     c.earlier.click(conversations.show_earlier, tab_inputs, js=_KEEP_SCROLL_POSITION, **render_and_unfollow)
 
     # The list of conversations
+    list_inputs: set[Block] = {*tab_inputs, c.search}
     # Not `.input`, which hears keys only: text is pasted and dictated too.
-    c.search.change(
-        conversations.search,
-        {c.search, *tab_inputs},
-        [c.sessions],
-        trigger_mode="always_last",
-        **_PLAIN,
+    c.search.change(conversations.search, list_inputs, [c.sessions], trigger_mode="always_last", **_PLAIN)
+    c.sessions.expand(
+        conversations.show_older, list_inputs, [c.sessions, c.tab, c.turn], cancels=[follow], **_PLAIN
     )
     c.sessions.edit(conversations.rename, tab_inputs, [c.search, c.sessions, c.tab], **_PLAIN)
     c.sessions.like(conversations.pin, tab_inputs, [c.search, c.sessions], **_PLAIN)
@@ -93,7 +92,7 @@ def wire(demo: gr.Blocks, c: Components, conversations: ConversationHandlers, tu
     c.export_json.click(conversations.export_json, tab_inputs, [c.download], **_PLAIN)
     c.download.change(None, [c.download], None, js="(file) => window.chat.download(file)", **_PLAIN_INPUTS)
     read_file: dict[str, Any] = {**render_and_unfollow, "preprocess": True}
-    c.import_file.upload(conversations.import_conversation, {c.identity, c.import_file}, **read_file)
+    c.import_file.upload(conversations.import_conversation, {*tab_inputs, c.import_file}, **read_file)
 
 
 # What is read stays where it is when more is shown above it.

@@ -5,6 +5,7 @@ import { followToEnd } from "./scrolling.js";
 
 let name = "";
 let open = "";
+let turn = "";
 
 // The id of the open conversation; empty for one that is not stored yet.
 export const openSession = () => open;
@@ -26,8 +27,9 @@ export function showTab(tab) {
   nameInAddress(tab.temporary ? "" : tab.session_id);
   document.title = tab.title ? `${tab.title} · ${name}` : name;
   // Who sends a message wants to see what becomes of it, wherever they were reading.
-  if (tab.turn_id || tab.session_id !== open) followToEnd();
+  if ((tab.turn_id && tab.turn_id !== turn) || tab.session_id !== open) followToEnd();
   open = tab.session_id;
+  turn = tab.turn_id;
   pageChanged();
 }
 

@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 
 from benchmarks.page_client import Page, Tab
 from chat_core import ChatMessage
+from chat_core.storage import keys
 from tests.fake_openai import DONE, FakeOpenAI, finish, paced, stream, text
 from tests.running import RunningApp
 
@@ -67,6 +68,35 @@ async def test_a_turn_reads_no_more_of_a_long_history(tab: Tab, store: Redis) ->
     old = ChatMessage(id="m", role="user", content="x" * 200, timestamp=1.0).to_json()
     await store.lpush(messages, *[old] * 1000)
     assert await read_by_a_turn() < 4 * short
+
+
+async def test_a_visit_and_a_turn_cost_no_more_beside_a_thousand_conversations(
+    tab: Tab, store: Redis
+) -> None:
+    user_id = tab.values[tab.page.component(type="browserstate")]["user_id"]
+
+    async def add(count: int) -> None:
+        async with store.pipeline() as pipe:
+            for number in range(count):
+                session_id = f"{count}-{number}"
+                head = {"role": "assistant", "title": "Old", "created_at": "1", "updated_at": "1"}
+                pipe.hset(keys.session(user_id, session_id), mapping=head)
+                pipe.zadd(keys.sessions(user_id), {session_id: 1})
+            await pipe.execute()
+
+    async def spent() -> tuple[int, int]:
+        """Bytes that were read from the store, and sent to the page."""
+        read, sent = (await counts(store))[2], tab.received.bytes
+        await tab.load()
+        await tab.send("One token")
+        return (await counts(store))[2] - read, tab.received.bytes - sent
+
+    await add(60)
+    read, sent = await spent()
+    await add(1000)
+    read_then, sent_then = await spent()
+    assert read_then < 1.1 * read
+    assert sent_then < 1.1 * sent
 
 
 async def counts(store: Redis) -> tuple[int, int, int]:

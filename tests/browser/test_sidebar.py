@@ -1,5 +1,6 @@
 """A person finds, keeps and tidies up conversations."""
 
+import asyncio
 import re
 import time
 from uuid import uuid4
@@ -10,6 +11,7 @@ from redis import Redis
 from chat_core.storage import keys
 from tests.browser.chat import ChatPage
 from tests.browser.conftest import OpenPage, owner
+from tests.fake_openai import DONE, FakeOpenAI, finish, stream, text
 
 DAY_SECONDS = 24 * 3600
 
@@ -106,6 +108,90 @@ def test_conversations_are_grouped_by_the_readers_day(open_page: OpenPage, store
     chat.reload()
     expect(chat.page.locator("#sessions h2")).to_have_text(["Today", "Yesterday", "Last 7 days", "Older"])
     expect(chat.sessions).to_have_text(["today", "yesterday", "this week", "older"])
+
+
+def store_many(chat: ChatPage, stored: Redis, count: int) -> None:
+    """So many conversations beside the open one, each a minute older than the one before."""
+    user_id = owner(stored, chat.session_id())
+    opened = stored.hgetall(keys.session(user_id, chat.session_id()))
+    said = stored.lrange(keys.messages(user_id, chat.session_id()), 0, -1)
+    with stored.pipeline() as pipe:
+        for number in range(1, count + 1):
+            session_id, then = uuid4().hex, time.time() - number * 60
+            head = {**opened, "title": f"number {number:03}", "updated_at": str(then)}
+            pipe.hset(keys.session(user_id, session_id), mapping=head)
+            pipe.rpush(keys.messages(user_id, session_id), *said)
+            pipe.zadd(keys.sessions(user_id), {session_id: then})
+        pipe.execute()
+    chat.reload()
+
+
+def test_the_latest_conversations_are_listed_and_the_older_ones_on_demand(
+    chat: ChatPage, stored: Redis
+) -> None:
+    chat.say("today")
+    store_many(chat, stored, 120)
+    older = chat.page.locator("#sessions [data-action=older]")
+    expect(chat.sessions).to_have_count(50)
+    expect(chat.sessions.last).to_have_text("number 049")
+    expect(older).to_have_text("71 older conversations: show more")
+    older.focus()
+    chat.page.keyboard.press("Enter")
+    expect(chat.sessions).to_have_count(100)
+    expect(chat.sessions.nth(50)).to_be_focused()
+    older.click()
+    expect(chat.sessions).to_have_count(121)
+    expect(older).to_have_count(0)
+
+    chat.sessions.last.click()
+    expect(chat.page).to_have_title("number 120 · Role Chat")
+    expect(chat.sessions).to_have_count(121)
+    chat.reload()
+    expect(chat.sessions).to_have_count(51)
+    expect(chat.sessions.last).to_have_text("number 120")
+    expect(chat.sessions.last).to_have_attribute("aria-current", "page")
+    expect(older).to_have_text("70 older conversations: show more")
+
+
+def test_the_list_stays_as_long_while_people_talk(
+    chat: ChatPage, stored: Redis, provider: FakeOpenAI
+) -> None:
+    chat.say("today")
+    store_many(chat, stored, 120)
+    older = chat.page.locator("#sessions [data-action=older]")
+    older.click()
+    expect(chat.sessions).to_have_count(100)
+    end = asyncio.Event()
+    lines = [text(f"line {number}\n\n") for number in range(60)]
+    provider.answers.append(stream(*lines, end, finish(), DONE))
+    chat.send("Tell me much")
+    latest = chat.replies.get_by_text("line 59", exact=True)
+    expect(latest).to_be_in_viewport()
+    chat.page.locator("#chatbot").hover()
+    chat.page.mouse.wheel(0, -400)
+    expect(latest).not_to_be_in_viewport()
+    expect(chat.sessions).to_have_count(100)
+    older.click()  # while the reply is written
+    expect(chat.sessions).to_have_count(121)
+    provider.let_out(end)
+    expect(chat.session("today").locator(".dot")).to_have_count(0)
+    chat.wait_until_idle()
+    expect(chat.sessions).to_have_count(121)
+    expect(latest).not_to_be_in_viewport()  # what was read is still where it was
+    new_chat(chat, "another")
+    expect(chat.sessions).to_have_count(122)
+
+
+def test_the_search_finds_what_is_not_listed(chat: ChatPage, stored: Redis) -> None:
+    chat.say("today")
+    store_many(chat, stored, 120)
+    search = chat.page.locator("#search").locator("input, textarea")
+    search.fill("number 119")
+    expect(chat.sessions).to_have_text(["number 119"])
+    search.fill("number 0")
+    expect(chat.sessions).to_have_count(50)
+    chat.page.locator("#sessions [data-action=older]").click()
+    expect(chat.sessions).to_have_count(99)
 
 
 def test_visitors_do_not_see_each_other_nor_by_the_address(chat: ChatPage, open_page: OpenPage) -> None:

@@ -6,7 +6,7 @@ from html import unescape
 
 import pytest
 
-from chat_core import ChatMessage, Language, Session, StoredMessages, TurnEnd, TurnError
+from chat_core import ChatMessage, Language, Session, SessionList, StoredMessages, TurnEnd, TurnError
 from chat_core.errors import ModelRateLimited, ModelStalled
 from chat_core.roles import load_roles
 from chat_ui.page import view
@@ -109,7 +109,7 @@ def test_titles_in_the_list_are_text_not_html() -> None:
         id="s1", role="assistant", created_at=1, updated_at=1, title="<img src=x onerror=alert(1)>"
     )
     plain = Session(id="s2", role="assistant", created_at=1, updated_at=1, running=True)
-    shown = session_list([evil, plain], "s2", "en")
+    shown = session_list(SessionList([evil, plain]), "s2", "en")
     assert "<img" not in shown
     assert "&lt;img src=x" in shown
     assert shown.count("aria-current") == 1
@@ -118,7 +118,7 @@ def test_titles_in_the_list_are_text_not_html() -> None:
 
 
 def test_an_empty_list_says_so() -> None:
-    assert "No conversations yet" in session_list([], "", "en")
+    assert "No conversations yet" in session_list(SessionList([]), "", "en")
 
 
 def test_the_greeting_and_the_choices_are_in_the_readers_language() -> None:
@@ -205,7 +205,7 @@ def listed(*ages_in_hours: float, minutes_west: int = 0, pinned: int = -1) -> li
         )
         for i, age in enumerate(ages_in_hours)
     ]
-    shown = session_list(sessions, "", "en", now=NOON, minutes_west=minutes_west)
+    shown = session_list(SessionList(sessions), "", "en", now=NOON, minutes_west=minutes_west)
     return re.findall(r"<(?:h2|span)>(.*?)</", shown)
 
 
@@ -236,11 +236,23 @@ def test_the_list_tells_how_long_a_conversation_is_kept(hours_left: float, words
     session = Session(
         id="s", role="assistant", created_at=1, updated_at=NOON, expires_at=NOON + hours_left * HOUR
     )
-    assert words in session_list([session], "", "en", now=NOON)
+    assert words in session_list(SessionList([session]), "", "en", now=NOON)
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("en", "950 older conversations"), ("zh", "更早的 950 个对话")]
+)
+def test_the_end_of_the_list_offers_the_older_ones(language: Language, words: str) -> None:
+    session = Session(id="s", role="assistant", created_at=1, updated_at=1)
+    shown = session_list(SessionList([session], older=950), "", language)
+    assert re.search(
+        rf'</ul><button type="button" data-action="older">[^<]*{words}[^<]*</button></nav>', shown
+    )
+    assert "older" not in session_list(SessionList([session]), "", "zh")
 
 
 def test_a_search_without_result_says_so() -> None:
-    assert "Nothing found" in session_list([], "", "en", searched=True)
+    assert "Nothing found" in session_list(SessionList([]), "", "en", searched=True)
 
 
 @pytest.mark.parametrize(
