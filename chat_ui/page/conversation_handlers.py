@@ -3,7 +3,6 @@
 Each handler finds out for itself who asks, and returns the new values of its outputs.
 """
 
-from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
@@ -12,6 +11,7 @@ import gradio as gr
 from chat_core import ChatError, ChatService, ConversationExport, new_user_id
 
 from ..texts import t
+from ..visitor import Visitor
 from . import view
 from .layout import LANGUAGES
 from .renderer import ComponentUpdates, Renderer, properties, turn_to_follow
@@ -35,21 +35,22 @@ class ConversationHandlers:
         page = self._parse(values, request)
         visitor, tab = page.visitor, EMPTY_TAB.opening(page.identity.session_id)
         visitor = visitor._replace(user_id=visitor.user_id or new_user_id())
-        store = (await self._service.health()).store
         try:
-            rendered = await self._renderer.render(visitor, tab, store=store)
+            rendered = await self._opened(visitor, tab)
         except ChatError as error:
             if error.code == "store_unavailable":  # the id is kept for better times
                 rendered = self._renderer.render_values(visitor, tab, store=False)
             else:
                 if error.facts.get("field") == "user_id":  # not a malformed ?c=: that costs nobody their id
                     visitor = visitor._replace(user_id=new_user_id())
-                rendered = await self._renderer.render(visitor, EMPTY_TAB, store=store)
-        prompt = ""
-        with suppress(ChatError):
-            prompt = await self._service.custom_prompt(visitor.user_id) if store else ""
-        rendered |= {"prompt": prompt, "language": LANGUAGES[visitor.language]}
+                rendered = await self._opened(visitor, EMPTY_TAB)
+        rendered["language"] = LANGUAGES[visitor.language]
         return rendered.outputs()
+
+    async def _opened(self, visitor: Visitor, tab: TabState) -> ComponentUpdates:
+        rendered = await self._renderer.render(visitor, tab)
+        rendered["prompt"] = await self._service.custom_prompt(visitor.user_id)
+        return rendered
 
     async def refresh(self, values: Values, request: gr.Request) -> Outputs:
         """The tab is looked at again: something may have been said in another one."""

@@ -59,19 +59,19 @@ class Renderer:
         return await self.service_for(tab).conversation(visitor.user_id, tab.session_id, tab.window)
 
     async def render(
-        self, visitor: Visitor, tab: TabState, *, role: str = "", window: int = WINDOW, store: bool = True
+        self, visitor: Visitor, tab: TabState, *, role: str = "", window: int = WINDOW
     ) -> ComponentUpdates:
         """The tab's conversation; an empty one, in which `role` greets, if it has none."""
         tab = _rendered_anew(tab, window)
         if not tab.session_id:
-            return self.render_values(visitor, tab, await self._latest(visitor, tab), role=role, store=store)
+            return self.render_values(visitor, tab, await self._latest(visitor, tab), role=role)
         session, history = await self.conversation(visitor, tab)
         # A turn that has no reply yet runs, or failed: following it shows which.
         unanswered = bool(history.items) and history.items[-1].role == "user"
         tab = _showing(tab, session, follow=session.running or unanswered)
         # Asked last: a reply that ends just now is not marked as running, with nobody to take the mark off.
         sessions = await self._latest(visitor, tab)
-        return self.render_values(visitor, tab, sessions, history, session, store=store)
+        return self.render_values(visitor, tab, sessions, history, session)
 
     async def render_started(self, visitor: Visitor, tab: TabState) -> tuple[TabState, ComponentUpdates]:
         """The tab of a turn that has just begun, which is to be followed, and what changes beside its
