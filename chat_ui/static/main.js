@@ -19,6 +19,7 @@ import * as sidebar from "./sidebar.js";
 import * as smoothing from "./smoothing.js";
 import * as streams from "./streams.js";
 import * as tab from "./tab.js";
+import * as textDirection from "./text-direction.js";
 
 // What the `js=` of Gradio's listeners calls.
 window.chat = {
@@ -40,6 +41,7 @@ const modules = [
   connection,
   smoothing,
   streams,
+  textDirection,
   refresh,
   countdown,
   accessibility,

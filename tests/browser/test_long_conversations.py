@@ -1,9 +1,12 @@
 """A conversation grows long; the page does not grow slow."""
 
 import asyncio
+import json
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from uuid import uuid4
 
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, Page, expect
 from redis import Redis
 
 from chat_core import ChatMessage
@@ -56,18 +59,13 @@ def test_the_latest_messages_are_shown_and_the_earlier_ones_on_demand(chat: Chat
     expect(chat.questions.first).to_have_text("question 0")
 
 
-def milliseconds_a_frame(chat: ChatPage, provider: FakeOpenAI) -> float:
-    """How long the page's main thread works for a frame of a running reply."""
+def amount_a_frame(
+    chat: ChatPage, provider: FakeOpenAI, measured: AbstractContextManager[list[float]]
+) -> float:
+    """How much of what is measured a frame of a running reply takes."""
     turn, watched = uuid4().hex[:4], asyncio.Event()
     words = [text(f"word{turn}.{number} ") for number in range(100)]
     provider.answers.append(stream(*words[:3], watched, *paced(words[3:], 40), finish(), DONE))
-    tools = chat.page.context.new_cdp_session(chat.page)
-    tools.send("Performance.enable", {"timeDomain": "threadTicks"})  # other processes do not count
-
-    def busy_seconds() -> float:
-        metrics = tools.send("Performance.getMetrics")["metrics"]
-        return float(next(metric["value"] for metric in metrics if metric["name"] == "TaskDuration"))
-
     chat.send("go on")
     expect(chat.replies.last).to_contain_text(f"word{turn}.2 ")
     chat.page.evaluate(
@@ -78,14 +76,39 @@ def milliseconds_a_frame(chat: ChatPage, provider: FakeOpenAI) -> float:
                 watched, { childList: true, characterData: true, subtree: true });
         }"""
     )
-    began = busy_seconds()
-    provider.let_out(watched)
-    expect(chat.replies.last).to_contain_text(f"word{turn}.90 ")
-    spent, frames = busy_seconds() - began, chat.page.evaluate("window.frames_shown")
+    with measured as amount:
+        provider.let_out(watched)
+        expect(chat.replies.last).to_contain_text(f"word{turn}.90 ")
+    frames = chat.page.evaluate("window.frames_shown")
     chat.wait_until_idle()
-    tools.detach()
     assert frames > 5
-    return 1000 * spent / frames
+    return sum(amount) / frames
+
+
+@contextmanager
+def busy_seconds(page: Page) -> Iterator[list[float]]:
+    """How long the page's main thread has worked in the end."""
+    tools = page.context.new_cdp_session(page)
+    tools.send("Performance.enable", {"timeDomain": "threadTicks"})  # other processes do not count
+
+    def until_now() -> float:
+        metrics = tools.send("Performance.getMetrics")["metrics"]
+        return float(next(metric["value"] for metric in metrics if metric["name"] == "TaskDuration"))
+
+    began, spent = until_now(), list[float]()
+    yield spent
+    spent.append(until_now() - began)
+    tools.detach()
+
+
+@contextmanager
+def restyled_elements(browser: Browser, page: Page) -> Iterator[list[float]]:
+    """How many elements' styles the browser has worked out in the end, a number for each time."""
+    counts: list[float] = []
+    browser.start_tracing(page=page, categories=["devtools.timeline"])
+    yield counts
+    events = json.loads(browser.stop_tracing())["traceEvents"]
+    counts += [event["args"]["elementCount"] for event in events if event["name"] == "UpdateLayoutTree"]
 
 
 def test_a_frame_costs_the_same_at_20_and_at_200_stored_messages(
@@ -96,6 +119,17 @@ def test_a_frame_costs_the_same_at_20_and_at_200_stored_messages(
         cost = []
         for count in (20, 200):
             fill(chat, stored, count)
-            cost.append(milliseconds_a_frame(chat, provider))
+            cost.append(amount_a_frame(chat, provider, busy_seconds(chat.page)))
         ratios.append(cost[1] / cost[0])
     assert min(ratios) <= 1.3, ratios
+
+
+def test_a_frame_styles_no_word_of_the_code_above_it_anew(
+    chat: ChatPage, browser: Browser, provider: FakeOpenAI
+) -> None:
+    code = "".join(f"value_{number} = function({number}, 'text')  # why\n" for number in range(100))
+    provider.answers.append(stream(text(f"```python\n{code}```"), finish(), DONE))
+    chat.say("code, please")
+    words = chat.page.locator("#chatbot .token").count()
+    assert words > 500
+    assert amount_a_frame(chat, provider, restyled_elements(browser, chat.page)) < words / 2
