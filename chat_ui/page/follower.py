@@ -31,7 +31,7 @@ class Follower:
         """The tab's turn, as it goes on and as it ends. All but the Chatbot changes only at the end."""
         service = self._renderer.service_for(tab)
         with self._pacer.watching():
-            above, feedback = await self._bubbles_above(visitor, tab)
+            above, feedback, count = await self._bubbles_above(visitor, tab)
             reply = PartialReply(visitor)
             beside = {"feedback_value": feedback} if feedback else {}
             yield _chatbot(above + reply.bubbles(), **beside)
@@ -42,7 +42,10 @@ class Follower:
                 async for event in events:
                     if isinstance(event, TurnEnd):
                         partial = above + reply.bubbles(running=False)
-                        last = await self._last_frame(visitor, tab, event, partial)
+                        # Were the first message left out for the reply, all would be drawn anew in the place
+                        # of the one before.
+                        window = max(tab.window, count + bool(event.message))
+                        last = await self._last_frame(visitor, tab.updated(window=window), event, partial)
                         yield last
                         # Gradio sends the latest values once more when a stream ends: not the large ones.
                         yield ComponentUpdates(activity=last["activity"], tab=last["tab"])
@@ -52,15 +55,16 @@ class Follower:
 
     async def _bubbles_above(
         self, visitor: Visitor, tab: TabState
-    ) -> tuple[list[view.Bubble], list[str | None]]:
-        """What stands above a running reply, and what was thought of it."""
+    ) -> tuple[list[view.Bubble], list[str | None], int]:
+        """What stands above a running reply, what was thought of it, and how many messages it is."""
         session, history = await self._renderer.conversation(visitor, tab)
         names = self._renderer.role_names(visitor)
         kept = [m for m in history.items if m.role == "user" or m.turn_id != tab.turn_id]
         change = view.role_change(view.last_role(kept), session.role, names)
         above = StoredMessages(kept, history.unreadable)
         bubbles = view.conversation(above, visitor.language, names)
-        return bubbles + change, view.feedback(above, visitor.language, names)
+        feedback = view.feedback(above, visitor.language, names)
+        return bubbles + change, feedback, len(kept) + history.unreadable
 
     async def _last_frame(
         self, visitor: Visitor, tab: TabState, end: TurnEnd, partial: list[view.Bubble]

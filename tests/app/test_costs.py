@@ -70,6 +70,15 @@ async def test_a_turn_reads_no_more_of_a_long_history(tab: Tab, store: Redis) ->
     assert await read_by_a_turn() < 4 * short
 
 
+async def test_a_turn_in_a_long_conversation_sends_what_is_shown_once(tab: Tab) -> None:
+    sizes = []
+    for _ in range(13):  # of which the last exceed what is shown
+        before = tab.received.bytes
+        await tab.send("One token")
+        sizes.append(tab.received.bytes - before)
+    assert max(sizes[-3:]) < 1.2 * max(sizes[:9])
+
+
 async def test_a_visit_asks_for_the_list_and_the_prompt(tab: Tab, store: Redis) -> None:
     async with Tab(tab.page, tab.http) as new_tab:
         await store.config_resetstat()

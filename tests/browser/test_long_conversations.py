@@ -59,6 +59,23 @@ def test_the_latest_messages_are_shown_and_the_earlier_ones_on_demand(chat: Chat
     expect(chat.questions.first).to_have_text("question 0")
 
 
+def test_what_is_shown_stays_when_a_reply_ends(chat: ChatPage, stored: Redis, provider: FakeOpenAI) -> None:
+    fill(chat, stored, 50)
+    end = asyncio.Event()
+    provider.answers.append(stream(text("Well, "), end, text("yes."), finish(), DONE))
+    chat.send("And now?")
+    expect(chat.replies.last).to_have_text("Well, ")
+    first, earlier = chat.page.locator("#chatbot .message").first, chat.page.locator("#earlier")
+    before = first.inner_text()
+    expect(earlier).to_have_text("31 earlier messages: show more")
+    provider.let_out(end)
+    expect(chat.replies.get_by_text("Well, yes.")).to_be_visible()
+    chat.wait_until_idle()
+    expect(first).to_have_text(before, use_inner_text=True)
+    earlier.click()
+    expect(earlier).to_have_text("11 earlier messages: show more")
+
+
 def amount_a_frame(
     chat: ChatPage, provider: FakeOpenAI, measured: AbstractContextManager[list[float]]
 ) -> float:
