@@ -16,6 +16,7 @@
     ├── TurnNotFound           the session has no turn yet
     ├── MessageNotFound        the session holds no such message (any more)
     ├── SessionBusy            a reply is running in this session
+    ├── SessionChanged         something was said since the caller looked
     ├── RateLimited            too many messages from this user
     ├── TooManyReplies         too many replies run in this process
     ├── ShuttingDown           the service takes no new turns
@@ -194,6 +195,16 @@ class SessionBusy(ChatError):
     def __init__(self, turn_id: str) -> None:
         super().__init__("A reply is still being written in this conversation.")
         self.turn_id = turn_id
+
+
+class SessionChanged(ChatError):
+    """Another turn than the caller saw last is the session's last one: what was meant for that would now
+    change something else."""
+
+    code = "session_changed"
+
+    def __init__(self) -> None:
+        super().__init__("Something was said in this conversation meanwhile.")
 
 
 class RateLimited(ChatError):

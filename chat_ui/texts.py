@@ -170,6 +170,10 @@ TEXTS: dict[str, dict[Language, str]] = {
         "zh": "这个对话正在生成回复，请等它完成或先停止它。",
         "en": "A reply is still being written here. Wait for it to end, or stop it first.",
     },
+    "error.session_changed": {
+        "zh": "这个对话刚刚有了变化，什么都没有改动。请看一下再试。",
+        "en": "Something was said here meanwhile, so nothing was changed. Have a look and try again.",
+    },
     "error.rate_limited": {
         "zh": "消息发得太快了，请在 {retry_after:.0f} 秒后再试。",
         "en": "That was too fast. Please try again in {retry_after:.0f} seconds.",

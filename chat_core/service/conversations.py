@@ -52,10 +52,11 @@ class Conversations(Turns):
         return (await self.conversation(user_id, session_id, limit))[1]
 
     @redis_errors_as_store_unavailable()
-    async def clear(self, user_id: str, session_id: str) -> int:
-        """Stops what runs, removes the session's messages; how many there were."""
-        await self.stop(user_id, session_id)
-        return await self._store.clear(user_id, session_id)
+    async def clear(self, user_id: str, session_id: str, *, last_turn: str | None = None) -> int:
+        """Stops what runs, removes the session's messages; how many there were. Raises SessionBusy or
+        SessionChanged when another message came first."""
+        last_turn = await self._stop_last_turn(user_id, session_id, last_turn)
+        return await self._store.clear(user_id, session_id, last_turn=last_turn)
 
     @redis_errors_as_store_unavailable()
     async def rename(self, user_id: str, session_id: str, title: str) -> Session:
@@ -75,10 +76,11 @@ class Conversations(Turns):
         await self._store.pin(user_id, session_id, pinned)
 
     @redis_errors_as_store_unavailable()
-    async def delete(self, user_id: str, session_id: str) -> None:
-        """Stops what runs and removes the session with everything in it."""
-        await self.stop(user_id, session_id)
-        await self._store.delete(user_id, session_id)
+    async def delete(self, user_id: str, session_id: str, *, last_turn: str | None = None) -> None:
+        """Stops what runs and removes the session with everything in it. Raises SessionBusy or SessionChanged
+        when another message came first."""
+        last_turn = await self._stop_last_turn(user_id, session_id, last_turn)
+        await self._store.delete(user_id, session_id, last_turn=last_turn)
 
     @redis_errors_as_store_unavailable()
     async def custom_prompt(self, user_id: str) -> str:

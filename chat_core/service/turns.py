@@ -6,10 +6,15 @@ from contextlib import aclosing, suppress
 from itertools import pairwise
 from typing import NamedTuple, get_args
 
-from ..errors import InvalidInput, MessageNotFound, TurnNotFound
+from ..errors import InvalidInput, MessageNotFound, SessionBusy, TurnNotFound
 from ..images import file_of
-from ..messages import ChatMessage, Feedback, Sampling, TurnEnd, TurnEvent
-from ..storage import STORE_TIMEOUT_SECONDS, redis_errors_as_store_unavailable
+from ..messages import ChatMessage, Feedback, Sampling, Session, TurnEnd, TurnEvent
+from ..storage import (
+    STORE_TIMEOUT_SECONDS,
+    SessionState,
+    redis_errors_as_store_unavailable,
+    require_last_turn,
+)
 from ..turns import TurnRequest
 from ..validation import validate_count, validate_id, validate_ids, validate_text
 from .base import ServiceBase
@@ -40,6 +45,7 @@ class Turns(ServiceBase):
         replaces: str = "",
         keep_version: bool = False,
         images: Sequence[bytes] = (),
+        last_turn: str | None = None,
     ) -> str:
         """Stores the user's message and begins the reply; the turn's id. The reply goes on whoever
         follows it or not.
@@ -47,15 +53,17 @@ class Turns(ServiceBase):
         What is given of `role`, `model` and `sampling` stays with the session from this turn on. `replaces`
         is the id of an earlier message of the user's whose place this one takes, with all that followed, and
         whose images it keeps; `keep_version` keeps the reply to it as another version. `images` are files'
-        contents; with images the message may be empty.
+        contents; with images the message may be empty. `last_turn` is the session's last turn as the caller
+        saw it, here and in every other method that has it: when there is another one, nothing is changed.
 
         Raises InvalidInput (MessageEmpty, MessageTooLong, UnknownRole, UnknownModel, ImageUnreadable,
         ImageTooLarge, TooManyImages, ImagesUnsupported), RateLimited, MessageNotFound, SessionBusy,
-        TooManyReplies or ShuttingDown; then nothing is stored.
+        SessionChanged, TooManyReplies or ShuttingDown; then nothing is stored.
         """
-        return await self._starter.start(
-            TurnRequest(user_id, session_id, message, role, model, sampling, replaces, keep_version, images)
+        request = TurnRequest(
+            user_id, session_id, message, role, model, sampling, replaces, keep_version, images, last_turn
         )
+        return await self._starter.start(request)
 
     @redis_errors_as_store_unavailable()
     async def regenerate(
@@ -66,10 +74,11 @@ class Turns(ServiceBase):
         model: str = "",
         *,
         sampling: Sampling | None = None,
+        last_turn: str | None = None,
     ) -> str:
         """Begins another reply to the user's latest message; the turn's id. The reply it has is kept as
         another version. Raises what `start_turn` does, and TurnNotFound when nothing was said."""
-        asked = await self._latest_user_message(user_id, session_id)
+        session, asked = await self._latest_user_message(user_id, session_id, last_turn)
         return await self.start_turn(
             user_id,
             session_id,
@@ -79,47 +88,60 @@ class Turns(ServiceBase):
             sampling=sampling,
             replaces=asked.id,
             keep_version=True,
+            last_turn=session.last_turn,
         )
 
     @redis_errors_as_store_unavailable()
-    async def undo(self, user_id: str, session_id: str) -> tuple[str, list[bytes]]:
-        """Stops what runs and removes the user's latest message with its reply; the message's text and its
-        images, as `start_turn` takes them. Raises TurnNotFound when nothing was said."""
-        await self.stop(user_id, session_id)
-        asked = await self._latest_user_message(user_id, session_id)
+    async def undo(
+        self, user_id: str, session_id: str, *, last_turn: str | None = None
+    ) -> tuple[str, list[bytes]]:
+        """Removes the user's latest message with its reply, which is stopped if it runs; the message's text
+        and its images, as `start_turn` takes them. Raises TurnNotFound when nothing was said, and SessionBusy
+        or SessionChanged when another message came first."""
+        session, asked = await self._latest_user_message(user_id, session_id, last_turn)
         images = await self._store.images(user_id, session_id, [image.id for image in asked.images])
-        await self._store.truncate(user_id, session_id, asked.id)
+        if session.open_turn:
+            await self.stop(user_id, session_id, session.open_turn)
+        await self._store.truncate(user_id, session_id, asked.id, last_turn=session.last_turn)
         return asked.content, [file_of(url) for url in images.values()]
 
     @redis_errors_as_store_unavailable()
     async def rate(self, user_id: str, session_id: str, message_id: str, feedback: str) -> None:
         """Notes what the user thinks of a reply. Raises MessageNotFound."""
+        validate_ids(user_id, session_id)
+        validate_text(message_id=message_id)
         if feedback not in get_args(Feedback):
             raise InvalidInput("feedback", "like, dislike or empty")
-        stored = await self._messages(user_id, session_id)
-        reply = next((m for m in stored if m.id == message_id and m.role == "assistant"), None)
-        validate_text(message_id=message_id)
-        rated = {message_id: reply.model_copy(update={"feedback": feedback})} if reply else {}
-        if not rated or not await self._store.replace(user_id, session_id, rated):
+
+        def rated(state: SessionState) -> dict[str, ChatMessage]:
+            replies = (m for m in state.messages.items if m.id == message_id and m.role == "assistant")
+            return {reply.id: reply.model_copy(update={"feedback": feedback}) for reply in replies}
+
+        if not await self._store.replace(user_id, session_id, rated):
             raise MessageNotFound()
 
     @redis_errors_as_store_unavailable()
     async def select_version(self, user_id: str, session_id: str, message_id: str, number: int) -> None:
         """Puts the version `number` (from 1, oldest first) in the place of the reply to the user's message
-        of that id. Raises MessageNotFound, also when there is no such version."""
-        for asked, reply in pairwise(await self._messages(user_id, session_id)):
-            if asked.id == message_id and reply.role == "assistant":
+        of that id. Raises MessageNotFound, also when there is no such version, and SessionBusy while a reply
+        runs, for it answers what was said before it."""
+
+        def selected(state: SessionState) -> dict[str, ChatMessage]:
+            if state.open_turn:
+                raise SessionBusy(state.open_turn)
+            for asked, reply in pairwise(state.messages.items):
                 versions = sorted((*asked.versions, reply), key=lambda version: version.timestamp)
-                if not 1 <= number <= len(versions):
-                    break
-                chosen = versions.pop(number - 1)
-                changes = {
-                    asked.id: asked.model_copy(update={"versions": tuple(versions)}),
-                    reply.id: chosen,
-                }
-                if await self._store.replace(user_id, session_id, changes):
-                    return
-        raise MessageNotFound()
+                if (asked.id, reply.role) == (message_id, "assistant") and 1 <= number <= len(versions):
+                    chosen = versions.pop(number - 1)
+                    return {
+                        asked.id: asked.model_copy(update={"versions": tuple(versions)}),
+                        reply.id: chosen,
+                    }
+            return {}
+
+        await self.session(user_id, session_id)
+        if not await self._store.replace(user_id, session_id, selected):
+            raise MessageNotFound()
 
     async def follow(
         self,
@@ -153,18 +175,20 @@ class Turns(ServiceBase):
                     yield event
 
     @redis_errors_as_store_unavailable(STORE_TIMEOUT_SECONDS + _STOP_SECONDS)
-    async def stop(self, user_id: str, session_id: str) -> StopResult:
-        """Stops the session's running reply, wherever it runs, and waits until what there is of it is
-        stored. Stopping nothing is no error."""
+    async def stop(self, user_id: str, session_id: str, turn_id: str = "") -> StopResult:
+        """Stops the session's running reply, or only that of `turn_id`, wherever it runs, and waits until
+        what there is of it is stored. Stopping nothing is no error."""
         validate_ids(user_id, session_id)
-        live = self._live_turn(user_id, session_id)
+        validate_text(turn_id=turn_id)
+        live = self._live_turn(user_id, session_id, turn_id)
         if live is not None:
             live.cancel("stopped")
             turn_id = live.id
         else:
-            turn_id = (await self.session(user_id, session_id)).open_turn
-            if not turn_id:
+            open_turn = (await self.session(user_id, session_id)).open_turn
+            if not open_turn or turn_id not in ("", open_turn):
                 return StopResult(False, "", 0)
+            turn_id = open_turn
             await self._log.request_stop(user_id, turn_id)
         with suppress(TimeoutError):
             async with (
@@ -177,12 +201,21 @@ class Turns(ServiceBase):
                         return StopResult(event.status == "stopped", turn_id, kept)
         return StopResult(False, turn_id, 0)
 
-    async def _messages(self, user_id: str, session_id: str) -> list[ChatMessage]:
-        return (await self.conversation(user_id, session_id))[1].items
-
-    async def _latest_user_message(self, user_id: str, session_id: str) -> ChatMessage:
-        stored = await self._messages(user_id, session_id)
-        asked = next((message for message in reversed(stored) if message.role == "user"), None)
+    async def _latest_user_message(
+        self, user_id: str, session_id: str, last_turn: str | None
+    ) -> tuple[Session, ChatMessage]:
+        """The session's head, and the message. Raises TurnNotFound and what `require_last_turn` does."""
+        session, stored = await self.conversation(user_id, session_id)
+        require_last_turn(session, last_turn)
+        asked = next((message for message in reversed(stored.items) if message.role == "user"), None)
         if asked is None:
             raise TurnNotFound()
-        return asked
+        return session, asked
+
+    async def _stop_last_turn(self, user_id: str, session_id: str, last_turn: str | None) -> str:
+        """Stops the session's last turn, if it runs; its id. Raises what `require_last_turn` does."""
+        session = await self.session(user_id, session_id)
+        require_last_turn(session, last_turn)
+        if session.open_turn:
+            await self.stop(user_id, session_id, session.open_turn)
+        return session.last_turn

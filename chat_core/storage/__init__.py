@@ -5,7 +5,7 @@
 """
 
 from . import keys
-from .changes import Change, SessionState
+from .changes import Change, SessionState, require_last_turn
 from .connection import STORE_TIMEOUT_SECONDS, StoreConnection, redis_errors_as_store_unavailable
 from .limits import RateLimiter
 from .prompts import PromptStore
@@ -29,6 +29,7 @@ __all__ = [
     "keys",
     "parse_rows",
     "redis_errors_as_store_unavailable",
+    "require_last_turn",
     "run_scripts",
     "run_scripts_in_order",
 ]

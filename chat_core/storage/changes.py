@@ -4,12 +4,16 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from ..errors import SessionBusy, SessionChanged
 from ..messages import ChatMessage, Session, StoredMessages
 from . import keys
 from .rows import parse_rows
 from .scripts import Part, Script, ScriptCall
 
 _COMMIT = Script(Path(__file__).parent / "commit.lua")
+# How long the log of a turn that is not the last one any more stays for followers elsewhere that have not
+# read its end yet.
+_RELEASED_LOG_SECONDS = 60
 
 
 class SessionState(NamedTuple):
@@ -26,12 +30,23 @@ class SessionState(NamedTuple):
         return self.head.get("open_turn", "")
 
     @property
+    def last_turn(self) -> str:
+        return self.head.get("last_turn", "")
+
+    @property
     def session(self) -> Session:
         return Session.model_validate({**self.head, "id": self.session_id})
 
     @property
     def messages(self) -> StoredMessages:
         return parse_rows(self.rows, self.session_id, self.older)
+
+
+def require_last_turn(session: SessionState | Session, last_turn: str | None) -> None:
+    """Raises SessionBusy if another turn than `last_turn` (None: any) runs, SessionChanged if another one was
+    the last."""
+    if last_turn is not None and last_turn != session.last_turn:
+        raise SessionBusy(session.open_turn) if session.open_turn else SessionChanged()
 
 
 class Change:
@@ -96,6 +111,11 @@ class Change:
     def keep_log(self, turn_id: str) -> None:
         """The log of this turn expires together with the session."""
         self._logs.append(keys.log(self.user_id, turn_id))
+
+    def release_log(self, turn_id: str) -> None:
+        """The log of this turn, if there is one, has a minute left."""
+        if turn_id:
+            self.add("EXPIRE", keys.log(self.user_id, turn_id), _RELEASED_LOG_SECONDS)
 
     def call(self, *, now: float, ttl_seconds: int) -> ScriptCall:
         """The call of the script that commits this."""

@@ -5,10 +5,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import MessageNotFound, SessionNotFound
+from ..errors import SessionChanged, SessionNotFound
 from ..messages import ChatMessage, Session, SessionList, StoredMessages
 from . import keys
-from .changes import Change, SessionState
+from .changes import Change, SessionState, require_last_turn
 from .rows import index_of, parse_rows
 from .scripts import Redis, Script, ScriptCall, run_scripts
 
@@ -17,6 +17,8 @@ _LIST = Script(Path(__file__).parent / "list.lua")
 Pipeline = Any
 # What is to be changed in the session as it was read; None for nothing.
 Plan = Callable[[SessionState], Awaitable[Change | None]]
+# Messages by the ids of those whose places they take in the session as it was read.
+Replacement = Callable[[SessionState], Mapping[str, ChatMessage]]
 
 
 class SessionStore:
@@ -146,56 +148,76 @@ class SessionStore:
 
         await self.change(user_id, session_id, plan)
 
-    async def clear(self, user_id: str, session_id: str) -> int:
+    async def clear(self, user_id: str, session_id: str, *, last_turn: str | None = None) -> int:
         """Removes what was said, the title and a running turn included; returns how many messages there
-        were. Raises SessionNotFound."""
-        stored = keys.messages(user_id, session_id)
+        were. Raises SessionNotFound, and what `require_last_turn` does."""
+        removed = 0
 
-        async def plan(state: SessionState) -> Change:
+        async def plan(state: SessionState) -> Change | None:
+            nonlocal removed
+            if removed and not state.rows:  # done before, only the answer got lost
+                return None
+            require_last_turn(state, last_turn)
+            removed = len(state.rows)
             change = self._planned(user_id, state)
-            change.add("LLEN", stored)
+            stored = keys.messages(user_id, session_id)
             change.add("DEL", stored, keys.images(user_id, session_id), *_turn_keys(user_id, state))
             change.set_head(title="", last_turn="", open_turn="", images="")
             return change
 
-        removed: int = (await self.change(user_id, session_id, plan))[0]
+        await self.change(user_id, session_id, plan)
         return removed
 
-    async def replace(self, user_id: str, session_id: str, changes: Mapping[str, ChatMessage]) -> bool:
-        """Puts messages where the stored ones of these ids are; False, and nothing changed, unless all are
-        there."""
+    async def replace(self, user_id: str, session_id: str, replacement: Replacement) -> bool:
+        """Puts messages where stored ones are, as `replacement` makes them of what is stored at that very
+        moment; False, and nothing changed, if there are none or one of these ids is not there. Raises
+        SessionNotFound, and what `replacement` raises."""
 
         async def plan(state: SessionState) -> Change | None:
             change = self._planned(user_id, state)
-            for message_id, message in changes.items():
+            messages = replacement(state)
+            for message_id, message in messages.items():
                 index = index_of(state.rows, message_id)
                 if index is None:
                     return None
                 change.set_message(index, message)
-            return change
+            return change if messages else None
 
-        try:
-            return bool(await self.change(user_id, session_id, plan))
-        except SessionNotFound:
-            return False
+        return bool(await self.change(user_id, session_id, plan))
 
-    async def truncate(self, user_id: str, session_id: str, message_id: str) -> None:
-        """Removes that message and all that follow. Raises SessionNotFound or MessageNotFound."""
+    async def truncate(
+        self, user_id: str, session_id: str, message_id: str, *, last_turn: str | None = None
+    ) -> None:
+        """Removes that message and all that follow, a running turn included; the last turn is then the one
+        before. Raises SessionNotFound, SessionChanged when the message is not there, and what
+        `require_last_turn` does."""
+        kept: Sequence[str] | None = None
 
-        async def plan(state: SessionState) -> Change:
+        async def plan(state: SessionState) -> Change | None:
+            nonlocal kept
+            if state.rows == kept:  # done before, only the answer got lost
+                return None
+            require_last_turn(state, last_turn)
             index = index_of(state.rows, message_id)
             if index is None:
-                raise MessageNotFound()
-            change = self._planned(user_id, state)
+                raise SessionChanged()
+            kept = state.rows[:index]
+            before = parse_rows(kept[-1:], session_id).items
+            change = Change(user_id, session_id, state)
             change.truncate(index)
+            change.set_head(open_turn="", last_turn=before[0].turn_id if before else "")
+            change.add("DEL", keys.lease(user_id, session_id))
+            change.release_log(state.last_turn)
             return change
 
         await self.change(user_id, session_id, plan)
 
-    async def delete(self, user_id: str, session_id: str) -> None:
-        """Removes everything of the session, a running turn included. Raises SessionNotFound."""
+    async def delete(self, user_id: str, session_id: str, *, last_turn: str | None = None) -> None:
+        """Removes everything of the session, a running turn included. Raises SessionNotFound, and what
+        `require_last_turn` does."""
 
         async def plan(state: SessionState) -> Change:
+            require_last_turn(state, last_turn)
             change = Change(user_id, session_id, state)
             change.add("ZREM", keys.sessions(user_id), session_id)
             change.add("SREM", keys.pinned(user_id), session_id)
@@ -244,8 +266,8 @@ class SessionStore:
 
     def _planned(self, user_id: str, state: SessionState, *, reorder: bool = True) -> Change:
         change = Change(user_id, state.session_id, state, reorder=reorder)
-        if last_turn := state.head.get("last_turn"):
-            change.keep_log(last_turn)
+        if state.last_turn:
+            change.keep_log(state.last_turn)
         return change
 
     async def _matching(self, user_id: str, sessions: Sequence[Session], query: str) -> list[Session]:
@@ -292,7 +314,7 @@ def _queue_head(pipe: Pipeline, user_id: str, session_id: str) -> None:
 def _turn_keys(user_id: str, state: SessionState) -> list[str]:
     """The lease, and log and stop flag of every turn that a stored message belongs to."""
     said = state.messages.items
-    turns = {state.head.get("last_turn"), *(v.turn_id for m in said for v in (m, *m.versions))}
+    turns = {state.last_turn, *(v.turn_id for m in said for v in (m, *m.versions))}
     found = [keys.lease(user_id, state.session_id)]
     for turn_id in filter(None, turns):
         found += [keys.log(user_id, turn_id), keys.stop(user_id, turn_id)]

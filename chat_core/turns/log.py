@@ -22,14 +22,13 @@ from ..storage import (
     index_of,
     keys,
     parse_rows,
+    require_last_turn,
     run_scripts,
     run_scripts_in_order,
 )
 from .live import LiveTurn, coalesce
 
 _FLUSH = Script(Path(__file__).parent / "flush.lua")
-# How long the log of the turn before stays for followers elsewhere that have not read its end yet.
-_PREVIOUS_LOG_SECONDS = 60
 _BLOCK_MS = 1000
 
 
@@ -61,6 +60,7 @@ class TurnLog:
         head: Mapping[str, str],
         replaces: str = "",
         keep_version: bool = False,
+        last_turn: str | None = None,
         images: Mapping[str, str] = {},
         state: SessionState | None = None,
         limit: int = 0,
@@ -70,25 +70,27 @@ class TurnLog:
         before it, of which the latest `limit` are read (0: all); the images of all others are removed.
 
         With `replaces` the message takes the place of the stored one of that id and of all that followed;
-        with `keep_version` it then keeps the reply that followed among its `versions`. `state` is the
-        session, if it was read before.
+        with `keep_version` it then keeps the reply that followed among its `versions`. `last_turn` is the one
+        that the session had when this was decided (None: any). `state` is the session, if it was read before.
 
-        Raises SessionNotFound, MessageNotFound, or SessionBusy while another turn runs.
+        Raises SessionNotFound, MessageNotFound, SessionBusy while another turn runs, or SessionChanged when
+        another one has run since.
         """
         before = StoredMessages([])
 
         async def plan(state: SessionState) -> Change | None:
             nonlocal before
+            if state.open_turn not in ("", message.turn_id):
+                await self.recover(user_id, session_id)
+                state = await self._store.read(user_id, session_id, limit)
+            if state.older and (replaces or state.head.get("images")):  # which need all rows
+                state = await self._store.read(user_id, session_id)
             if state.open_turn == message.turn_id:  # done before, only the answer got lost
                 before = parse_rows(state.rows[:-1], session_id, state.older)
                 return None
             if state.open_turn:
-                await self.recover(user_id, session_id)
-                state = await self._store.read(user_id, session_id, limit)
-                if state.open_turn:
-                    raise SessionBusy(state.open_turn)
-            if state.older and (replaces or state.head.get("images")):  # which need all rows
-                state = await self._store.read(user_id, session_id)
+                raise SessionBusy(state.open_turn)
+            require_last_turn(state, last_turn)
             place = index_of(state.rows, replaces) if replaces else len(state.rows)
             if place is None:
                 raise MessageNotFound()
@@ -118,8 +120,7 @@ class TurnLog:
         change.add("SET", lease, turn_id, "PX", self._lease_ms)
         change.set_head(**title, **head, open_turn=turn_id, last_turn=turn_id)
         change.append(asked, self._store.max_messages)
-        if last_turn := state.head.get("last_turn"):
-            change.add("EXPIRE", keys.log(change.user_id, last_turn), _PREVIOUS_LOG_SECONDS)
+        change.release_log(state.last_turn)
 
     async def flush(self, turns: Sequence[LiveTurn]) -> list[TurnState]:
         """Writes what is new of each turn, renews its lease and asks how it stands, in one round trip."""
@@ -179,7 +180,10 @@ class TurnLog:
         """Puts the whole `reply` in the place of what another process stored of it that thought this one
         dead, and so knew no more than the log did. False, and nothing changed, if the reply is not stored
         (any more)."""
-        return await self._store.replace(user_id, session_id, {reply.id: reply})
+        try:
+            return await self._store.replace(user_id, session_id, lambda _: {reply.id: reply})
+        except SessionNotFound:
+            return False
 
     def _planned_end(
         self,

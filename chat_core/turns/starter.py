@@ -49,6 +49,7 @@ class TurnRequest:
     replaces: str = ""
     keep_version: bool = False
     images: Sequence[bytes] = ()
+    last_turn: str | None = None
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,9 @@ class TurnStarter:
     ) -> str:
         await self._limiter.check(request.user_id)
         turn = LiveTurn(uuid.uuid4().hex, request.user_id, request.session_id)
+        last_turn = request.last_turn
+        if request.replaces and last_turn is None:
+            last_turn = state.last_turn  # what follows the replaced message goes with it, unseen otherwise
         asked = ChatMessage(
             id=f"{turn.id}-message",
             role="user",
@@ -150,6 +154,7 @@ class TurnStarter:
             head=options.head(),
             replaces=request.replaces,
             keep_version=request.keep_version,
+            last_turn=last_turn,
             images={image.id: url for image, url in new},
             state=state,
             limit=self._limits.context_messages,

@@ -135,8 +135,10 @@ class ConversationHandlers:
         page = self._parse(values, request)
         session_id = _field(event, "session_id")
         with page.errors_shown():
-            await self._service.delete(page.visitor.user_id, session_id)
-            left = page.tab.opening() if page.tab.session_id == session_id else page.tab
+            is_open = page.tab.session_id == session_id
+            seen = page.tab.last_turn if is_open else None
+            await self._service.delete(page.visitor.user_id, session_id, last_turn=seen)
+            left = page.tab.opening() if is_open else page.tab
             return await self._rendered(page, left)
 
     async def clear(self, values: Values, request: gr.Request) -> Outputs:
@@ -145,7 +147,8 @@ class ConversationHandlers:
         with page.errors_shown():
             if page.tab.session_id:
                 service = self._renderer.service_for(page.tab)
-                await service.clear(page.visitor.user_id, page.tab.session_id)
+                ids = page.visitor.user_id, page.tab.session_id
+                await service.clear(*ids, last_turn=page.tab.last_turn)
             return (await self._renderer.rerender(page.visitor, page.tab)).outputs()
 
     def choose_role(self, values: Values, request: gr.Request) -> Json:

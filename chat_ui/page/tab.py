@@ -29,6 +29,11 @@ class TabState(BaseModel):
     listed: int = Field(LISTED, ge=1, le=1_000_000)
     temporary: bool = False
 
+    @property
+    def last_turn(self) -> str | None:
+        """The last turn of the conversation as the tab shows it; None if it shows none."""
+        return self.fingerprint.partition(" ")[0] if self.fingerprint else None
+
     def opening(self, session_id: str = "", *, temporary: bool = False) -> "TabState":
         """The same tab with another conversation, an empty one without an id, which is to be rendered."""
         return EMPTY_TAB.updated(session_id=session_id, temporary=temporary, listed=self.listed)

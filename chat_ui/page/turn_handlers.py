@@ -85,7 +85,8 @@ class TurnHandlers:
         page = self._parse(values, request)
         with page.errors_shown():
             service = self._renderer.service_for(page.tab)
-            text, images = await service.undo(page.visitor.user_id, page.tab.session_id)
+            ids = page.visitor.user_id, page.tab.session_id
+            text, images = await service.undo(*ids, last_turn=page.tab.last_turn)
             box = {"text": text, "files": [await _as_uploaded(image) for image in images]}
             rendered = await self._renderer.rerender(page.visitor, page.tab)
             return ComponentUpdates(rendered, box=box).outputs(Components.TALK)
@@ -152,14 +153,22 @@ class TurnHandlers:
 
     async def _regenerate(self, page: PageRequest) -> TabState:
         service, tab = self._renderer.service_for(page.tab), page.tab
-        await service.regenerate(page.visitor.user_id, tab.session_id, **await self._options(page))
+        options = await self._options(page)
+        await service.regenerate(page.visitor.user_id, tab.session_id, last_turn=tab.last_turn, **options)
         return tab
 
     async def _resend(self, page: PageRequest, index: object, text: str) -> TabState:
         service, tab = self._renderer.service_for(page.tab), page.tab
         options = await self._options(page)
         asked = await self._message_at(page, index)
-        await service.start_turn(page.visitor.user_id, tab.session_id, text, replaces=asked.id, **options)
+        await service.start_turn(
+            page.visitor.user_id,
+            tab.session_id,
+            text,
+            replaces=asked.id,
+            last_turn=tab.last_turn,
+            **options,
+        )
         return tab
 
     async def _start_conversation(

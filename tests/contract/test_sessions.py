@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 
 from chat_core.errors import SessionNotFound
 from chat_core.messages import Session, StoredMessages
-from chat_core.storage import PromptStore, SessionStore, keys
+from chat_core.storage import Change, PromptStore, SessionStore, keys
 from chat_core.turns import LiveTurn, TurnLog
 
 from .conftest import (
@@ -419,12 +419,46 @@ async def test_a_message_is_replaced_only_where_it_is(
     await append(store, question("t1"), answer("t1"), question("t2"))
     before = await dump(redis)
     better = answer("t1" if known else "t9", text="Because of this.")
-    assert await store.replace(USER, session, {better.id: better}) is known
+    assert await store.replace(USER, session, lambda _: {better.id: better}) is known
     if known:
         expected = [question("t1"), better, question("t2")]
         assert (await store.messages(USER, session)).items == expected
     else:
         assert await dump(redis) == before
+
+
+async def test_when_the_last_turn_is_removed_the_one_before_is_the_last_again(
+    redis: Redis, store: SessionStore, log: TurnLog, session: str
+) -> None:
+    for turn_id in ("t1", "t2"):
+        await log.claim(USER, session, question(turn_id), head={})
+        await log.finish(USER, session, turn_id, done(turn_id))
+    await store.pin(USER, session, True)
+    for message_id, last_turn in (("t2-message", "t1"), ("t1-message", "")):
+        await store.truncate(USER, session, message_id)
+        assert (await store.get(USER, session)).last_turn == last_turn
+    assert 0 < await redis.ttl(keys.log(USER, "t2")) <= 60  # of a pinned session too
+
+
+@pytest.mark.parametrize("change", ["clear", "truncate"])
+async def test_a_change_whose_answer_got_lost_is_found_done(
+    store: SessionStore, session: str, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    await append(store, question("t1"), answer("t1"), question("t2"))
+    await store.update(USER, session, last_turn="t2")
+    commit = store.commit
+
+    async def lost(planned: Change) -> None:
+        monkeypatch.setattr(store, "commit", commit)
+        await commit(planned)
+
+    monkeypatch.setattr(store, "commit", lost)
+    if change == "clear":
+        assert await store.clear(USER, session, last_turn="t2") == 3
+        assert (await store.messages(USER, session)).items == []
+    else:
+        await store.truncate(USER, session, "t2-message", last_turn="t2")
+        assert (await store.messages(USER, session)).items == [question("t1"), answer("t1")]
 
 
 def _written(turn_id: str) -> LiveTurn:

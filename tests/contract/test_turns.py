@@ -252,6 +252,16 @@ async def test_the_images_of_a_message_that_is_just_pushed_out_can_still_be_sent
     assert await store.images(USER, SESSION, ["a"]) == urls("a")
 
 
+async def test_a_claim_made_of_an_old_reading_leaves_the_turn_alone_that_runs_now(
+    store: SessionStore, log: TurnLog, session: str
+) -> None:
+    await talk(log, "t1", "a")
+    state = await store.read(USER, session, 1)  # of images all rows are needed: it is read again
+    await log.claim(USER, session, question("t2"), head={})
+    with pytest.raises(SessionBusy):
+        await log.claim(USER, session, question("t3"), head={}, state=state)
+
+
 # Flush
 
 
