@@ -13,6 +13,7 @@
     │   ├── TooManyImages
     │   └── ImagesUnsupported
     ├── SessionNotFound        no such session, or somebody else's
+    ├── SessionUnreadable      the session's head is damaged
     ├── TurnNotFound           the session has no turn yet
     ├── MessageNotFound        the session holds no such message (any more)
     ├── SessionBusy            a reply is running in this session
@@ -167,6 +168,16 @@ class SessionNotFound(ChatError):
 
     def __init__(self) -> None:
         super().__init__("There is no such conversation.")
+
+
+class SessionUnreadable(ChatError):
+    """What is stored of the session itself cannot be read. It can be exported, as far as it can be read, and
+    deleted."""
+
+    code = "session_unreadable"
+
+    def __init__(self) -> None:
+        super().__init__("What is stored of this conversation is damaged.")
 
 
 class TurnNotFound(ChatError):

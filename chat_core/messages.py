@@ -2,7 +2,7 @@
 
 from typing import Literal, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field, Json, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, Json, ValidationError
 
 from .errors import ChatError, Fact, InvalidInput
 
@@ -145,8 +145,8 @@ class Session(_Record):
     role: str
     model: str = ""
     sampling: Json[Sampling] = Sampling()
-    created_at: float
-    updated_at: float
+    created_at: FiniteFloat
+    updated_at: FiniteFloat
     messages: int = 0
     revision: int = 0
     last_turn: str = ""

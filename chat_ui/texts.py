@@ -158,6 +158,10 @@ TEXTS: dict[str, dict[Language, str]] = {
         "zh": "找不到这个对话，可能已被删除或已过期。请开始新对话。",
         "en": "This conversation was not found; it may have been deleted or expired. Start a new one.",
     },
+    "error.session_unreadable": {
+        "zh": "这个对话的存储数据已损坏，无法打开。可以导出其中还能读取的内容，或删除它。",
+        "en": "This conversation is damaged. Export what can be read of it, or delete it.",
+    },
     "error.turn_not_found": {
         "zh": "这个对话里还没有消息。",
         "en": "Nothing was said in this conversation yet.",

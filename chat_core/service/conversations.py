@@ -1,8 +1,9 @@
 """Conversations: the part of ChatService that makes, lists, reads, changes and removes sessions."""
 
 import uuid
+from contextlib import suppress
 
-from ..errors import InvalidInput
+from ..errors import InvalidInput, SessionUnreadable
 from ..messages import TITLE_CHARS, Session, SessionList, StoredMessages
 from ..roles import PROMPT_CHARS
 from ..storage import redis_errors_as_store_unavailable
@@ -77,9 +78,10 @@ class Conversations(Turns):
 
     @redis_errors_as_store_unavailable()
     async def delete(self, user_id: str, session_id: str, *, last_turn: str | None = None) -> None:
-        """Stops what runs and removes the session with everything in it. Raises SessionBusy or SessionChanged
-        when another message came first."""
-        last_turn = await self._stop_last_turn(user_id, session_id, last_turn)
+        """Stops what runs and removes the session with everything in it, readable or not. Raises SessionBusy
+        or SessionChanged when another message came first."""
+        with suppress(SessionUnreadable):
+            last_turn = await self._stop_last_turn(user_id, session_id, last_turn)
         await self._store.delete(user_id, session_id, last_turn=last_turn)
 
     @redis_errors_as_store_unavailable()

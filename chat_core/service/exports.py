@@ -3,7 +3,9 @@
 import asyncio
 import time
 import uuid
+from contextlib import suppress
 
+from ..errors import SessionUnreadable
 from ..exchange import ConversationExport, parse_export
 from ..messages import Session
 from ..storage import redis_errors_as_store_unavailable
@@ -16,16 +18,18 @@ class Exports(ServiceBase):
 
     @redis_errors_as_store_unavailable()
     async def export(self, user_id: str, session_id: str) -> ConversationExport:
-        """What was said, to be kept elsewhere. A running reply is not part of it."""
-        session, stored = await self.conversation(user_id, session_id)
+        """What was said, to be kept elsewhere, as far as it can be read, without a running reply."""
+        with suppress(SessionUnreadable):
+            await self.session(user_id, session_id)  # which closes a turn whose process has died
+        state = await self._store.read(user_id, session_id)
         return ConversationExport(
             format="role-chat",
             version=1,
-            title=session.title,
-            role=session.role,
-            model=session.model,
+            title=state.head.get("title", ""),
+            role=state.head.get("role", ""),
+            model=state.head.get("model", ""),
             exported_at=time.time(),
-            messages=tuple(stored.items),
+            messages=tuple(state.messages.items),
         )
 
     @redis_errors_as_store_unavailable()

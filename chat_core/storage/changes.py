@@ -4,7 +4,9 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import SessionBusy, SessionChanged
+from pydantic import ValidationError
+
+from ..errors import SessionBusy, SessionChanged, SessionUnreadable
 from ..messages import ChatMessage, Session, StoredMessages
 from . import keys
 from .rows import parse_rows
@@ -35,11 +37,21 @@ class SessionState(NamedTuple):
 
     @property
     def session(self) -> Session:
-        return Session.model_validate({**self.head, "id": self.session_id})
+        """Raises SessionUnreadable."""
+        return session_of(self.session_id, self.head)
 
     @property
     def messages(self) -> StoredMessages:
         return parse_rows(self.rows, self.session_id, self.older)
+
+
+def session_of(session_id: str, head: Mapping[str, str], **facts: object) -> Session:
+    """The session that a stored head tells of, with `facts` that are not stored in it. Raises
+    SessionUnreadable."""
+    try:
+        return Session.model_validate({**head, "id": session_id, **facts})
+    except ValidationError:
+        raise SessionUnreadable() from None  # not from what tells the stored text
 
 
 def require_last_turn(session: SessionState | Session, last_turn: str | None) -> None:

@@ -1,16 +1,19 @@
 """SessionStore: a user's sessions and their messages in Redis, and how long they are kept."""
 
+import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import SessionChanged, SessionNotFound
+from ..errors import SessionChanged, SessionNotFound, SessionUnreadable
 from ..messages import ChatMessage, Session, SessionList, StoredMessages
 from . import keys
-from .changes import Change, SessionState, require_last_turn
+from .changes import Change, SessionState, require_last_turn, session_of
 from .rows import index_of, parse_rows
 from .scripts import Redis, Script, ScriptCall, run_scripts
+
+log = logging.getLogger(__name__)
 
 _LIST = Script(Path(__file__).parent / "list.lua")
 
@@ -40,11 +43,12 @@ class SessionStore:
         self.ttl_seconds = ttl_seconds
         self._redis = redis
         self._clock = clock
+        self._unreadable: set[str] = set()  # what was logged already, for lists are read all the time
 
     # Reading
 
     async def get(self, user_id: str, session_id: str) -> Session:
-        """The session's head. Raises SessionNotFound."""
+        """The session's head. Raises SessionNotFound or SessionUnreadable."""
         async with self._redis.pipeline(transaction=False) as pipe:
             _queue_head(pipe, user_id, session_id)
             return self._found(session_id, await pipe.execute())
@@ -52,7 +56,8 @@ class SessionStore:
     async def get_with_messages(
         self, user_id: str, session_id: str, limit: int = 0
     ) -> tuple[Session, StoredMessages]:
-        """The session's head and its latest `limit` messages (0: all). Raises SessionNotFound."""
+        """The session's head and its latest `limit` messages (0: all). Raises SessionNotFound or
+        SessionUnreadable."""
         async with self._redis.pipeline(transaction=False) as pipe:
             _queue_head(pipe, user_id, session_id)
             pipe.lrange(keys.messages(user_id, session_id), -limit, -1)
@@ -62,7 +67,7 @@ class SessionStore:
 
     async def sessions(self, user_id: str, query: str = "") -> list[Session]:
         """The user's sessions, the one changed last first; with a `query` those whose title or messages
-        contain it, in whatever case."""
+        contain it, in whatever case. One that cannot be read is left out, and logged once."""
         found = (await self.latest_sessions(user_id)).items
         return await self._matching(user_id, found, query.casefold()) if query else found
 
@@ -74,8 +79,9 @@ class SessionStore:
         call = ScriptCall(_LIST, index, [keys.session(user_id, ""), limit, including])
         ((older, rows),) = await run_scripts(self._redis, call)
         found = [
-            self._session(session_id, dict(zip(head[::2], head[1::2], strict=True)), *facts)
+            session
             for session_id, head, *facts in rows
+            if (session := self._readable(session_id, dict(zip(head[::2], head[1::2], strict=True)), *facts))
         ]
         return SessionList(found, older)
 
@@ -96,7 +102,8 @@ class SessionStore:
         return set(await self._redis.hkeys(keys.images(user_id, session_id)))
 
     async def read(self, user_id: str, session_id: str, limit: int = 0) -> SessionState:
-        """The session with its latest `limit` rows (0: all), to be changed. Raises SessionNotFound."""
+        """The session with its latest `limit` rows (0: all), to be changed; its head may be unreadable.
+        Raises SessionNotFound."""
         stored = keys.messages(user_id, session_id)
         async with self._redis.pipeline(transaction=False) as pipe:
             # The head first: what changes after it fails the guard that is made of it.
@@ -104,7 +111,7 @@ class SessionStore:
             pipe.llen(stored)
             pipe.lrange(stored, -limit, -1)
             head, total, rows = await pipe.execute()
-        if "created_at" not in head:
+        if not head:
             raise SessionNotFound()
         return SessionState(session_id, head, rows, total - len(rows))
 
@@ -291,17 +298,23 @@ class SessionStore:
     def _session(
         self, session_id: str, head: Mapping[str, str], messages: int, leased: int, pinned: int
     ) -> Session:
-        expires = self.ttl_seconds and not pinned
-        return Session.model_validate(
-            {
-                **head,
-                "id": session_id,
-                "messages": messages,
-                "running": bool(leased),
-                "pinned": bool(pinned),
-                "expires_at": float(head["updated_at"]) + self.ttl_seconds if expires else None,
-            }
+        session = session_of(
+            session_id, head, messages=messages, running=bool(leased), pinned=bool(pinned), expires_at=None
         )
+        if pinned or not self.ttl_seconds:
+            return session
+        return session.model_copy(update={"expires_at": session.updated_at + self.ttl_seconds})
+
+    def _readable(
+        self, session_id: str, head: Mapping[str, str], messages: int, leased: int, pinned: int
+    ) -> Session | None:
+        try:
+            return self._session(session_id, head, messages, leased, pinned)
+        except SessionUnreadable:
+            if session_id not in self._unreadable:
+                self._unreadable.add(session_id)
+                log.warning("session %.8s… cannot be read, %d so far", session_id, len(self._unreadable))
+            return None
 
 
 def _queue_head(pipe: Pipeline, user_id: str, session_id: str) -> None:

@@ -6,7 +6,7 @@ import logging
 import pytest
 from redis.asyncio import Redis
 
-from chat_core.errors import SessionNotFound
+from chat_core.errors import SessionNotFound, SessionUnreadable
 from chat_core.messages import Session, StoredMessages
 from chat_core.storage import Change, PromptStore, SessionStore, keys
 from chat_core.turns import LiveTurn, TurnLog
@@ -70,6 +70,40 @@ async def test_a_session_that_is_added_again_because_the_answer_got_lost_says_no
 async def test_an_unknown_session_is_not_found(store: SessionStore) -> None:
     with pytest.raises(SessionNotFound):
         await store.get(USER, "nowhere")
+
+
+DAMAGES: dict[str, dict[str, str | None]] = {
+    "sampling": {"sampling": "{oops"},
+    "no time": {"created_at": None},
+    "no time of change": {"updated_at": None},
+    "a word for a time": {"updated_at": "noon"},
+    "a time without end": {"created_at": "inf"},
+    "no role": {"role": None},
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+async def test_one_session_that_cannot_be_read_does_not_hide_the_others(
+    redis: Redis,
+    store: SessionStore,
+    caplog: pytest.LogCaptureFixture,
+    damage: dict[str, str | None],
+) -> None:
+    for session_id in ("s1", "s2", "damaged-session"):
+        await store.create(USER, session_id, {"role": "assistant", "title": "A secret"}, SAID)
+    for field, value in damage.items():
+        head = keys.session(USER, "damaged-session")
+        await (redis.hdel(head, field) if value is None else redis.hset(head, field, value))
+    for query in ("", "secret"):
+        assert [session.id for session in await store.sessions(USER, query)] == ["s2", "s1"]
+    assert [record.message for record in caplog.records] == ["session damaged-… cannot be read, 1 so far"]
+    for read in (store.get, store.get_with_messages):
+        with pytest.raises(SessionUnreadable):
+            await read(USER, "damaged-session")
+    await store.delete(USER, "damaged-session")
+    assert [key for key in await redis.keys("*") if "damaged" in key] == []
+    with pytest.raises(SessionNotFound):
+        await store.get(USER, "damaged-session")
 
 
 async def test_somebody_elses_session_is_not_found(store: SessionStore, session: str) -> None:

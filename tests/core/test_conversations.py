@@ -4,10 +4,12 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from redis.asyncio import Redis
 
 from chat_core import ChatService, Sampling, Settings
-from chat_core.errors import InvalidInput, SessionNotFound, TurnNotFound
+from chat_core.errors import InvalidInput, SessionNotFound, SessionUnreadable, TurnNotFound
 from chat_core.roles import BUILT_IN, CUSTOM
+from chat_core.storage import keys
 from tests.conftest import Connect
 from tests.scripted_model import ScriptedModel
 
@@ -159,6 +161,29 @@ async def test_deleting_stops_the_reply_and_leaves_nothing(
     for method in (service.session, service.history, service.stop, service.clear, service.delete):
         with pytest.raises(SessionNotFound):
             await method(chat.user, chat.id)
+
+
+@pytest.mark.parametrize("running", [False, True], ids=["at rest", "while a reply runs"])
+async def test_a_session_that_cannot_be_read_can_be_exported_and_deleted(
+    chat: Chat, open_service: OpenService, redis: Redis, running: bool
+) -> None:
+    await chat.say("Why?", "So.")
+    if running:
+        await chat.ask("And?")
+    await redis.hset(keys.session(chat.user, chat.id), "sampling", "{oops")
+    other = await open_service()
+    assert await other.sessions(chat.user) == []
+    for call in (other.session, other.history, other.undo, other.clear):
+        with pytest.raises(SessionUnreadable):
+            await call(chat.user, chat.id)
+    with pytest.raises(SessionUnreadable):
+        await other.start_turn(chat.user, chat.id, "Well?")
+    exported = await other.export(chat.user, chat.id)
+    assert (exported.title, exported.role, exported.model) == ("Why?", "assistant", "big")
+    assert [m.content for m in exported.messages] == ["Why?", "So.", *(["And?"] if running else [])]
+    await other.delete(chat.user, chat.id)
+    await chat.service._writer.wait_until_saved()
+    assert await redis.keys("*") == []
 
 
 async def test_nothing_comes_back_when_a_deletion_does_not_wait_for_the_reply(
