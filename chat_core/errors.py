@@ -249,7 +249,7 @@ class ShuttingDown(ChatError):
 
 
 class StoreUnavailable(ChatError):
-    """Redis did not answer, or answered that it cannot serve. `reason` is for the log."""
+    """Redis did not answer, or answered that it cannot serve or write. `reason` is for the log."""
 
     code = "store_unavailable"
 

@@ -25,7 +25,7 @@ _SHUTDOWN_SECONDS = 4.0
 
 
 class HealthReport(NamedTuple):
-    """Whether the store answers, and whether there is a model to ask."""
+    """Whether the store can be written to, and whether there is a model to ask."""
 
     store: bool
     model: bool
@@ -116,7 +116,7 @@ class ChatService(Conversations, Exports):
         return self._temporary
 
     async def health(self) -> HealthReport:
-        """Asks the store for a sign of life; the model is not called, for that may cost money."""
+        """Writes to the store, within two seconds; the model is not called, for that may cost money."""
         return HealthReport(store=await self._connection.is_healthy(), model=self._models.is_ready)
 
     async def __aenter__(self) -> Self:

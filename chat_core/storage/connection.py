@@ -14,11 +14,13 @@ from redis.backoff import ConstantBackoff
 from redis.exceptions import RedisError
 
 from ..errors import StoreUnavailable
+from . import keys
 
 log = logging.getLogger(__name__)
 
 STORE_TIMEOUT_SECONDS = 7.0
 _HEALTH_SECONDS = 2.0
+_HEALTH_KEY_SECONDS = 60
 
 
 @asynccontextmanager
@@ -68,10 +70,10 @@ class StoreConnection:
         stack.push_async_callback(self.redis.aclose)
 
     async def is_healthy(self) -> bool:
-        """Whether the store gives a sign of life."""
+        """Whether the store takes what is written to it: one that is full or read-only still answers."""
         try:
             async with asyncio.timeout(_HEALTH_SECONDS):
-                return bool(await self.redis.ping())
+                return bool(await self.redis.set(keys.HEALTH, "1", ex=_HEALTH_KEY_SECONDS))
         except (RedisError, TimeoutError):
             return False
 

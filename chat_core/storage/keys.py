@@ -4,6 +4,8 @@ All keys of one user share the hash tag `{user_id}`, so that one transaction can
 """
 
 RATE_LIMIT_PREFIX = "chat:limit"
+# String that expires: written to see whether the store can be written to.
+HEALTH = "chat:health"
 
 
 def sessions(user_id: str) -> str:

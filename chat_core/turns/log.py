@@ -81,6 +81,7 @@ class TurnLog:
         async def plan(state: SessionState) -> Change | None:
             nonlocal before
             if state.open_turn not in ("", message.turn_id):
+                await self._close_ended(state.open_turn)
                 await self.recover(user_id, session_id)
                 state = await self._store.read(user_id, session_id, limit)
             if state.older and (replaces or state.head.get("images")):  # which need all rows
@@ -100,9 +101,7 @@ class TurnLog:
                 replaced, *replies = parse_rows(state.rows[place:], session_id).items
                 asked = message.model_copy(update={"versions": (*replaced.versions, *replies)})
             change = Change(user_id, session_id, state)
-            if replaces:
-                change.truncate(place)
-            self._plan_claim(change, state, asked, head)
+            self._plan_claim(change, state, asked, head, place if replaces else None)
             # Asked only where there can be any: most conversations have none.
             gone = await self._store.image_ids(user_id, session_id) if state.head.get("images") else set()
             change.set_images(images, gone - _image_ids([*before.items, asked]))
@@ -112,12 +111,20 @@ class TurnLog:
         return before
 
     def _plan_claim(
-        self, change: Change, state: SessionState, asked: ChatMessage, head: Mapping[str, str]
+        self,
+        change: Change,
+        state: SessionState,
+        asked: ChatMessage,
+        head: Mapping[str, str],
+        place: int | None,
     ) -> None:
         turn_id = asked.turn_id
         title = {} if state.head.get("title") else {"title": title_from(asked)}
         lease = keys.lease(change.user_id, change.session_id)
+        # First, for a full Redis refuses a script at its first command that takes memory, or not at all.
         change.add("SET", lease, turn_id, "PX", self._lease_ms)
+        if place is not None:
+            change.truncate(place)
         change.set_head(**title, **head, open_turn=turn_id, last_turn=turn_id)
         change.append(asked, self._store.max_messages)
         change.release_log(state.last_turn)
@@ -239,6 +246,15 @@ class TurnLog:
             return change
 
         return await self._change_end(user_id, session_id, plan)
+
+    async def _close_ended(self, turn_id: str) -> None:
+        """Ends a turn of this process whose reply is over and could only not be saved yet. Where the store
+        still refuses that, its error says why no other turn can begin."""
+        turn = self.live.get(turn_id)
+        if turn and turn.pending_end:
+            pieces = turn.read(turn.logged)
+            ids = turn.user_id, turn.session_id, turn.id
+            await self.finish(*ids, turn.pending_end, pieces, turn.position)
 
     async def _change_end(self, user_id: str, session_id: str, plan: Plan) -> bool:
         """Whether `plan` found something to change; nothing where the session is gone."""
