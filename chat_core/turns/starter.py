@@ -114,11 +114,11 @@ class TurnStarter:
         self._validate_message(request.message, len(kept) + len(request.images))
         if request.images and options.model not in self._models.vision_models:
             raise ImagesUnsupported(options.model, list(self._models.vision_models))
+        self._require_room()
+        async with redis_errors_as_store_unavailable():
+            await self._limiter.check(request.user_id)  # before the work, which reading pictures is
         new = await self._read_images(request.images)  # may take its time, which is not the store's
-        if self._closed:
-            raise ShuttingDown()
-        if len(self._writer.turns) + len(self._starting) >= self._limits.concurrent_replies:
-            raise TooManyReplies(self._limits.concurrent_replies)
+        self._require_room()
         # A task of the service's own: whoever asks may go away between the claim and the reply.
         start = asyncio.create_task(self._start(request, options, state, kept, new))
         self._starting.add(start)
@@ -134,7 +134,6 @@ class TurnStarter:
         kept: tuple[Image, ...],
         new: Sequence[tuple[Image, str]],
     ) -> str:
-        await self._limiter.check(request.user_id)
         turn = LiveTurn(uuid.uuid4().hex, request.user_id, request.session_id)
         last_turn = request.last_turn
         if request.replaces and last_turn is None:
@@ -190,6 +189,13 @@ class TurnStarter:
         )
         await reply.read(self._models.model, context)
 
+    def _require_room(self) -> None:
+        """Raises ShuttingDown or TooManyReplies."""
+        if self._closed:
+            raise ShuttingDown()
+        if len(self._writer.turns) + len(self._starting) >= self._limits.concurrent_replies:
+            raise TooManyReplies(self._limits.concurrent_replies)
+
     def _validate_message(self, message: str, images: int) -> None:
         if not (images or re.search(r"\S", message)):
             raise MessageEmpty()
@@ -202,7 +208,7 @@ class TurnStarter:
         read = []
         for data in images:
             async with self._reading_images:
-                read.append(await asyncio.to_thread(read_image, data))
+                read.append(await read_image(data))
         return read
 
     async def _choose_options(self, request: TurnRequest, session: Session) -> ReplyOptions:

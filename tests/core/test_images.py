@@ -1,7 +1,9 @@
 """Pictures in messages: shown to models that can see, kept with their message, refused with a reason."""
 
-import threading
+import asyncio
+from asyncio.subprocess import Process
 from collections.abc import Sequence
+from signal import SIGKILL
 from typing import Any
 
 import pytest
@@ -14,10 +16,11 @@ from chat_core.errors import (
     ImageUnreadable,
     InvalidInput,
     MessageEmpty,
+    RateLimited,
     TooManyImages,
 )
 from chat_core.images import file_of, read_image
-from tests.conftest import Connect
+from tests.conftest import Connect, eventually
 from tests.contract.conftest import dump
 from tests.pictures import picture, seen
 
@@ -238,20 +241,69 @@ async def test_a_turn_whose_pictures_cannot_be_read_fails_and_can_be_tried_again
     await chat.read(turn_id)
 
 
-async def test_pictures_are_read_in_a_thread_one_at_a_time(
-    chat: Chat, monkeypatch: pytest.MonkeyPatch
+async def test_pictures_are_read_one_at_a_time(
+    chat: Chat, open_service: OpenService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    threads: list[threading.Thread] = []
+    reading, most = 0, 0
 
-    def read(data: bytes) -> object:
-        threads.append(threading.current_thread())
-        assert chat.service._starter._reading_images.locked()
-        return read_image(data)
+    async def read(data: bytes) -> object:
+        nonlocal reading, most
+        reading += 1
+        most = max(most, reading)
+        try:
+            return await read_image(data)
+        finally:
+            reading -= 1
 
     monkeypatch.setattr("chat_core.turns.starter.read_image", read)
-    await look(chat)
-    assert len(threads) == 2
-    assert threading.main_thread() not in threads
+    _, session = await chat.service.start_session(chat.user)
+    starts = [
+        chat.service.start_turn(chat.user, session_id, "Look!", images=[PICTURE] * 2)
+        for session_id in (chat.id, session.id)
+    ]
+    await asyncio.gather(*starts)
+    assert most == 1
+    for _ in starts:
+        (await chat.model.next_call()).end()
+
+
+async def test_a_picture_that_takes_too_long_is_given_up_with_its_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    processes = noted_processes(monkeypatch)
+    monkeypatch.setattr("chat_core.images._DECODING_SECONDS", 0.01)
+    with pytest.raises(ImageUnreadable):
+        await read_image(PICTURE)
+    assert [process.returncode for process in processes] == [-SIGKILL]
+
+
+async def test_a_picture_that_nobody_waits_for_is_given_up_with_its_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    processes = noted_processes(monkeypatch)
+    reading = asyncio.create_task(read_image(picture("PNG", (8000, 5000), mode="1")))
+
+    async def begun() -> bool:
+        return bool(processes)
+
+    await eventually(begun)
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    assert [process.returncode for process in processes] == [-SIGKILL]
+
+
+def noted_processes(monkeypatch: pytest.MonkeyPatch) -> list[Process]:
+    """The processes that will be begun."""
+    processes: list[Process] = []
+    begin = asyncio.create_subprocess_exec
+
+    async def note(*arguments: Any, **options: Any) -> Process:
+        processes.append(await begin(*arguments, **options))
+        return processes[-1]
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", note)
+    return processes
 
 
 # What is refused
@@ -289,13 +341,26 @@ async def test_pictures_that_cannot_be_sent_change_nothing(
     assert chat.model.silent
 
 
-async def test_a_file_that_is_no_picture_does_not_count_against_the_rate_limit(
+async def test_what_is_over_the_rate_limit_is_not_decoded(
+    open_service: OpenService, chat: Chat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chat = chat.through(await open_service(rate_limit="2/hour"))
+    for _ in range(2):  # each counts once
+        await look(chat)
+    monkeypatch.setattr("chat_core.turns.starter.read_image", lambda _: pytest.fail("it was decoded"))
+    with pytest.raises(RateLimited):
+        await chat.service.start_turn(chat.user, chat.id, "Look!", images=[PICTURE])
+
+
+async def test_looking_at_a_file_that_is_no_picture_counts_against_the_rate_limit(
     open_service: OpenService, chat: Chat
 ) -> None:
-    chat = chat.through(await open_service(rate_limit="1/hour"))
+    chat = chat.through(await open_service(rate_limit="2/hour"))
     with pytest.raises(ImageUnreadable):
         await chat.service.start_turn(chat.user, chat.id, "Look!", images=[b"This is no picture."])
     await look(chat)
+    with pytest.raises(RateLimited):
+        await chat.service.start_turn(chat.user, chat.id, "Look!")
 
 
 async def test_four_pictures_are_welcome_and_a_correction_cannot_add_a_fifth(chat: Chat) -> None:

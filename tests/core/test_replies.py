@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator, Sequence
+from typing import Any
 
 import pytest
 
@@ -365,12 +366,15 @@ async def test_a_turn_that_begins_while_the_service_leaves_is_saved_too(
 ) -> None:
     began, go_on = asyncio.Event(), asyncio.Event()
 
-    async def check(_: str) -> None:
-        began.set()
-        await go_on.wait()
-
     async with ChatService(Settings(), redis=connect(), model=chat.model) as service:
-        monkeypatch.setattr(service._limiter, "check", check)
+        claim = service._log.claim
+
+        async def claim_late(*arguments: Any, **options: Any) -> object:
+            began.set()
+            await go_on.wait()
+            return await claim(*arguments, **options)
+
+        monkeypatch.setattr(service._log, "claim", claim_late)
         start = asyncio.create_task(service.start_turn(chat.user, chat.id, "Why?"))
         await began.wait()
         asyncio.get_running_loop().call_later(0.01, go_on.set)

@@ -1,5 +1,6 @@
 """read_image: which files are taken, what is made of them, and what cannot do harm."""
 
+import asyncio
 import struct
 import warnings
 import zlib
@@ -10,13 +11,18 @@ import PIL.ImageDraw
 import PIL.PngImagePlugin
 import pytest
 
-from chat_core import images
+from chat_core import decoder, images
+from chat_core.decoder import LONGEST_SIDE, PREVIEW_SIDE
 from chat_core.errors import ImageTooLarge, ImageUnreadable
-from chat_core.images import LONGEST_SIDE, MAX_MEGABYTES, PREVIEW_SIDE, read_image
+from chat_core.images import MAX_MEGABYTES
 from tests.pictures import picture, seen
 
 KINDS = ("PNG", "JPEG", "WEBP", "GIF")
 ORIENTATION, MAKER, GPS = 0x0112, 0x010F, 0x8825
+
+
+def read_image(data: bytes):
+    return asyncio.run(images.read_image(data))
 
 
 def saved(image: PIL.Image.Image, kind: str, **options) -> bytes:
@@ -234,8 +240,13 @@ def test_a_bomb_is_not_decoded(monkeypatch, size, strict):
     bomb = png_of(*size)
     with warnings.catch_warnings():
         warnings.simplefilter("error" if strict else "ignore")
-        with pytest.raises(ImageTooLarge) as caught:
-            read_image(bomb)
+        with pytest.raises(decoder.TooLarge):
+            decoder.decode(bomb)
+
+
+def test_a_picture_of_too_many_pixels_is_refused():
+    with pytest.raises(ImageTooLarge) as caught:
+        read_image(png_of(8001, 5000))
     assert caught.value.facts["megapixels"] == 40
 
 
@@ -264,7 +275,9 @@ def of_much_exif(times: int) -> bytes:
 def test_a_small_file_that_would_keep_the_decoder_busy_is_refused_unopened(monkeypatch, made):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # for the EXIF, which is none
-        assert read_image(made(10))[0].width
-    monkeypatch.setattr(images.PIL.Image, "open", lambda *_, **__: pytest.fail("it was opened"))
+        assert decoder.decode(made(10))["width"]
     with pytest.raises(ImageUnreadable):
         read_image(made(1000))
+    monkeypatch.setattr(decoder.PIL.Image, "open", lambda *_, **__: pytest.fail("it was opened"))
+    with pytest.raises(ValueError, match="busy"):
+        decoder.decode(made(1000))
