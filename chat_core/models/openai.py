@@ -15,7 +15,7 @@ from .base import Piece
 from .deadline import Deadline
 from .failures import model_error
 from .sse import StreamError, StreamParser
-from .transport import SLICE_BYTES, HttpClient
+from .transport import SLICE_BYTES, HttpClient, give_up_at
 
 _CONNECT_SECONDS = 10.0
 
@@ -28,7 +28,8 @@ class OpenAIChatModel:
     """A ChatModel over an OpenAI-compatible server.
 
     Failures before the first byte of a reply are retried by the client itself, up to `max_retries`
-    times, unless the server asks to wait longer than a person would; nothing is retried after it.
+    times, unless the server asks to wait longer than a person would, or than the first token is waited for;
+    nothing is retried after it.
 
     Making one takes up to a second, for modules and certificates are loaded: do it in a thread.
     """
@@ -123,6 +124,7 @@ class OpenAIChatModel:
             max_tokens=openai.omit if self._is_openai else length,
             max_completion_tokens=length if self._is_openai else openai.omit,
         )
+        give_up_at.set(deadline.at)
         with deadline:
             response = await request.__aenter__()
         try:

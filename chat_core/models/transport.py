@@ -1,7 +1,10 @@
 """HttpClient: the HTTP client beneath the SDK, and what is done to responses before the SDK reads them."""
 
+import asyncio
+import math
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from contextvars import ContextVar
 from typing import Any, cast
 
 import aiohttp
@@ -15,6 +18,13 @@ _NO_PROXY = {f"all://{host}": None for host in ("localhost", "127.0.0.1", "[::1]
 
 # A server that wants a pause longer than this is answered with an error that tells the person how long.
 _LONGEST_WAIT_SECONDS = 3.0
+
+# How long the SDK waits at most before it tries again where the server does not say.
+_BACKOFF_SECONDS = 1.0
+
+# The loop's time at which this task gives its request up. The SDK does not know: it would sleep until then,
+# and the server's own word be lost.
+give_up_at: ContextVar[float] = ContextVar("give_up_at", default=math.inf)
 
 # How much is read of a body that is no reply: who says more has no reason to give.
 _REASON_BYTES = 2**16
@@ -93,7 +103,9 @@ class _Response(aiohttp.ClientResponse):
 
 async def _no_long_wait(response: httpx2.Response) -> None:
     wait = retry_after(response.headers)
-    if wait is not None and wait > _LONGEST_WAIT_SECONDS:
+    wait = _BACKOFF_SECONDS if wait is None else wait
+    left = give_up_at.get() - asyncio.get_running_loop().time()
+    if wait > min(left, _LONGEST_WAIT_SECONDS):
         response.headers["x-should-retry"] = "false"  # the header by which the client lets itself be told
 
 

@@ -643,6 +643,20 @@ async def test_a_long_pause_is_told_and_not_waited_for(
     assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize("pauses", [["2"], ["0.3", "0.3"], [""]], ids=["long", "together", "not said"])
+async def test_a_pause_beyond_the_first_tokens_time_is_told_and_not_waited_for(server, make_model, pauses):
+    server.answers += [error(429, retry_after=pause) for pause in pauses]
+    problem, _ = await failed(make_model(first_token_seconds=0.5, max_retries=2))
+    assert type(problem) is ModelRateLimited
+    assert problem.retry_after == (float(pauses[-1]) if pauses[-1] else None)
+    assert len(server.requests) == len(pauses)
+
+
+async def test_a_pause_within_the_first_tokens_time_is_waited_for(server, make_model):
+    server.answers += [error(429, retry_after="0.1"), reply("Hel")]
+    assert await read(make_model(first_token_seconds=1, max_retries=2))
+
+
 @pytest.mark.parametrize("retry_after", ["", "soon", "inf", "nan"])
 async def test_a_pause_that_is_no_time_is_not_told(server, make_model, retry_after):
     server.answers.append(error(429, retry_after=retry_after))
