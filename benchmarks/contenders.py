@@ -25,6 +25,7 @@ APP_SETTINGS = {
     "OPENAI_API_KEY": "none",
     "OPENAI_MODEL": "scripted",
     "RATE_LIMIT": "",
+    "RATE_LIMIT_ADDRESS": "",
     "MAX_CONCURRENT_REPLIES": "400",
     "MAX_STORED_MESSAGES": "0",
     "PYTHONWARNINGS": "",  # the tests show them

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlsplit
@@ -60,6 +61,12 @@ def _rate_limit(value: str) -> str:
     return value
 
 
+def _networks(value: tuple[str, ...]) -> tuple[str, ...]:
+    for network in value:
+        ip_network(network)  # raises ValueError
+    return value
+
+
 def _logins(value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
     for login in value:
         name, _, password = login.get_secret_value().partition(":")
@@ -75,7 +82,7 @@ Count = Annotated[int, Field(ge=0)]
 class Settings(BaseModel):
     """Everything that can be set from outside. Each field is the environment variable of the same name
     in capitals; its description says what is expected. An empty variable counts as not set, except
-    RATE_LIMIT, where it switches the limit off."""
+    RATE_LIMIT and RATE_LIMIT_ADDRESS, where it switches the limit off."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -106,6 +113,9 @@ class Settings(BaseModel):
     rate_limit: Annotated[str, AfterValidator(_rate_limit)] = Field(
         "20/minute", description='a number per second, minute, hour or day, like "20/minute"'
     )
+    rate_limit_address: Annotated[str, AfterValidator(_rate_limit)] = Field(
+        "60/minute", description='a number per second, minute, hour or day, like "60/minute"'
+    )
     max_message_chars: int = Field(16_000, ge=1, description="a whole number, 1 or more")
     max_concurrent_replies: int = Field(200, ge=1, description="a whole number, 1 or more")
     first_token_seconds: float = Field(120, gt=0, description="seconds, more than 0")
@@ -116,6 +126,9 @@ class Settings(BaseModel):
     embedded_model: Path | None = Field(None, description="a path to a .gguf file")
     auth_users: Annotated[tuple[SecretStr, ...], BeforeValidator(_split), AfterValidator(_logins)] = Field(
         (), description="name:password pairs, separated by commas"
+    )
+    trusted_proxies: Annotated[Names, AfterValidator(_networks)] = Field(
+        (), description="IP addresses and networks like 10.0.0.0/8, separated by commas"
     )
     cors_origins: Names = Field((), description="origins, separated by commas")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
@@ -142,7 +155,7 @@ class Settings(BaseModel):
         values: dict[str, Any] = {}
         for field in cls.model_fields:
             value = (found.get(field.upper()) or "").strip()
-            if value or (field == "rate_limit" and field.upper() in found):
+            if value or (field in ("rate_limit", "rate_limit_address") and field.upper() in found):
                 values[field] = value.upper() if field == "log_level" else value
         try:
             return cls(**values)

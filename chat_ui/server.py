@@ -109,6 +109,9 @@ class Server(uvicorn.Server):
                 port=settings.gradio_server_port,
                 log_level=settings.log_level.lower(),
                 access_log=False,
+                # Otherwise uvicorn would believe whatever runs on this machine, or FORWARDED_ALLOW_IPS.
+                proxy_headers=bool(settings.trusted_proxies),
+                forwarded_allow_ips=list(settings.trusted_proxies),
                 timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
             )
         )

@@ -8,6 +8,7 @@ import gradio as gr
 
 from chat_core import ChatError, Language
 
+from .address import address_of
 from .texts import choose_language, error_text
 
 _READING_SECONDS = 10.0
@@ -19,6 +20,7 @@ class Visitor(NamedTuple):
     user_id: str
     language: Language
     minutes_west: int = 0  # of Greenwich, as browsers count time zones
+    address: str = ""
 
     @classmethod
     def of(cls, request: gr.Request, claimed: str = "", minutes_west: int = 0, chosen: str = "") -> "Visitor":
@@ -26,7 +28,8 @@ class Visitor(NamedTuple):
         the chosen one, or what the browser prefers."""
         language = choose_language(chosen or request.headers.get("accept-language") or "")
         west = minutes_west if abs(minutes_west) < 24 * 60 else 0
-        return cls(str(request.username) if request.username else claimed, language, west)
+        user_id = str(request.username) if request.username else claimed
+        return cls(user_id, language, west, address_of(request.client))
 
     @contextmanager
     def errors_shown(self, words: Callable[[Language, ChatError], str] = error_text) -> Iterator[None]:

@@ -128,6 +128,11 @@ def app_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def app(app_directory: Path, model: dict[str, str]) -> Iterator[RunningApp]:
     """The app over the scripted provider and an embedded Valkey, without the usual limits."""
-    limits = {"RATE_LIMIT": "", "MAX_MESSAGE_CHARS": "2000", "MAX_STORED_MESSAGES": "0"}
+    limits = {
+        "RATE_LIMIT": "",
+        "RATE_LIMIT_ADDRESS": "",
+        "MAX_MESSAGE_CHARS": "2000",
+        "MAX_STORED_MESSAGES": "0",
+    }
     with running_app(app_directory, **limits, **model) as running:
         yield running

@@ -62,7 +62,9 @@ class ChatService(Conversations, Exports):
             self._connection = StoreConnection(settings.redis_address, settings.data_dir, redis)
             self._models = ModelCatalog(_provider(settings), model)
             ttl_seconds = math.ceil(settings.session_ttl_days * 24 * 3600)
-            self._limiter = RateLimiter(self._connection.redis, settings.rate_limit)
+            self._limiter = RateLimiter(
+                self._connection.redis, settings.rate_limit, settings.rate_limit_address
+            )
             self._prompts = PromptStore(self._connection.redis, ttl_seconds=ttl_seconds)
         self._store = SessionStore(
             self._connection.redis, max_messages=settings.max_stored_messages, ttl_seconds=ttl_seconds

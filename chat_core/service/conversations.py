@@ -16,17 +16,23 @@ class Conversations(Turns):
     """See ChatService."""
 
     @redis_errors_as_store_unavailable()
-    async def start_session(self, user_id: str = "", role: str = "") -> tuple[str, Session]:
-        """A new, empty session: (user id, session). An empty `user_id` gets a new unguessable one.
+    async def start_session(
+        self, user_id: str = "", role: str = "", *, address: str = ""
+    ) -> tuple[str, Session]:
+        """A new, empty session: (user id, session). An empty `user_id` gets a new unguessable one, which
+        counts as a message from this `address`.
 
-        Raises UnknownRole.
+        Raises UnknownRole or RateLimited.
         """
-        user_id = new_user_id() if user_id == "" else user_id
+        is_new = user_id == ""
+        user_id = new_user_id() if is_new else user_id
         validate_ids(user_id)
         validate_text(role=role)
         if self.is_temporary:
             await self._store.forget_expired()
         head = {"role": self.roles.find(role).key, "model": ""}
+        if is_new:
+            await self._limiter.check_address(address)
         return user_id, await self._store.create(user_id, uuid.uuid4().hex, head)
 
     @redis_errors_as_store_unavailable()

@@ -33,14 +33,14 @@ class Exports(ServiceBase):
         )
 
     @redis_errors_as_store_unavailable()
-    async def import_session(self, user_id: str, data: bytes | str) -> Session:
+    async def import_session(self, user_id: str, data: bytes | str, *, address: str = "") -> Session:
         """A new session of what was exported, by whomever; a role or model that is not there gives way to
         the default. Counts as a message, whether it is refused or not, because reading it is the work.
 
         Raises ImportRejected or RateLimited; then nothing is stored.
         """
         validate_ids(user_id)
-        await self._limiter.check(user_id)
+        await self._limiter.check(user_id, address)
         limit = self.settings.max_message_chars
         # In a thread: the largest file takes a moment, in which others' replies go on.
         found = await asyncio.to_thread(parse_export, data, max_message_chars=limit, now=time.time())

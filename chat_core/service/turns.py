@@ -46,6 +46,7 @@ class Turns(ServiceBase):
         keep_version: bool = False,
         images: Sequence[bytes] = (),
         last_turn: str | None = None,
+        address: str = "",
     ) -> str:
         """Stores the user's message and begins the reply; the turn's id. The reply goes on whoever
         follows it or not.
@@ -55,13 +56,25 @@ class Turns(ServiceBase):
         whose images it keeps; `keep_version` keeps the reply to it as another version. `images` are files'
         contents; with images the message may be empty. `last_turn` is the session's last turn as the caller
         saw it, here and in every other method that has it: when there is another one, nothing is changed.
+        `address` is where the user is, in any form that is the same for the same place; empty when that is
+        not known.
 
         Raises InvalidInput (MessageEmpty, MessageTooLong, UnknownRole, UnknownModel, ImageUnreadable,
         ImageTooLarge, TooManyImages, ImagesUnsupported), RateLimited, MessageNotFound, SessionBusy,
         SessionChanged, TooManyReplies or ShuttingDown; then nothing is stored.
         """
         request = TurnRequest(
-            user_id, session_id, message, role, model, sampling, replaces, keep_version, images, last_turn
+            user_id,
+            session_id,
+            message,
+            role,
+            model,
+            sampling,
+            replaces,
+            keep_version,
+            images,
+            last_turn,
+            address,
         )
         return await self._starter.start(request)
 
@@ -75,6 +88,7 @@ class Turns(ServiceBase):
         *,
         sampling: Sampling | None = None,
         last_turn: str | None = None,
+        address: str = "",
     ) -> str:
         """Begins another reply to the user's latest message; the turn's id. The reply it has is kept as
         another version. Raises what `start_turn` does, and TurnNotFound when nothing was said."""
@@ -89,6 +103,7 @@ class Turns(ServiceBase):
             replaces=asked.id,
             keep_version=True,
             last_turn=session.last_turn,
+            address=address,
         )
 
     @redis_errors_as_store_unavailable()

@@ -1,9 +1,9 @@
-"""RateLimiter: how many messages a user may send, counted in Redis by the library `limits`."""
+"""RateLimiter: how many messages may be sent, counted in Redis by the library `limits`."""
 
 import time
 from typing import cast
 
-from limits import parse
+from limits import RateLimitItem, parse
 from limits.aio.storage import RedisStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 from redis.asyncio import Redis
@@ -13,10 +13,12 @@ from . import keys
 
 
 class RateLimiter:
-    """A moving window of `limit`, like "20/minute", per user; the empty string allows everything."""
+    """Moving windows of so many messages per user and per address, like "20/minute"; the empty string
+    allows everything. Ids of users cost nothing, addresses do."""
 
-    def __init__(self, redis: Redis, limit: str) -> None:
-        self._limit = parse(limit) if limit else None
+    def __init__(self, redis: Redis, per_user: str, per_address: str = "") -> None:
+        self._per_user = parse(per_user) if per_user else None
+        self._per_address = parse(per_address) if per_address else None
         self._limiter = MovingWindowRateLimiter(
             RedisStorage(
                 "async+redis://",
@@ -26,9 +28,19 @@ class RateLimiter:
             )
         )
 
-    async def check(self, user_id: str) -> None:
-        """Counts one message of this user. Raises RateLimited, and counts nothing, over the limit."""
-        if self._limit is None or await self._limiter.hit(self._limit, user_id):
+    async def check(self, user_id: str, address: str = "") -> None:
+        """Counts one message of this user, sent from this address ("": not known). Raises RateLimited over
+        one of the limits; what the user's own limit refuses is not counted."""
+        await self._count(self._per_user, user_id)
+        await self.check_address(address)
+
+    async def check_address(self, address: str) -> None:
+        """Counts something else that was asked for from this address. Raises RateLimited."""
+        if address:
+            await self._count(self._per_address, "address", address)
+
+    async def _count(self, limit: RateLimitItem | None, *key: str) -> None:
+        if limit is None or await self._limiter.hit(limit, *key):
             return
-        window = await self._limiter.get_window_stats(self._limit, user_id)
+        window = await self._limiter.get_window_stats(limit, *key)
         raise RateLimited(retry_after=max(1.0, window.reset_time - time.time()))

@@ -50,6 +50,7 @@ class TurnRequest:
     keep_version: bool = False
     images: Sequence[bytes] = ()
     last_turn: str | None = None
+    address: str = ""
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,8 @@ class TurnStarter:
             raise ImagesUnsupported(options.model, list(self._models.vision_models))
         self._require_room()
         async with redis_errors_as_store_unavailable():
-            await self._limiter.check(request.user_id)  # before the work, which reading pictures is
+            # Before the work, which reading pictures is.
+            await self._limiter.check(request.user_id, request.address)
         new = await self._read_images(request.images)  # may take its time, which is not the store's
         self._require_room()
         # A task of the service's own: whoever asks may go away between the claim and the reply.

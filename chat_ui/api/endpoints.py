@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import gradio as gr
 from gradio.events import api as publish
 
-from chat_core import ChatMessage, ChatService, Session, TurnEnd, TurnEvent, new_user_id
+from chat_core import ChatMessage, ChatService, Session, TurnEnd, TurnEvent
 from chat_core.errors import InvalidInput
 
 from ..page import MAX_STREAMS, FramePacer
@@ -41,12 +41,14 @@ class Endpoints:
     async def start_chat(self, request: gr.Request, user_id: str = "", role: str = "") -> Json:
         """Starts a conversation with a role (empty: the default one). An empty user_id gets a new,
         unguessable one. Returns {"session_id", "user_id", "role", "welcome_message"}."""
-        visitor = Visitor.of(request, user_id if user_id != "" else new_user_id())
+        visitor = Visitor.of(request, user_id)
         with visitor.errors_shown():
-            _, session = await self._service.start_session(visitor.user_id, role)
+            user_id, session = await self._service.start_session(
+                visitor.user_id, role, address=visitor.address
+            )
         return {
             "session_id": session.id,
-            "user_id": visitor.user_id,
+            "user_id": user_id,
             "role": session.role,
             "welcome_message": self._service.roles[session.role].welcome_message[visitor.language],
         }
@@ -65,7 +67,9 @@ class Endpoints:
         reply goes on if the caller leaves: see /resume and /history."""
         visitor = Visitor.of(request, user_id)
         with visitor.errors_shown(), self._pacer.watching():
-            turn_id = await self._service.start_turn(visitor.user_id, session_id, message, role, model)
+            turn_id = await self._service.start_turn(
+                visitor.user_id, session_id, message, role, model, address=visitor.address
+            )
             text, error = "", None
             async for event in self._events(visitor, session_id, turn_id):
                 if isinstance(event, TurnEnd):
@@ -92,7 +96,9 @@ class Endpoints:
         "message", "usage", "context"}, with an "error" when the status is "failed"."""
         visitor = Visitor.of(request, user_id)
         with visitor.errors_shown(), self._pacer.watching():
-            turn_id = await self._service.start_turn(visitor.user_id, session_id, message, role, model)
+            turn_id = await self._service.start_turn(
+                visitor.user_id, session_id, message, role, model, address=visitor.address
+            )
             yield {"type": "started", "turn_id": turn_id}
             async for event in self._events(visitor, session_id, turn_id):
                 yield event_object(event, visitor)

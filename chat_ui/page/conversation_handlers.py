@@ -193,7 +193,9 @@ class ConversationHandlers:
         """A file that was exported, here or elsewhere, becomes a conversation."""
         page = self._parse(values, request)
         with page.errors_shown():
-            session = await self._service.import_session(page.visitor.user_id, page.file)
+            session = await self._service.import_session(
+                page.visitor.user_id, page.file, address=page.visitor.address
+            )
             return await self._rendered(page, page.tab.opening(session.id))
 
 

@@ -188,7 +188,12 @@ class TurnHandlers:
         been written just now, and not be stored yet."""
         if page.role == CUSTOM.key and page.prompt.strip():
             await self._service.set_custom_prompt(page.visitor.user_id, page.prompt)
-        return {"role": page.role, "model": page.model, "sampling": page.sampling}
+        return {
+            "role": page.role,
+            "model": page.model,
+            "sampling": page.sampling,
+            "address": page.visitor.address,
+        }
 
     async def _message_at(self, page: PageRequest, index: object) -> ChatMessage:
         _, history = await self._renderer.conversation(page.visitor, page.tab)

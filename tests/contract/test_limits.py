@@ -45,3 +45,37 @@ async def test_the_empty_limit_allows_everything(redis: Redis) -> None:
     for _ in range(50):
         await limiter.check("u_ada")
     assert await redis.keys("*") == []
+
+
+async def test_new_users_of_one_address_share_its_limit(redis: Redis) -> None:
+    limiter = RateLimiter(redis, "9/hour", "2/hour")
+    await limiter.check("u_ada", "192.0.2.1")
+    await limiter.check("u_bob", "192.0.2.1")
+    with pytest.raises(RateLimited) as caught:
+        await limiter.check("u_cleo", "192.0.2.1")
+    assert 3590 < caught.value.retry_after <= 3600
+    with pytest.raises(RateLimited):
+        await limiter.check_address("192.0.2.1")
+    await limiter.check("u_cleo", "192.0.2.2")
+
+
+async def test_who_is_over_the_own_limit_takes_nothing_from_others_at_the_address(redis: Redis) -> None:
+    limiter = RateLimiter(redis, "1/hour", "2/hour")
+    await limiter.check("u_ada", "192.0.2.1")
+    for _ in range(5):
+        with pytest.raises(RateLimited):
+            await limiter.check("u_ada", "192.0.2.1")
+    await limiter.check("u_bob", "192.0.2.1")
+
+
+async def test_a_user_who_is_called_like_an_address_is_none(redis: Redis) -> None:
+    limiter = RateLimiter(redis, "1/hour", "1/hour")
+    await limiter.check("192.0.2.1")
+    await limiter.check("u_ada", "192.0.2.1")
+
+
+async def test_an_unknown_address_has_no_limit(redis: Redis) -> None:
+    limiter = RateLimiter(redis, "", "1/hour")
+    for _ in range(3):
+        await limiter.check("u_ada")
+        await limiter.check_address("")

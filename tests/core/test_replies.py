@@ -330,6 +330,27 @@ async def test_over_the_rate_limit_nothing_is_stored(open_service: OpenService, 
     assert model.silent
 
 
+async def test_new_users_from_one_address_share_its_rate_limit(
+    open_service: OpenService, model: ScriptedModel
+) -> None:
+    service = await open_service(rate_limit="9/hour", rate_limit_address="3/hour")
+
+    async def say_as_somebody_new(address: str) -> None:
+        user, session = await service.start_session(address=address)
+        await Chat(service, model, user, session.id).say("Why?", "Because.", address=address)
+
+    await say_as_somebody_new("192.0.2.1")
+    user, session = await service.start_session(address="192.0.2.1")
+    with pytest.raises(RateLimited):
+        await service.start_turn(user, session.id, "Why?", address="192.0.2.1")
+    with pytest.raises(RateLimited):
+        await service.start_session(address="192.0.2.1")
+    with pytest.raises(RateLimited):
+        await service.import_session(user, "", address="192.0.2.1")
+    await service.start_session(user, address="192.0.2.1")
+    await say_as_somebody_new("192.0.2.2")
+
+
 # Coming and going
 
 

@@ -55,6 +55,7 @@ def test_every_variable_has_a_type():
         ROLES_FILE="roles.toml",
         LOG_LEVEL="debug",
         CORS_ORIGINS="https://a.example, https://b.example",
+        TRUSTED_PROXIES="127.0.0.1, 10.0.0.0/8, ::1, fd00::/8",
     )
     assert settings.openai_api_key == SecretStr("k")
     assert settings.openai_base_url == "https://api.example.org/v1"
@@ -65,6 +66,7 @@ def test_every_variable_has_a_type():
     assert settings.roles_file == Path("roles.toml")
     assert settings.log_level == "DEBUG"
     assert settings.cors_origins == ("https://a.example", "https://b.example")
+    assert settings.trusted_proxies == ("127.0.0.1", "10.0.0.0/8", "::1", "fd00::/8")
     assert not settings.embeds_model
 
 
@@ -140,6 +142,10 @@ def test_settings_cannot_be_changed():
         ("RATE_LIMIT", "often"),
         ("RATE_LIMIT", "0/minute"),
         ("RATE_LIMIT", "5/second; 20/minute"),
+        ("RATE_LIMIT_ADDRESS", "often"),
+        ("TRUSTED_PROXIES", "*"),
+        ("TRUSTED_PROXIES", "127.0.0.1, proxy.example"),
+        ("TRUSTED_PROXIES", "10.0.0.1/8"),
         ("MAX_MESSAGE_CHARS", "0"),
         ("MAX_CONCURRENT_REPLIES", "0"),
         ("FIRST_TOKEN_SECONDS", "0"),
@@ -188,6 +194,8 @@ def test_an_empty_rate_limit_switches_it_off(tmp_path):
     assert load(RATE_LIMIT="").rate_limit == ""
     assert Settings.load({}, write(tmp_path, "RATE_LIMIT=\n")).rate_limit == ""
     assert load().rate_limit == "20/minute"
+    assert load(RATE_LIMIT_ADDRESS="").rate_limit_address == ""
+    assert load().rate_limit_address == "60/minute"
 
 
 # What is made of them
