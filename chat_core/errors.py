@@ -20,6 +20,8 @@
     ├── SessionChanged         something was said since the caller looked
     ├── RateLimited            too many messages from this user
     ├── TooManyReplies         too many replies run in this process
+    │   ├── TooManyRepliesOfUser
+    │   └── TooManyRepliesFromAddress
     ├── ShuttingDown           the service takes no new turns
     ├── StoreUnavailable       Redis does not answer
     └── ModelError             the model did not answer as it should
@@ -231,12 +233,25 @@ class RateLimited(ChatError):
 
 
 class TooManyReplies(ChatError):
-    """This process already writes `limit` replies, the configured maximum."""
+    """This process already writes `limit` replies, the configured maximum, or nearly so many that only
+    those who have none are served."""
 
     code = "too_many_replies"
 
     def __init__(self, limit: int) -> None:
         super().__init__("The app is busy with other replies. Try again in a moment.", limit=limit)
+
+
+class TooManyRepliesOfUser(TooManyReplies):
+    """The user already has `limit` replies running, the configured share."""
+
+    code = "too_many_replies_of_user"
+
+
+class TooManyRepliesFromAddress(TooManyReplies):
+    """`limit` replies already run for the user's address, the configured share."""
+
+    code = "too_many_replies_from_address"
 
 
 class ShuttingDown(ChatError):

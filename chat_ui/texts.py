@@ -186,6 +186,14 @@ TEXTS: dict[str, dict[Language, str]] = {
         "zh": "现在同时回复的人太多，请稍后再试。",
         "en": "Too many replies are being written right now. Please try again in a moment.",
     },
+    "error.too_many_replies_of_user": {
+        "zh": "你已经有 {limit} 条回复正在生成，请等一条完成或先停止一条。",
+        "en": "{limit} of your replies are already being written. Wait for one to end, or stop one first.",
+    },
+    "error.too_many_replies_from_address": {
+        "zh": "你所在的网络已经有 {limit} 条回复正在生成，请稍后再试。",
+        "en": "{limit} replies are already being written for your network. Please try again in a moment.",
+    },
     "error.shutting_down": {
         "zh": "应用正在重启，请稍后再试。",
         "en": "The app is restarting. Please try again in a moment.",

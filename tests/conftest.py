@@ -131,6 +131,7 @@ def app(app_directory: Path, model: dict[str, str]) -> Iterator[RunningApp]:
     limits = {
         "RATE_LIMIT": "",
         "RATE_LIMIT_ADDRESS": "",
+        "MAX_REPLIES_PER_ADDRESS": "0",
         "MAX_MESSAGE_CHARS": "2000",
         "MAX_STORED_MESSAGES": "0",
     }

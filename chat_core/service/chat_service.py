@@ -80,6 +80,7 @@ class ChatService(Conversations, Exports):
             prompts=self._prompts,
             turn_log=self._log,
             writer=self._writer,
+            beside=main._starter if main else None,
         )
         self._open = AsyncExitStack()
         self._drained_by: float | None = None
@@ -173,6 +174,8 @@ def _limits(settings: Settings) -> TurnLimits:
     return TurnLimits(
         message_chars=settings.max_message_chars,
         concurrent_replies=settings.max_concurrent_replies,
+        replies_per_user=settings.max_replies_per_user,
+        replies_per_address=settings.max_replies_per_address,
         context_messages=settings.context_messages,
         context_tokens=settings.context_tokens,
     )

@@ -61,7 +61,8 @@ class Turns(ServiceBase):
 
         Raises InvalidInput (MessageEmpty, MessageTooLong, UnknownRole, UnknownModel, ImageUnreadable,
         ImageTooLarge, TooManyImages, ImagesUnsupported), RateLimited, MessageNotFound, SessionBusy,
-        SessionChanged, TooManyReplies or ShuttingDown; then nothing is stored.
+        SessionChanged, TooManyReplies (TooManyRepliesOfUser, TooManyRepliesFromAddress) or ShuttingDown; then
+        nothing is stored.
         """
         request = TurnRequest(
             user_id,

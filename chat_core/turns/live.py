@@ -10,16 +10,18 @@ from ..messages import Delta, DeltaKind, Status, TurnEnd, TurnEvent
 
 
 class LiveTurn:
-    """A reply while it is written: every piece so far, and its followers in this process.
+    """A reply while it is written: every piece so far, and its followers in this process. `address` is
+    where it was asked for, "" if that is not known.
 
     `reader` is the task that reads the model. `pending_end` is the end that is still to be stored, `logged`
     the position up to which the log is written.
     """
 
-    def __init__(self, turn_id: str, user_id: str, session_id: str) -> None:
+    def __init__(self, turn_id: str, user_id: str, session_id: str, address: str = "") -> None:
         self.id = turn_id
         self.user_id = user_id
         self.session_id = session_id
+        self.address = address
         self.reader: asyncio.Task[None] | None = None
         self.cancelled_as: Status | None = None
         self.pending_end: TurnEnd | None = None

@@ -16,6 +16,8 @@ from ..errors import (
     ShuttingDown,
     TooManyImages,
     TooManyReplies,
+    TooManyRepliesFromAddress,
+    TooManyRepliesOfUser,
     UnknownModel,
 )
 from ..images import MAX_IMAGES, read_image
@@ -55,17 +57,20 @@ class TurnRequest:
 
 @dataclass(frozen=True)
 class TurnLimits:
-    """The longest message, how many replies may run at once, and what a model is shown of a history: so
-    many messages and about so many tokens, 0 for no limit."""
+    """The longest message, how many replies may run at once, in all and of one user or from one address,
+    and what a model is shown of a history: so many messages and about so many tokens. 0 for no limit, except
+    of the first two."""
 
     message_chars: int
     concurrent_replies: int
+    replies_per_user: int
+    replies_per_address: int
     context_messages: int
     context_tokens: int
 
 
 class TurnStarter:
-    """Begins turns, until it is closed."""
+    """Begins turns, until it is closed. The replies of the one `beside` it count too."""
 
     def __init__(
         self,
@@ -78,6 +83,7 @@ class TurnStarter:
         prompts: PromptStore,
         turn_log: TurnLog,
         writer: TurnWriter,
+        beside: "TurnStarter | None" = None,
     ) -> None:
         self._limits = limits
         self._roles = roles
@@ -87,9 +93,11 @@ class TurnStarter:
         self._prompts = prompts
         self._log = turn_log
         self._writer = writer
-        self._starting: set[asyncio.Task[str]] = set()
+        self._starting: dict[asyncio.Task[str], TurnRequest] = {}
         self._reading_images = asyncio.Lock()  # the largest takes some 600 MB while it is read
         self._closed = False
+        self._all: list[TurnStarter] = beside._all if beside else []
+        self._all.append(self)
 
     def close(self) -> None:
         """Takes no new turns from now on."""
@@ -115,16 +123,16 @@ class TurnStarter:
         self._validate_message(request.message, len(kept) + len(request.images))
         if request.images and options.model not in self._models.vision_models:
             raise ImagesUnsupported(options.model, list(self._models.vision_models))
-        self._require_room()
+        self._require_room(request)
         async with redis_errors_as_store_unavailable():
             # Before the work, which reading pictures is.
             await self._limiter.check(request.user_id, request.address)
         new = await self._read_images(request.images)  # may take its time, which is not the store's
-        self._require_room()
+        self._require_room(request)
         # A task of the service's own: whoever asks may go away between the claim and the reply.
         start = asyncio.create_task(self._start(request, options, state, kept, new))
-        self._starting.add(start)
-        start.add_done_callback(self._starting.discard)
+        self._starting[start] = request
+        start.add_done_callback(self._starting.pop)
         async with redis_errors_as_store_unavailable():
             return await asyncio.shield(start)
 
@@ -136,7 +144,7 @@ class TurnStarter:
         kept: tuple[Image, ...],
         new: Sequence[tuple[Image, str]],
     ) -> str:
-        turn = LiveTurn(uuid.uuid4().hex, request.user_id, request.session_id)
+        turn = LiveTurn(uuid.uuid4().hex, request.user_id, request.session_id, request.address)
         last_turn = request.last_turn
         if request.replaces and last_turn is None:
             last_turn = state.last_turn  # what follows the replaced message goes with it, unseen otherwise
@@ -191,12 +199,25 @@ class TurnStarter:
         )
         await reply.read(self._models.model, context)
 
-    def _require_room(self) -> None:
-        """Raises ShuttingDown or TooManyReplies."""
+    def _require_room(self, request: TurnRequest) -> None:
+        """Raises ShuttingDown, TooManyReplies, or the kind that says whose share is taken. So that nobody is
+        shut out by those who have many, the last quarter of the places is for who has no reply running."""
         if self._closed:
             raise ShuttingDown()
-        if len(self._writer.turns) + len(self._starting) >= self._limits.concurrent_replies:
-            raise TooManyReplies(self._limits.concurrent_replies)
+        limits = self._limits
+        running = [reply for one in self._all for reply in one._running()]
+        of_user = sum(reply.user_id == request.user_id for reply in running)
+        from_address = sum(bool(reply.address) and reply.address == request.address for reply in running)
+        if 0 < limits.replies_per_user <= of_user:
+            raise TooManyRepliesOfUser(limits.replies_per_user)
+        if 0 < limits.replies_per_address <= from_address:
+            raise TooManyRepliesFromAddress(limits.replies_per_address)
+        kept = limits.concurrent_replies // 4 if of_user or from_address else 0
+        if len(running) >= limits.concurrent_replies - kept:
+            raise TooManyReplies(limits.concurrent_replies)
+
+    def _running(self) -> list[LiveTurn | TurnRequest]:
+        return [*self._writer.turns.values(), *self._starting.values()]
 
     def _validate_message(self, message: str, images: int) -> None:
         if not (images or re.search(r"\S", message)):

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
@@ -21,6 +21,8 @@ from chat_core.errors import (
     SessionBusy,
     ShuttingDown,
     TooManyReplies,
+    TooManyRepliesFromAddress,
+    TooManyRepliesOfUser,
 )
 from chat_core.models import NoModel, Piece
 from tests.conftest import Connect
@@ -314,6 +316,63 @@ async def test_only_so_many_replies_run_at_once(open_service: OpenService, model
     await service.stop(user, running.id)
     await refused[0].service.start_turn(user, refused[0].id, "Now?")
     assert await refused[0].contents() == ["Now?"]
+
+
+Begin = Callable[..., Awaitable[object]]
+
+
+@pytest.fixture
+def begin(model: ScriptedModel) -> Begin:
+    """Begins a reply in a conversation of its own; what the user was told if that was refused."""
+
+    async def begin(service: ChatService, user: str, address: str = "") -> object:
+        _, session = await service.start_session(user)
+        try:
+            return await service.start_turn(user, session.id, "Why?", address=address)
+        except TooManyReplies as error:
+            assert (await service.history(user, session.id)).items == []
+            return type(error)
+
+    return begin
+
+
+async def test_a_user_has_a_share_of_the_replies(open_service: OpenService, begin: Begin) -> None:
+    service = await open_service(max_replies_per_user=2)
+    replies = [await begin(service, "u_ada") for _ in range(3)]
+    assert [type(reply) for reply in replies[:2]] == [str, str]
+    assert replies[2] is TooManyRepliesOfUser
+    assert await begin(service.temporary, "u_ada") is TooManyRepliesOfUser
+    assert isinstance(await begin(service, "u_bob"), str)
+
+
+async def test_an_address_has_a_share_of_the_replies(open_service: OpenService, begin: Begin) -> None:
+    service = await open_service(max_replies_per_address=2)
+    replies = [await begin(service, f"u_{number}", "192.0.2.1") for number in range(3)]
+    assert [type(reply) for reply in replies[:2]] == [str, str]
+    assert replies[2] is TooManyRepliesFromAddress
+    assert isinstance(await begin(service, "u_ada", "192.0.2.2"), str)
+    for number in range(3):  # of whom nobody knows where they are
+        assert isinstance(await begin(service, f"u_{number}"), str)
+
+
+async def test_shares_can_be_switched_off(open_service: OpenService, begin: Begin) -> None:
+    service = await open_service(max_replies_per_user=0, max_replies_per_address=0)
+    for _ in range(15):
+        assert isinstance(await begin(service, "u_ada", "192.0.2.1"), str)
+
+
+async def test_the_last_quarter_is_for_those_who_have_no_reply_running(
+    open_service: OpenService, begin: Begin
+) -> None:
+    service = await open_service(max_concurrent_replies=8)
+    for number in range(6):
+        user = f"u_{number % 2}"
+        assert isinstance(await begin(service, user, f"192.0.2.{number % 2}"), str)
+    assert await begin(service, "u_1", "192.0.2.9") is TooManyReplies
+    assert await begin(service, "u_new", "192.0.2.1") is TooManyReplies
+    assert isinstance(await begin(service, "u_ada", "192.0.2.3"), str)
+    assert isinstance(await begin(service, "u_bob"), str)
+    assert await begin(service, "u_cleo", "192.0.2.4") is TooManyReplies
 
 
 async def test_over_the_rate_limit_nothing_is_stored(open_service: OpenService, model: ScriptedModel) -> None:

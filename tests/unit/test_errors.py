@@ -24,6 +24,8 @@ ARGUMENTS = {
     errors.SessionBusy: ["turn"],
     errors.RateLimited: [12.4],
     errors.TooManyReplies: [200],
+    errors.TooManyRepliesOfUser: [4],
+    errors.TooManyRepliesFromAddress: [12],
 }
 
 

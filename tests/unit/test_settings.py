@@ -148,6 +148,8 @@ def test_settings_cannot_be_changed():
         ("TRUSTED_PROXIES", "10.0.0.1/8"),
         ("MAX_MESSAGE_CHARS", "0"),
         ("MAX_CONCURRENT_REPLIES", "0"),
+        ("MAX_REPLIES_PER_USER", "-1"),
+        ("MAX_REPLIES_PER_ADDRESS", "few"),
         ("FIRST_TOKEN_SECONDS", "0"),
         ("STALL_SECONDS", "nan"),
         ("AUTH_USERS", "name"),
