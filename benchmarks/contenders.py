@@ -28,6 +28,7 @@ APP_SETTINGS = {
     "RATE_LIMIT_ADDRESS": "",
     "MAX_CONCURRENT_REPLIES": "400",
     "MAX_REPLIES_PER_ADDRESS": "0",
+    "MAX_CALLS_PER_ADDRESS": "0",
     "MAX_STORED_MESSAGES": "0",
     "PYTHONWARNINGS": "",  # the tests show them
 }

@@ -120,6 +120,7 @@ class Settings(BaseModel):
     max_concurrent_replies: int = Field(200, ge=1, description="a whole number, 1 or more")
     max_replies_per_user: Count = Field(4, description="a whole number, 0 (no limit) or more")
     max_replies_per_address: Count = Field(12, description="a whole number, 0 (no limit) or more")
+    max_calls_per_address: Count = Field(64, description="a whole number, 0 (no limit) or more")
     first_token_seconds: float = Field(120, gt=0, description="seconds, more than 0")
     stall_seconds: float = Field(60, gt=0, description="seconds, more than 0")
 

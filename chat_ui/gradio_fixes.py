@@ -18,6 +18,7 @@ import gradio as gr
 import gradio.blocks
 import gradio.processing_utils
 import gradio.queueing
+import gradio.route_utils
 import gradio.routes
 import gradio.utils
 from fastapi.routing import _IncludedRouter
@@ -44,10 +45,12 @@ def apply(demo: gr.Blocks) -> None:
         (Queue, "push", _push_and_wake),
         (Queue, "process_events", _process_and_wake),
         (Queue, "broadcast_estimations", _to_those_who_wait),
+        (gradio.route_utils, "call_process_api", _when_it_is_read),
     ):
         setattr(owner, name, replacement)
     leave_matplotlib()
     keep_no_statistics(demo._queue)
+    keep_messages(demo._queue)
     wake_for_events(demo._queue)
     hand_values_over(demo)
     wait_without_a_task()
@@ -63,6 +66,7 @@ _is_disconnected = Request.is_disconnected
 _push = Queue.push
 _process_events = Queue.process_events
 _broadcast_estimations = Queue.broadcast_estimations
+_call_process_api = gradio.route_utils.call_process_api
 
 
 def _without_descriptions(self: SessionState, blocks: Blocks) -> None:
@@ -228,6 +232,50 @@ async def _process_and_wake(self: Queue, *arguments: Any, **named: Any) -> None:
 def _wake(queue: Queue) -> None:
     if isinstance(queue.sleep_when_free, Pause):
         queue.sleep_when_free.end()
+
+
+def keep_messages(queue: Queue) -> None:
+    """`queueing.py`, `Queue.pending_messages_per_session`: keeps what is to be sent in the 2,000 sessions
+    that were first heard of last. A session is a call of an endpoint too, so that 2,000 of them end the
+    streams of pages. Here they stay until `drop_session`."""
+    queue.pending_messages_per_session = {}  # type: ignore[assignment]
+
+
+def drop_session(queue: Queue, session_hash: str) -> None:
+    """Ends what runs in the session or waits for its turn, and forgets what was not fetched.
+
+    `queueing.py`, `Queue.clean_events`: lets what runs go on until its next frame, which may never come, and
+    keeps the messages.
+    """
+    for event_id in queue.pending_event_ids_session.pop(session_hash, ()):
+        if event := queue.event_ids_to_events.pop(event_id, None):
+            event.alive = False
+            waiting = queue.event_queue_per_concurrency_id[event.concurrency_id].queue
+            if event in waiting:
+                waiting.remove(event)
+            for task in queue._asyncio_tasks:
+                if task.get_name().endswith(f"<gradio-sep>{event_id}"):
+                    task.cancel()
+    queue.pending_messages_per_session.pop(session_hash, None)
+
+
+# At five frames a second, what comes in three.
+_MOST_UNREAD = 16
+
+
+async def _when_it_is_read(**named: Any) -> Any:
+    """`queueing.py`, `Queue.process_events`: makes frame after frame whether somebody fetches them or not,
+    and each frame of a reply that an endpoint streams is the whole text so far. Here a stream waits for its
+    reader; what comes meanwhile is in its next frame."""
+    app, body = named["app"], named["body"]
+    messages = app.get_blocks()._queue.pending_messages_per_session
+    while (  # noqa: ASYNC110 - nothing tells when a message is fetched
+        app.iterators.get(body.event_id)
+        and (unread := messages.get(body.session_hash))
+        and unread.qsize() >= _MOST_UNREAD
+    ):
+        await asyncio.sleep(0.2)
+    return await _call_process_api(**named)
 
 
 def wait_without_a_task() -> None:

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chat_core import ChatService
 
+from .admission import Admission
 from .caching import Caching
 from .gradio_fixes import keep_routes
 from .page import I18N, PICTURES, build_theme
@@ -140,6 +141,7 @@ def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     static = StaticFolder(STATIC)
     static.mount(app)
+    app.add_middleware(Admission, queue=demo._queue, per_address=service.settings.max_calls_per_address)
     app.add_middleware(PageHead, html=static.tags())
     app.add_middleware(Caching, logins=bool(service.settings.logins))
     app.add_middleware(SecurityHeaders)

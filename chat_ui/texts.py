@@ -130,6 +130,10 @@ TEXTS: dict[str, dict[Language, str]] = {
         "zh": "暂时连接不上对话存储，请稍后刷新页面。",
         "en": "The conversation store does not answer right now. Reload the page in a moment.",
     },
+    "too_many_calls": {
+        "zh": "从你所在的网络同时发来的请求太多，请稍后再试。",
+        "en": "Too many requests from your network are under way. Please try again in a moment.",
+    },
     "error": {"zh": "出错了", "en": "Something went wrong"},
     "reason": {"zh": "原因：{reason}", "en": "Reason: {reason}"},
     "retry_after": {"zh": "（{seconds:.0f} 秒后可重试）", "en": "(It asks for {seconds:.0f} seconds.)"},

@@ -16,6 +16,7 @@ import gradio as gr
 import gradio.blocks
 import gradio.processing_utils
 import gradio.queueing
+import gradio.route_utils
 import gradio.routes
 import gradio.utils
 import gradio_client.utils
@@ -32,6 +33,7 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from chat_ui import gradio_fixes
+from tests.conftest import eventually
 
 SKIP = gr.skip()
 
@@ -48,6 +50,10 @@ def page() -> gr.Blocks:
             for text in ("a", "a b", "a b c"):
                 yield text
 
+        async def many() -> AsyncIterator[str]:
+            for number in range(100):
+                yield str(number)
+
         listeners: dict[str, tuple[Callable[..., Any], list[Any], list[Any]]] = {
             "hello": (lambda: "hello", [], [word]),
             "skip": (lambda: [gr.skip(), "said", gr.skip()], [], [colour, word, chatbot]),
@@ -59,6 +65,7 @@ def page() -> gr.Blocks:
             "choose": (lambda choice: choice, [colour], [word]),
             "hide": (lambda: gr.Button(visible=False), [], [button]),
             "stream": (frames, [], [word]),
+            "many": (many, [], [word]),
         }
         for name, (function, inputs, outputs) in listeners.items():
             button.click(function, inputs, outputs, api_name=name)
@@ -100,7 +107,7 @@ class Session:
         self._listeners = {fn.api_name: number for number, fn in demo.fns.items()}
         self._listeners["made"] = next(number for number, fn in demo.fns.items() if fn.renderable)
         self._client = client
-        self._hash = f"session-{next(self._hashes)}"
+        self.hash = f"session-{next(self._hashes)}"
 
     async def output(self, listener: str, *inputs: Any) -> dict[str, Any]:
         """What a listener sends at its end."""
@@ -120,16 +127,23 @@ class Session:
 
     async def kinds(self, listener: str) -> list[str]:
         """Of all messages that a listener leads to."""
-        return [message["msg"] for message in await self._messages(listener)]
+        await self.join(listener)
+        return [message["msg"] for message in await self._messages()]
 
     async def _heard(self, listener: str, *inputs: Any) -> list[tuple[str, dict[str, Any]]]:
-        messages = await self._messages(listener, *inputs)
+        await self.join(listener, *inputs)
+        return await self.fetch()
+
+    async def join(self, listener: str, *inputs: Any) -> None:
+        called = {"fn_index": self._listeners[listener], "data": inputs, "session_hash": self.hash}
+        (await self._client.post("/gradio_api/queue/join", json=called)).raise_for_status()
+
+    async def fetch(self) -> list[tuple[str, dict[str, Any]]]:
+        messages = await self._messages()
         return [(message["msg"], message["output"]) for message in messages if "output" in message]
 
-    async def _messages(self, listener: str, *inputs: Any) -> list[dict[str, Any]]:
-        called = {"fn_index": self._listeners[listener], "data": inputs, "session_hash": self._hash}
-        (await self._client.post("/gradio_api/queue/join", json=called)).raise_for_status()
-        answer = await self._client.get("/gradio_api/queue/data", params={"session_hash": self._hash})
+    async def _messages(self) -> list[dict[str, Any]]:
+        answer = await self._client.get("/gradio_api/queue/data", params={"session_hash": self.hash})
         return [json.loads(line[5:]) for line in answer.text.splitlines() if line.startswith("data:")]
 
 
@@ -169,6 +183,7 @@ async def demo(monkeypatch: pytest.MonkeyPatch, fixed: bool) -> gr.Blocks:
         (gradio.blocks, "anyio"),
         (gradio.queueing, "asyncio"),
         (gradio.routes, "asyncio"),
+        (gradio.route_utils, "call_process_api"),
     ):
         monkeypatch.setattr(owner, name, getattr(owner, name))  # to be undone after the test
     demo = page()
@@ -446,3 +461,26 @@ async def test_a_stream_comes_frame_by_frame(demo: gr.Blocks) -> None:
             [[["append", [], " b"]]],
             [[["append", [], " c"]]],
         ]
+
+
+async def test_streams_are_not_ended_by_those_of_others(demo: gr.Blocks, fixed: bool) -> None:
+    messages = demo._queue.pending_messages_per_session
+    for number in range(2001):
+        messages[f"session-{number}"] = asyncio.Queue()
+    assert ("session-0" in messages) == fixed
+
+
+async def test_a_stream_waits_for_its_reader(demo: gr.Blocks, fixed: bool) -> None:
+    async with served(demo) as open_tab:
+        tab = open_tab()
+        await tab.join("many")
+        unread = demo._queue.pending_messages_per_session[tab.hash]
+
+        async def is_full() -> bool:
+            return unread.qsize() >= (16 if fixed else 101)
+
+        await eventually(is_full)
+        await asyncio.sleep(0.1)
+        assert (unread.qsize() <= 20) == fixed
+        heard = await tab.fetch()
+        assert [kind for kind, _ in heard].count("process_generating") == 100

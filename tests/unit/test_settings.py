@@ -150,6 +150,7 @@ def test_settings_cannot_be_changed():
         ("MAX_CONCURRENT_REPLIES", "0"),
         ("MAX_REPLIES_PER_USER", "-1"),
         ("MAX_REPLIES_PER_ADDRESS", "few"),
+        ("MAX_CALLS_PER_ADDRESS", "-1"),
         ("FIRST_TOKEN_SECONDS", "0"),
         ("STALL_SECONDS", "nan"),
         ("AUTH_USERS", "name"),

@@ -1,0 +1,141 @@
+"""Admission: how many calls of the page and the endpoints may be under way at once, and for how long nobody
+need listen to one.
+
+Gradio 6.31 takes a call with one request and sends what comes of it with another (`routes.py`: `queue_join`,
+`queue_data`, `simple_predict_post`, `simple_predict_get`). Until it is fetched, a call holds a place in the
+queue, a place among those that run, and all that it has to say.
+"""
+
+import asyncio
+import json
+import re
+from collections import Counter
+from http import HTTPStatus
+
+from gradio.queueing import Queue
+from starlette.datastructures import Headers, QueryParams
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .address import address_of
+from .gradio_fixes import drop_session
+from .texts import choose_language, t
+
+_CALLS = re.compile(r"/gradio_api/(queue/join|(call|run|api)/.+|upload)/?")
+_STREAMS = re.compile(r"/gradio_api/(queue/data|call/.+/(?P<event_id>\w+))/?")
+
+# A page listens at once, and so do clients; a network may need a moment.
+_UNHEARD_SECONDS = 15.0
+
+# With so many calls under way in all, an address has an eighth of its share: what several addresses take
+# together must not be everything either.
+_MANY_CALLS = 150
+
+
+class Admission:
+    """ASGI middleware that lets an address have `per_address` unfinished calls at once (0: any number), and
+    drops those that nobody has listened to for `unheard_seconds`. A reply that one of them began goes on."""
+
+    def __init__(
+        self, app: ASGIApp, queue: Queue, *, per_address: int, unheard_seconds: float = _UNHEARD_SECONDS
+    ) -> None:
+        self._app = app
+        self._queue = queue
+        self._per_address = per_address
+        self._unheard_seconds = unheard_seconds
+        self._requests: Counter[str] = Counter()  # that are calls or become some, of each address
+        self._addresses: dict[str, str] = {}  # of sessions
+        self._listeners: Counter[str] = Counter()  # of sessions
+        self._deadlines: dict[str, asyncio.TimerHandle] = {}  # of sessions that nobody listens to
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        method, path = scope.get("method"), scope.get("path", "")
+        if method == "POST" and _CALLS.fullmatch(path):
+            await self._take_call(scope, receive, send)
+        elif method == "GET" and (stream := _STREAMS.fullmatch(path)):
+            await self._listen(self._session_of(scope, stream["event_id"]), scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _take_call(self, scope: Scope, receive: Receive, send: Send) -> None:
+        address = address_of(scope.get("client"))
+        if self._has_its_share(address):
+            await self._refuse(scope, receive, send)
+            return
+
+        async def note(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                self._note(address, message.get("body", b""))
+            await send(message)
+
+        self._requests[address] += 1
+        try:
+            await self._app(scope, receive, note)
+        finally:
+            self._requests[address] -= 1
+            if not self._requests[address]:
+                del self._requests[address]
+
+    def _has_its_share(self, address: str) -> bool:
+        share, unfinished = self._per_address, self._queue.pending_event_ids_session
+        sessions = [session for session, caller in self._addresses.items() if caller == address]
+        taken = self._requests[address] + sum(len(unfinished.get(session, ())) for session in sessions)
+        if taken >= share // 8 and sum(map(len, unfinished.values())) >= _MANY_CALLS:
+            share = -(-share // 8)
+        return 0 < share <= taken
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        language = choose_language(Headers(scope=scope).get("accept-language", ""))
+        answer = JSONResponse(
+            {"detail": t(language, "too_many_calls")},
+            status_code=HTTPStatus.TOO_MANY_REQUESTS,
+            headers={"retry-after": f"{self._unheard_seconds:.0f}"},
+        )
+        await answer(scope, receive, send)
+
+    def _note(self, address: str, answer: bytes) -> None:
+        """Remembers whose call it is that was answered with the id of its event."""
+        try:
+            session = self._session(json.loads(answer)["event_id"])
+        except (ValueError, KeyError, TypeError):  # an upload, or a refusal of Gradio's
+            return
+        if session:
+            self._addresses[session] = address
+            self._expect_listener(session)
+
+    async def _listen(self, session: str, scope: Scope, receive: Receive, send: Send) -> None:
+        self._listeners[session] += 1
+        if deadline := self._deadlines.pop(session, None):
+            deadline.cancel()
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._listeners[session] -= 1
+            if not self._listeners[session]:
+                del self._listeners[session]
+                self._expect_listener(session)
+
+    def _expect_listener(self, session: str) -> None:
+        if self._listeners[session] or session not in self._addresses:
+            return
+        if deadline := self._deadlines.pop(session, None):
+            deadline.cancel()
+        loop = asyncio.get_running_loop()
+        self._deadlines[session] = loop.call_later(self._unheard_seconds, self._drop, session)
+
+    def _drop(self, session: str) -> None:
+        """Forgets a session: one that ended well a while ago, or one that nobody listens to."""
+        del self._deadlines[session], self._addresses[session]
+        drop_session(self._queue, session)
+
+    def _session_of(self, scope: Scope, event_id: str | None) -> str:
+        if event_id:
+            return self._session(event_id)
+        return str(QueryParams(scope["query_string"]).get("session_hash", ""))
+
+    def _session(self, event_id: str) -> str:
+        """The session in which the event was sent, "" for an event that nobody waits for."""
+        if event := self._queue.event_ids_to_events.get(event_id):
+            return str(event.session_hash)
+        unfinished = self._queue.pending_event_ids_session
+        return next((str(session) for session, ids in unfinished.items() if event_id in ids), "")
