@@ -11,7 +11,7 @@ run: $(VENV)/.run
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest $(ARGS)
 
-# What goes wrong only now and then: long, with real servers.
+# Bad things done to real processes, at length.
 faults: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/faults $(ARGS)
 

@@ -1,0 +1,187 @@
+"""Floods of calls from one address, and a person at another one who goes on talking."""
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+import aiohttp
+
+from benchmarks.page_client import BOXES, Page, Tab
+from benchmarks.scripted_model import Script
+from tests.running import RunningApp, running_app
+
+# As it comes, except that a limit of messages would soon end both the floods and the person's talk.
+SETTINGS = {
+    "OPENAI_API_KEY": "none",
+    "OPENAI_MODEL": "scripted",
+    "RATE_LIMIT": "",
+    "RATE_LIMIT_ADDRESS": "",
+    "PYTHONWARNINGS": "",
+}
+
+WORKERS = 8
+# Some 18,000 characters, most of them at once.
+LONG_REPLY = Script(key=0, tokens=3000, ahead=2500, rate=20).message
+
+
+@contextmanager
+def app_over_scripted_model(directory: Path) -> Iterator[RunningApp]:
+    """The app over a model in a process of its own, which says what it is asked for."""
+    command = [sys.executable, "-m", "benchmarks.scripted_model"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as model:
+        try:
+            assert model.stdout
+            address = model.stdout.readline().strip()
+            with running_app(directory, OPENAI_BASE_URL=address, **SETTINGS) as app:
+                yield app
+        finally:
+            model.terminate()
+
+
+def client_at(address: str) -> aiohttp.ClientSession:
+    """Connects from that address of this machine."""
+    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(local_addr=(address, 0), limit=0))
+
+
+@dataclass
+class Flooder:
+    """Somebody who calls and calls; how the calls were answered, by status."""
+
+    http: aiohttp.ClientSession
+    url: str
+    answers: Counter[int] = field(default_factory=Counter)
+    _conversation: tuple[str, ...] = ()
+    _unread: list[aiohttp.ClientResponse] = field(default_factory=list)
+
+    def close(self) -> None:
+        for answer in self._unread:
+            answer.close()
+
+    async def unread_answers(self) -> None:
+        await self._call("roles")
+
+    async def unread_streams(self) -> None:
+        """Resumes one reply that runs."""
+        if not self._conversation:
+            self._conversation = await self._start_chat()
+            await self._call("chat", *self._conversation, LONG_REPLY, "", "")
+        await self._call("resume", *self._conversation, "")
+
+    async def unread_replies(self) -> None:
+        if conversation := await self._start_chat():
+            await self._call("chat", *conversation, LONG_REPLY, "", "")
+
+    async def stalled_readers(self) -> None:
+        """Fetches replies and reads nothing of them."""
+        if conversation := await self._start_chat():
+            event_id = await self._call("chat", *conversation, LONG_REPLY, "", "")
+            self._unread += [answer] if (answer := await self._listen("chat", event_id)) else []
+
+    async def _call(self, name: str, *data: str) -> str:
+        """The id of the event, "" if there is none."""
+        async with self.http.post(f"{self.url}/gradio_api/call/{name}", json={"data": data}) as answer:
+            self.answers[answer.status] += 1
+            return str((await answer.json()).get("event_id", ""))
+
+    async def _listen(self, name: str, event_id: str) -> aiohttp.ClientResponse | None:
+        return await self.http.get(f"{self.url}/gradio_api/call/{name}/{event_id}") if event_id else None
+
+    async def _start_chat(self) -> tuple[str, ...]:
+        """A new user and their conversation; empty if the call was refused."""
+        if answer := await self._listen("start_chat", await self._call("start_chat", "", "")):
+            started = json.loads((await answer.text()).rpartition("data: ")[2])[0]
+            return started["user_id"], started["session_id"]
+        return ()
+
+
+FLOODS: dict[str, Callable[[Flooder], Awaitable[None]]] = {
+    "unread answers": Flooder.unread_answers,
+    "unread streams": Flooder.unread_streams,
+    "unread replies": Flooder.unread_replies,
+    "stalled readers": Flooder.stalled_readers,
+}
+
+
+@asynccontextmanager
+async def flooded(url: str, kind: str) -> AsyncIterator[Counter[int]]:
+    """Everything inside happens in a flood from one address; how its calls are answered, by status."""
+    async with client_at("127.0.0.2") as http, asyncio.TaskGroup() as group:
+        flooder = Flooder(http, url)
+
+        async def call_and_call() -> None:
+            while True:
+                await FLOODS[kind](flooder)
+                await asyncio.sleep(0.01)  # the machine is the person's too
+
+        workers = [group.create_task(call_and_call()) for _ in range(WORKERS)]
+        yield flooder.answers
+        for worker in workers:
+            worker.cancel()
+        flooder.close()
+
+
+class Person:
+    """A tab with a reply that runs all the time, and one in which messages are sent and replies stopped."""
+
+    def __init__(self, watching: Tab, talking: Tab) -> None:
+        self._watching, self._talking = watching, talking
+        self._keys = count(1)
+
+    @classmethod
+    @asynccontextmanager
+    async def at(cls, url: str) -> AsyncIterator["Person"]:
+        async with AsyncExitStack() as stack:
+            http = await stack.enter_async_context(client_at("127.0.0.3"))
+            page = await Page.get(http, url)
+            tabs = [await stack.enter_async_context(Tab(page, http)) for _ in range(2)]
+            for tab in tabs:
+                await tab.load()
+            yield cls(*tabs)
+
+    async def talk(self, seconds: float) -> list[float]:
+        """Talks for so long: how many seconds each reply took to begin. Raises PageError if a stream is
+        cut or something is refused."""
+        watched = self._script(tokens=int(seconds * 10), rate=10)
+        watching = asyncio.create_task(self._watching.send(watched.message))
+        until, began = time.monotonic() + seconds, []
+        while time.monotonic() < until:
+            began.append(await self._send_and_stop())
+        await watching
+        assert watched.ending.strip() in "".join(self._watching.texts())
+        return began
+
+    async def _send_and_stop(self) -> float:
+        """Sends a message and stops its reply, which would be a long one: the seconds until it began."""
+        script, tab = self._script(tokens=600, rate=20), self._talking
+        began: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+
+        def heard(text: str, when: float) -> None:
+            if script.beginning in text and not began.done():
+                began.set_result(when)
+
+        tab.heard, sent = heard, time.monotonic()
+        sending = asyncio.create_task(tab.send(script.message))
+        await asyncio.wait({began, sending}, return_when=asyncio.FIRST_COMPLETED)
+        box = next(target for target, event in tab.page.find("stop", types=BOXES).targets if event == "stop")
+        assert box is not None
+        tab.trigger(box, "stop")
+        await sending
+        assert script.ending.strip() not in "".join(tab.texts())
+        return began.result() - sent
+
+    def _script(self, *, tokens: int, rate: float) -> Script:
+        return Script(key=next(self._keys), tokens=tokens, rate=rate)
+
+
+def memory_of(app: RunningApp) -> float:
+    """The megabytes that the app holds, without its store."""
+    statm = Path(f"/proc/{app.process.pid}/statm").read_text()
+    return int(statm.split()[1]) * 4096 / 1e6
