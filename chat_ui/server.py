@@ -128,7 +128,8 @@ _SHUTDOWN_SECONDS = 2
 
 
 def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
-    """The app that serves the page at "/" and "/healthz". The service opens when the server starts."""
+    """The app that serves the page at "/", and "/healthz", "/livez" and "/readyz" for those who watch it. The
+    service opens when the server starts."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -162,6 +163,15 @@ def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
             "model": "ok" if health.model else "not configured",
         }
         return JSONResponse(state, status_code=200 if health.store else 503)
+
+    @app.get("/livez")
+    async def livez() -> JSONResponse:
+        return JSONResponse({"status": "ok"})
+
+    @app.get("/readyz")
+    async def readyz() -> JSONResponse:
+        ready = not service.is_closed and (await service.health()).store
+        return JSONResponse({"status": "ok" if ready else "unavailable"}, status_code=200 if ready else 503)
 
     # Otherwise Gradio would take a mounted page for one that nobody can reach yet, and read any file of the
     # server that a request names as if it had been uploaded.

@@ -118,6 +118,11 @@ class ChatService(Conversations, Exports):
             raise RuntimeError("the service is not open")
         return self._temporary
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether no new turns are taken any more, because the service is drained."""
+        return self._starter.is_closed
+
     async def health(self) -> HealthReport:
         """Writes to the store, within two seconds; the model is not called, for that may cost money."""
         return HealthReport(store=await self._connection.is_healthy(), model=self._models.is_ready)

@@ -99,6 +99,11 @@ class TurnStarter:
         self._all: list[TurnStarter] = beside._all if beside else []
         self._all.append(self)
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether no new turns are taken any more."""
+        return self._closed
+
     def close(self) -> None:
         """Takes no new turns from now on."""
         self._closed = True

@@ -94,6 +94,7 @@ def test_healthz_says_ok_while_store_and_model_are_there(app: RunningApp) -> Non
     status, _, body = get(f"{app.url}/healthz")
     assert status == 200
     assert json.loads(body) == {"status": "ok", "store": "ok", "model": "ok"}
+    assert [get(f"{app.url}/{probe}")[0] for probe in ("livez", "readyz")] == [200, 200]
 
 
 def test_without_its_store_the_app_answers_says_so_and_recovers_nothing_it_never_had(
@@ -102,6 +103,7 @@ def test_without_its_store_the_app_answers_says_so_and_recovers_nothing_it_never
     with running_app(tmp_path, REDIS_URL="redis://127.0.0.1:1", **model) as app:
         status, _, body = get(f"{app.url}/healthz")
         assert (status, json.loads(body)["store"]) == (503, "unavailable")
+        assert [get(f"{app.url}/{probe}")[0] for probe in ("livez", "readyz")] == [200, 503]
         assert get(app.url)[0] == 200
         with connected(app) as client, pytest.raises(AppError, match="store does not answer"):
             client.predict(api_name="/start_chat")

@@ -1,0 +1,20 @@
+"""What watches the app is told."""
+
+import gradio as gr
+import httpx2
+
+from chat_core import ChatService, Settings
+from chat_ui.server import create_app
+from tests.scripted_model import ScriptedModel
+
+
+async def test_an_app_that_shuts_down_is_alive_but_not_ready() -> None:
+    service = ChatService(Settings(redis_url="memory://"), model=ScriptedModel())
+    with gr.Blocks(analytics_enabled=False) as demo:
+        pass
+    transport = httpx2.ASGITransport(create_app(service, demo))
+    async with service, httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
+        assert (await client.get("/readyz")).status_code == 200
+        await service.drain()
+        statuses = [(await client.get(f"/{probe}")).status_code for probe in ("livez", "readyz", "healthz")]
+        assert statuses == [200, 503, 200]
