@@ -40,6 +40,7 @@ class Smoother {
   }
 
   #giveOut(controller) {
+    if (controller.desiredSize === null) return; // the connection has broken meanwhile
     if (asItComes()) return this.flush(controller);
     let left = this.#step;
     while (this.#waiting.length) {
