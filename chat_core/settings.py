@@ -160,6 +160,8 @@ class Settings(BaseModel):
             value = (found.get(field.upper()) or "").strip()
             if value or (field in ("rate_limit", "rate_limit_address") and field.upper() in found):
                 values[field] = value.upper() if field == "log_level" else value
+        if "SPACE_ID" in environ:
+            values.setdefault("trusted_proxies", _PROXIES_OF_SPACES)
         try:
             return cls(**values)
         except ValidationError as error:
@@ -192,6 +194,10 @@ class Settings(BaseModel):
         """AUTH_USERS as (name, password) pairs."""
         pairs = (login.get_secret_value().partition(":") for login in self.auth_users)
         return [(name, password) for name, _, password in pairs]
+
+
+# Where the proxy of Hugging Face Spaces stands, in front of all visitors.
+_PROXIES_OF_SPACES = "10.0.0.0/8"
 
 
 def _problem(field: str) -> str:

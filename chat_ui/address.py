@@ -6,11 +6,17 @@ uvicorn, not Gradio, says where a connection comes from. In front of it may be r
 
 from ipaddress import IPv6Address, ip_address, ip_network
 
+# Whoever comes from the app's own machine sits at it, or comes through a proxy that nobody has named, as all
+# others do then.
+_THIS_MACHINE = ("127.0.0.1", "::1", "::ffff:127.0.0.1")
+
 
 def address_of(client: tuple[str, int] | None) -> str:
-    """A key for the `client` of an ASGI scope or a request; "" if there is none. Who has one IPv6 address
-    has a whole network of them, so that counts as one."""
+    """A key for the `client` of an ASGI scope or a request; "" for one that is not to be counted. Who has one
+    IPv6 address has a whole network of them, so that counts as one."""
     host = client[0] if client else ""
+    if host in _THIS_MACHINE:
+        return ""
     try:
         address = ip_address(host)
     except ValueError:  # a name that a trusted proxy gave

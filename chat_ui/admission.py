@@ -77,6 +77,8 @@ class Admission:
                 del self._requests[address]
 
     def _has_its_share(self, address: str) -> bool:
+        if not address:
+            return False
         share, unfinished = self._per_address, self._queue.pending_event_ids_session
         sessions = [session for session, caller in self._addresses.items() if caller == address]
         taken = self._requests[address] + sum(len(unfinished.get(session, ())) for session in sessions)

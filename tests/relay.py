@@ -44,7 +44,7 @@ class Relay:
 
     def _break(self) -> None:
         self._whole = False
-        for end in self._ends:
+        for end in self._ends | self._stalled:
             end.transport.abort()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

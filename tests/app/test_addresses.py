@@ -6,6 +6,7 @@ import pytest
 from gradio_client.exceptions import AppError
 
 from tests.app.clients import connected, start
+from tests.faults.callers import callers
 from tests.running import RunningApp, running_app
 
 LIMITS = {"REDIS_URL": "memory://", "RATE_LIMIT": "", "RATE_LIMIT_ADDRESS": "3/hour"}
@@ -17,15 +18,19 @@ def start_from(app: RunningApp, forwarded: str) -> None:
         start(client)
 
 
-def test_nobody_who_is_not_a_trusted_proxy_chooses_an_address(tmp_path: Path, model: dict[str, str]) -> None:
-    with running_app(tmp_path, FORWARDED_ALLOW_IPS="*", **LIMITS, **model) as app, connected(app) as client:
-        for user_id in ("ana", "bob"):  # their messages count for the address, too
-            client.predict(**start(client, user_id=user_id), message="Hello", api_name="/chat")
-        start_from(app, "192.0.2.1")
-        with pytest.raises(AppError, match="too fast"):
-            start_from(app, "192.0.2.2")
-        with pytest.raises(AppError, match=r"try again in \d+ seconds"):
-            client.predict(**start(client, user_id="cleo"), message="Hello", api_name="/chat")
+async def test_nobody_who_is_not_a_trusted_proxy_chooses_an_address(
+    tmp_path: Path, model: dict[str, str]
+) -> None:
+    with running_app(tmp_path, FORWARDED_ALLOW_IPS="*", **LIMITS, **model) as app:
+        async with callers(app.url, 2, "127.0.0.2", {"x-forwarded-for": "192.0.2.1"}) as (ana, bob):
+            await ana.call("chat", message="Hello")
+            with pytest.raises(RuntimeError, match="too fast"):
+                await bob.call("chat", message="Hello")  # messages count for the address, too
+        with pytest.raises(RuntimeError, match=r"try again in \d+ seconds"):
+            async with callers(app.url, 1, "127.0.0.2", {"x-forwarded-for": "192.0.2.2"}):
+                pass
+        async with callers(app.url, 4):  # this machine is not counted
+            pass
 
 
 def test_behind_trusted_proxies_the_last_hop_before_them_counts(

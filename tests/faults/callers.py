@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -72,10 +72,13 @@ class Caller:
 
 
 @asynccontextmanager
-async def callers(url: str, number: int) -> AsyncIterator[list[Caller]]:
-    """So many, each with a conversation."""
-    limits = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(connector=limits, timeout=aiohttp.ClientTimeout(30)) as http:
+async def callers(
+    url: str, number: int, address: str = "127.0.0.1", headers: Mapping[str, str] = {}
+) -> AsyncIterator[list[Caller]]:
+    """So many, each with a conversation, at one address of this machine."""
+    connector = aiohttp.TCPConnector(limit=0, local_addr=(address, 0))
+    timeout = aiohttp.ClientTimeout(30)
+    async with aiohttp.ClientSession(connector=connector, timeout=timeout, headers=headers) as http:
         people = [Caller(http, url) for _ in range(number)]
         await asyncio.gather(*(person.start() for person in people))
         yield people

@@ -40,6 +40,7 @@ class Served:
             gr.api(stream, api_name="stream", concurrency_id="stream", concurrency_limit=2)
         self.demo.queue(default_concurrency_limit=None, max_size=512)
         gradio_fixes.keep_messages(self.queue)
+        self.queue.ANALYTICS_MAX_EVENTS = 0  # no table is made of events that ended
 
     @property
     def queue(self) -> Queue:

@@ -304,3 +304,11 @@ def test_the_example_file_changes_nothing_with_or_without_its_comment_signs(tmp_
     assignments = re.sub(r"(?m)^# (?=[A-Z_]+=.)", "", text)
     assert Settings.load({}, write(tmp_path, text)) == Settings()
     assert Settings.load({}, write(tmp_path, assignments)) == Settings()
+
+
+def test_on_a_space_its_proxy_is_trusted_unless_others_are_named() -> None:
+    assert Settings.load({}, None).trusted_proxies == ()
+    assert Settings.load({"SPACE_ID": "ana/chat"}, None).trusted_proxies == ("10.0.0.0/8",)
+    assert Settings.load({"SPACE_ID": "ana/chat", "TRUSTED_PROXIES": "192.0.2.1"}, None).trusted_proxies == (
+        "192.0.2.1",
+    )
