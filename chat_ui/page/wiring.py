@@ -70,7 +70,7 @@ def wire(demo: gr.Blocks, c: Components, conversations: ConversationHandlers, tu
     # Not `.input`, which hears keys only: text is pasted and dictated too.
     c.search.change(conversations.search, list_inputs, [c.sessions], trigger_mode="always_last", **_PLAIN)
     c.sessions.expand(
-        conversations.show_older, list_inputs, [c.sessions, c.tab, c.turn], cancels=[follow], **_PLAIN
+        conversations.show_older, list_inputs, [c.sessions, c.tab, c.turn], cancels=following, **_PLAIN
     )
     c.sessions.edit(conversations.rename, tab_inputs, [c.search, c.sessions, c.tab], **_PLAIN)
     c.sessions.like(conversations.pin, tab_inputs, [c.search, c.sessions], **_PLAIN)
