@@ -77,14 +77,14 @@ class Admission:
                 del self._requests[address]
 
     def _has_its_share(self, address: str) -> bool:
-        if not address:
+        if not address or not self._per_address:
             return False
         share, unfinished = self._per_address, self._queue.pending_event_ids_session
         sessions = [session for session, caller in self._addresses.items() if caller == address]
         taken = self._requests[address] + sum(len(unfinished.get(session, ())) for session in sessions)
         if taken >= share // 8 and sum(map(len, unfinished.values())) >= _MANY_CALLS:
             share = -(-share // 8)
-        return 0 < share <= taken
+        return share <= taken
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
         language = choose_language(Headers(scope=scope).get("accept-language", ""))
@@ -107,8 +107,7 @@ class Admission:
 
     async def _listen(self, session: str, scope: Scope, receive: Receive, send: Send) -> None:
         self._listeners[session] += 1
-        if deadline := self._deadlines.pop(session, None):
-            deadline.cancel()
+        self._call_off_deadline(session)
         try:
             await self._app(scope, receive, send)
         finally:
@@ -120,10 +119,13 @@ class Admission:
     def _expect_listener(self, session: str) -> None:
         if self._listeners[session] or session not in self._addresses:
             return
-        if deadline := self._deadlines.pop(session, None):
-            deadline.cancel()
+        self._call_off_deadline(session)
         loop = asyncio.get_running_loop()
         self._deadlines[session] = loop.call_later(self._unheard_seconds, self._drop, session)
+
+    def _call_off_deadline(self, session: str) -> None:
+        if deadline := self._deadlines.pop(session, None):
+            deadline.cancel()
 
     def _drop(self, session: str) -> None:
         """Forgets a session: one that ended well a while ago, or one that nobody listens to."""

@@ -1,7 +1,7 @@
 // Mends what Gradio 6.31 tells screen readers and takes from the keyboard. One of these is not needed any more
 // when tests/browser/test_accessibility.py, and for aria-busy test_reading.py, passes without it.
 import { afterChanges } from "./changes.js";
-import { find, findAll, messageBox, messageList } from "./dom.js";
+import { findAll, isReplyRunning, messageBox, messageList } from "./dom.js";
 
 function describe() {
   groupInsteadOfList("#chatbot .examples[role=list]"); // its questions are no list items
@@ -37,7 +37,7 @@ function letKeyboardScroll() {
 
 // A reply is read out when it is whole, not word by word.
 function readRepliesWhole() {
-  messageList()?.setAttribute("aria-busy", Boolean(find("[data-running=true]")));
+  messageList()?.setAttribute("aria-busy", isReplyRunning());
 }
 
 export const start = () => afterChanges(describe);

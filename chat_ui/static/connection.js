@@ -1,6 +1,6 @@
 // A lost connection is told in the reader's language. Gradio 6.31 notices it too, tells it in English only, and
 // loads the page again when the server answers. Not needed any more when gr.I18n has words for that.
-import { find } from "./dom.js";
+import { isReplyRunning } from "./dom.js";
 import { refresh } from "./refresh.js";
 import { passThrough } from "./streams.js";
 
@@ -11,8 +11,7 @@ const LOOK_MS = 5_000;
 const RETRY_MS = 1_000;
 
 let heardAt = 0;
-
-const isFollowing = () => find("#activity [data-running=true]") !== null;
+let isLoadingAgain = false;
 
 // banners.css shows the banner, and hides Gradio's messages, by this class.
 const setLost = (lost) => document.body.classList.toggle("lost", lost);
@@ -44,20 +43,24 @@ function listened(stream) {
 
 // Everything comes back with the page: the reply, which went on, by its address, and what was typed.
 async function loadAgain() {
-  try {
-    await fetch("healthz", { cache: "no-store" });
-    location.reload();
-  } catch {
-    setTimeout(loadAgain, RETRY_MS);
-  }
+  if (isLoadingAgain) return;
+  isLoadingAgain = true;
+  while (!(await isServerThere())) await new Promise((over) => setTimeout(over, RETRY_MS));
+  location.reload();
 }
+
+const isServerThere = () =>
+  fetch("healthz", { cache: "no-store" }).then(
+    () => true,
+    () => false,
+  );
 
 export function start() {
   watchRequests();
   passThrough(listened);
   addEventListener("offline", () => setLost(true));
-  addEventListener("online", () => (isFollowing() ? loadAgain() : refresh()));
+  addEventListener("online", () => (isReplyRunning() ? loadAgain() : refresh()));
   setInterval(() => {
-    if (isFollowing() && Date.now() - heardAt > SILENCE_MS) loadAgain();
+    if (isReplyRunning() && Date.now() - heardAt > SILENCE_MS) loadAgain();
   }, LOOK_MS);
 }

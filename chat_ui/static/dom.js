@@ -3,6 +3,7 @@ export const find = (selector) => document.querySelector(selector);
 export const findAll = (selector) => document.querySelectorAll(selector);
 export const messageBox = () => find("#box textarea");
 export const messageList = () => find("#chatbot .bubble-wrap");
+export const isReplyRunning = () => find("[data-running=true]") !== null;
 
 // Writes into a field as a person would: Svelte hears of a value only by the event.
 export function fill(field, text) {

@@ -1,9 +1,9 @@
 // Keyboard shortcuts; texts.py has the list that the page shows.
-import { find, messageBox } from "./dom.js";
+import { find, isReplyRunning, messageBox } from "./dom.js";
 import { toggleSidebar } from "./sidebar.js";
 
 const SHORTCUTS = {
-  "Escape": () => find("[data-running=true]") && find("#box .stop-button").click(),
+  "Escape": () => isReplyRunning() && find("#box .stop-button").click(),
   "Shift+Escape": () => messageBox().focus(),
   "Ctrl+Shift+O": () => find("#new-chat").click(),
   "Ctrl+Shift+S": toggleSidebar,
