@@ -9,6 +9,7 @@ from . import api, gradio_fixes, page
 
 def build_ui(service: ChatService) -> gr.Blocks:
     """The page over `service`, with its named endpoints. Opens nothing."""
+    gradio_fixes.open_no_loops()
     demo: gr.Blocks
     with gr.Blocks(
         title=page.TITLE,

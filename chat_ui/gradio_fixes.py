@@ -234,6 +234,15 @@ def _wake(queue: Queue) -> None:
         queue.sleep_when_free.end()
 
 
+def open_no_loops() -> None:
+    """`utils.py`, `safe_get_lock` and `safe_get_stop_event`: open an event loop for each lock of a page, for
+    versions of Python whose locks needed one, and never close it. Python 3.11 can fail to import a module at
+    the moment in which such a loop is cleaned up. To be called before the page is built."""
+    for module in (gradio.queueing, gradio.utils):
+        vars(module)["safe_get_lock"] = asyncio.Lock
+    gradio.utils.safe_get_stop_event = asyncio.Event
+
+
 def keep_messages(queue: Queue) -> None:
     """`queueing.py`, `Queue.pending_messages_per_session`: keeps what is to be sent in the 2,000 sessions
     that were first heard of last. A session is a call of an endpoint too, so that 2,000 of them end the

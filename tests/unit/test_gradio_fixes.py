@@ -230,6 +230,26 @@ async def test_what_is_skipped_is_not_built_anew(
         assert (done["built"] == 0) == fixed
 
 
+def test_a_page_is_built_without_opening_event_loops(fixed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gradio.queueing, "safe_get_lock", gradio.queueing.safe_get_lock)
+    monkeypatch.setattr(gradio.utils, "safe_get_lock", gradio.utils.safe_get_lock)
+    monkeypatch.setattr(gradio.utils, "safe_get_stop_event", gradio.utils.safe_get_stop_event)
+    opened, policy = [], asyncio.get_event_loop_policy()
+
+    def open_loop() -> asyncio.AbstractEventLoop:
+        opened.append(policy.new_event_loop())
+        return opened[-1]
+
+    monkeypatch.setattr(asyncio, "new_event_loop", open_loop)
+    if fixed:
+        gradio_fixes.open_no_loops()
+    page()
+    asyncio.set_event_loop(None)
+    for loop in opened:
+        loop.close()
+    assert (not opened) == fixed
+
+
 async def test_a_frame_builds_nothing_and_looks_for_nothing(
     demo: gr.Blocks, fixed: bool, done: Counter[str]
 ) -> None:
