@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test faults check bench screenshots install install-dev clean
+.PHONY: run test faults check audit bench screenshots install install-dev clean
 
 run: $(VENV)/.run
 	$(BIN)/python app.py
@@ -20,6 +20,10 @@ check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/unit/test_imports.py
+
+# Whether anything that is installed is known to be vulnerable; says so when nobody can be asked.
+audit: $(VENV)/.dev
+	$(BIN)/python -m tests.audit
 
 install: $(VENV)/.run
 install-dev: $(VENV)/.dev

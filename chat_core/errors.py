@@ -19,6 +19,8 @@
     ├── SessionBusy            a reply is running in this session
     ├── SessionChanged         something was said since the caller looked
     ├── RateLimited            too many messages from this user
+    ├── LoginFailed            no such name, or another password
+    ├── TooManyLoginTries      passwords were tried too often
     ├── TooManyReplies         too many replies run in this process
     │   ├── TooManyRepliesOfUser
     │   └── TooManyRepliesFromAddress
@@ -228,6 +230,28 @@ class RateLimited(ChatError):
     def __init__(self, retry_after: float) -> None:
         super().__init__(
             f"Too many messages. Try again in {retry_after:.0f} seconds.", retry_after=retry_after
+        )
+        self.retry_after = retry_after
+
+
+class LoginFailed(ChatError):
+    """Nobody has this name, or its password is another one; nothing tells which."""
+
+    code = "login_failed"
+
+    def __init__(self) -> None:
+        super().__init__("The name or the password is wrong.")
+
+
+class TooManyLoginTries(ChatError):
+    """Too many wrong passwords came for this name, or from this address; the next one is looked at in
+    `retry_after` seconds."""
+
+    code = "too_many_login_tries"
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__(
+            f"Too many wrong passwords. Try again in {retry_after:.0f} seconds.", retry_after=retry_after
         )
         self.retry_after = retry_after
 

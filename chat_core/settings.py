@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from .errors import ConfigError
+from .passwords import is_password_hash
 from .validation import USER_ID
 
 
@@ -68,9 +69,17 @@ def _networks(value: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _logins(value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-    for login in value:
-        name, _, password = login.get_secret_value().partition(":")
-        if not (USER_ID.fullmatch(name) and password):
+    logins = [login.get_secret_value().partition(":") for login in value]
+    if not all(USER_ID.fullmatch(name) and is_password_hash(text) for name, _, text in logins):
+        raise ValueError
+    if len({name for name, _, _ in logins}) < len(logins):
+        raise ValueError
+    return value
+
+
+def _frame_ancestors(value: tuple[str, ...]) -> tuple[str, ...]:
+    for origin in value:
+        if not re.fullmatch(r"https?://(\*\.)?[\w.-]+(:\d+)?", origin, re.ASCII):
             raise ValueError
     return value
 
@@ -128,12 +137,17 @@ class Settings(BaseModel):
     data_dir: Path = Field(Path("data"), description="a path to a directory")
     embedded_model: Path | None = Field(None, description="a path to a .gguf file")
     auth_users: Annotated[tuple[SecretStr, ...], BeforeValidator(_split), AfterValidator(_logins)] = Field(
-        (), description="name:password pairs, separated by commas"
+        (),
+        description="name:hash pairs, separated by commas, no name twice. Passwords in plain text are not "
+        "taken: `python -m chat_core.hash_password NAME` asks for one and prints its pair",
     )
     trusted_proxies: Annotated[Names, AfterValidator(_networks)] = Field(
         (), description="IP addresses and networks like 10.0.0.0/8, separated by commas"
     )
     cors_origins: Names = Field((), description="origins, separated by commas")
+    frame_ancestors: Annotated[Names, AfterValidator(_frame_ancestors)] = Field(
+        (), description="origins like https://example.org or https://*.example.org, separated by commas"
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="DEBUG, INFO, WARNING or ERROR"
     )
@@ -162,6 +176,7 @@ class Settings(BaseModel):
                 values[field] = value.upper() if field == "log_level" else value
         if "SPACE_ID" in environ:
             values.setdefault("trusted_proxies", _PROXIES_OF_SPACES)
+            values.setdefault("frame_ancestors", _FRAMES_OF_SPACES)
         try:
             return cls(**values)
         except ValidationError as error:
@@ -190,14 +205,16 @@ class Settings(BaseModel):
         return tuple(dict.fromkeys((self.openai_model, *self.openai_models)))
 
     @property
-    def logins(self) -> list[tuple[str, str]]:
-        """AUTH_USERS as (name, password) pairs."""
+    def logins(self) -> dict[str, str]:
+        """AUTH_USERS: the hashes of the users' passwords by their names."""
         pairs = (login.get_secret_value().partition(":") for login in self.auth_users)
-        return [(name, password) for name, _, password in pairs]
+        return {name: password_hash for name, _, password_hash in pairs}
 
 
 # Where the proxy of Hugging Face Spaces stands, in front of all visitors.
 _PROXIES_OF_SPACES = "10.0.0.0/8"
+# The pages of Spaces, which show the app in a frame.
+_FRAMES_OF_SPACES = "https://huggingface.co,https://*.huggingface.co,https://*.hf.space"
 
 
 def _problem(field: str) -> str:

@@ -360,7 +360,6 @@ _ROUTES = (
     "/gradio_api/app_id",
     "/gradio_api/user",
     "/gradio_api/login_check",
-    "/gradio_api/token",
     "/gradio_api/theme.css",
     "",
     "/config",
@@ -373,8 +372,6 @@ _ROUTES = (
     "/manifest.json",
     "/pwa_icon",
     "/pwa_icon/{size}",
-    "/login",
-    "/logout",
 )
 
 

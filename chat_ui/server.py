@@ -21,52 +21,19 @@ from chat_core import ChatService
 from .admission import Admission
 from .caching import Caching
 from .gradio_fixes import keep_routes
+from .headers import SecurityHeaders
+from .login import Login, LoginRequired, logged_in_user
+from .ownership import Ownership
 from .page import I18N, PICTURES, build_theme
 from .static_files import StaticFolder
 
 STATIC = Path(__file__).parent / "static"
 
+# What watches the app has no login.
+_PROBES = ("/healthz", "/livez", "/readyz")
+
 # Gradio runs this when its components are on the page; main.js waits for it.
 _TELL_SCRIPT = '() => dispatchEvent(new Event("rendered"))'
-
-# A reply can hold Markdown of any kind. It must not make a reader's browser fetch anything from elsewhere,
-# which would tell what was said, or send a form there; links are followed by hand. Gradio's own page needs
-# inline scripts and styles.
-_POLICY = "; ".join(
-    (
-        "default-src 'self'",
-        "script-src 'self' 'unsafe-inline' 'unsafe-eval'",
-        "style-src 'self' 'unsafe-inline'",
-        "img-src 'self' data: blob:",
-        "font-src 'self' data:",
-        "media-src 'self' data: blob:",
-        "worker-src 'self' blob:",
-        "object-src 'none'",
-        "frame-src 'none'",
-        "form-action 'self'",
-        "base-uri 'self'",
-    )
-)
-_HEADERS = {
-    "content-security-policy": _POLICY,
-    "referrer-policy": "same-origin",
-    "x-content-type-options": "nosniff",
-}
-
-
-class SecurityHeaders:
-    """ASGI middleware that adds the headers to every response."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(_HEADERS)
-            await send(message)
-
-        await self._app(scope, receive, send_with_headers)
 
 
 class PageHead:
@@ -142,10 +109,17 @@ def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     static = StaticFolder(STATIC)
     static.mount(app)
+    if service.settings.logins:
+        app.add_middleware(Ownership)
     app.add_middleware(Admission, queue=demo._queue, per_address=service.settings.max_calls_per_address)
     app.add_middleware(PageHead, html=static.tags())
     app.add_middleware(Caching, logins=bool(service.settings.logins))
-    app.add_middleware(SecurityHeaders)
+    frame_ancestors = service.settings.frame_ancestors
+    if service.settings.logins:
+        login = Login(service.logins, static.address, in_frames=bool(frame_ancestors))
+        login.add_to(app)
+        app.add_middleware(LoginRequired, login=login, open_paths=(*_PROBES, f"/{static.address}/"))
+    app.add_middleware(SecurityHeaders, frame_ancestors=frame_ancestors)
     # Without this one Gradio adds its own, which lets every origin in with credentials.
     app.add_middleware(
         CORSMiddleware,
@@ -180,7 +154,7 @@ def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
         app,
         demo,
         path="/",
-        auth=service.settings.logins or None,
+        auth_dependency=logged_in_user if service.settings.logins else None,
         run_history=False,
         show_error=False,
         enable_monitoring=False,

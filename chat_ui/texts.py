@@ -130,6 +130,14 @@ TEXTS: dict[str, dict[Language, str]] = {
         "zh": "暂时连接不上对话存储，请稍后刷新页面。",
         "en": "The conversation store does not answer right now. Reload the page in a moment.",
     },
+    "log_in": {"zh": "登录", "en": "Log in"},
+    "log_out": {"zh": "退出登录", "en": "Log out"},
+    "login_name": {"zh": "用户名", "en": "Name"},
+    "password": {"zh": "密码", "en": "Password"},
+    "login_needed": {
+        "zh": "你还没有登录，或登录已过期。请刷新页面并登录。",
+        "en": "You are not logged in, or no longer. Please reload the page and log in.",
+    },
     "too_many_calls": {
         "zh": "从你所在的网络同时发来的请求太多，请稍后再试。",
         "en": "Too many requests from your network are under way. Please try again in a moment.",
@@ -185,6 +193,14 @@ TEXTS: dict[str, dict[Language, str]] = {
     "error.rate_limited": {
         "zh": "消息发得太快了，请在 {retry_after:.0f} 秒后再试。",
         "en": "That was too fast. Please try again in {retry_after:.0f} seconds.",
+    },
+    "error.login_failed": {
+        "zh": "用户名或密码不正确。",
+        "en": "The name or the password is not right.",
+    },
+    "error.too_many_login_tries": {
+        "zh": "密码错误的次数太多，请在 {retry_after:.0f} 秒后再试。",
+        "en": "Too many wrong passwords. Please try again in {retry_after:.0f} seconds.",
     },
     "error.too_many_replies": {
         "zh": "现在同时回复的人太多，请稍后再试。",

@@ -7,6 +7,7 @@ from ..settings import Settings
 from ..storage import PromptStore, RateLimiter, SessionStore, redis_errors_as_store_unavailable
 from ..turns import LiveTurn, TurnLog, TurnStarter, TurnWriter
 from ..validation import validate_count, validate_ids
+from .logins import Logins
 
 
 class ServiceBase:
@@ -14,6 +15,7 @@ class ServiceBase:
 
     settings: Settings
     roles: Roles
+    logins: Logins
     is_temporary: bool
     _models: ModelCatalog
     _store: SessionStore

@@ -15,6 +15,7 @@ from ..storage import PromptStore, RateLimiter, SessionStore, StoreConnection
 from ..turns import TurnLimits, TurnLog, TurnStarter, TurnWriter
 from .conversations import Conversations
 from .exports import Exports
+from .logins import Logins
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +36,8 @@ class ChatService(Conversations, Exports):
     """Chats of users with models. Use it as an async context manager: building it opens nothing,
     entering it starts what the settings call for, leaving it saves what runs and closes what it opened.
     `main` is for the `temporary` twin of a service alone.
+
+    `logins` are those of AUTH_USERS, and belong to no chat.
 
     Every method that takes a `user_id` raises InvalidInput for malformed ids and StoreUnavailable when
     Redis does not answer; those that take a `session_id` raise SessionNotFound for one that is not this
@@ -57,6 +60,7 @@ class ChatService(Conversations, Exports):
         if main is not None:
             self._connection = StoreConnection()
             self._models, self._limiter, self._prompts = main._models, main._limiter, main._prompts
+            self.logins = main.logins
             ttl_seconds = _TEMPORARY_SECONDS
         else:
             self._connection = StoreConnection(settings.redis_address, settings.data_dir, redis)
@@ -66,6 +70,7 @@ class ChatService(Conversations, Exports):
                 self._connection.redis, settings.rate_limit, settings.rate_limit_address
             )
             self._prompts = PromptStore(self._connection.redis, ttl_seconds=ttl_seconds)
+            self.logins = Logins(settings.logins, self._connection.redis)
         self._store = SessionStore(
             self._connection.redis, max_messages=settings.max_stored_messages, ttl_seconds=ttl_seconds
         )

@@ -8,6 +8,7 @@ from . import keys
 from .changes import Change, SessionState, require_last_turn
 from .connection import STORE_TIMEOUT_SECONDS, StoreConnection, redis_errors_as_store_unavailable
 from .limits import RateLimiter
+from .logins import LoginStore, TryLimit
 from .prompts import PromptStore
 from .rows import index_of, parse_rows
 from .scripts import Redis, Script, ScriptCall, run_scripts, run_scripts_in_order
@@ -16,6 +17,7 @@ from .sessions import Plan, SessionStore
 __all__ = [
     "STORE_TIMEOUT_SECONDS",
     "Change",
+    "LoginStore",
     "Plan",
     "PromptStore",
     "RateLimiter",
@@ -25,6 +27,7 @@ __all__ = [
     "SessionState",
     "SessionStore",
     "StoreConnection",
+    "TryLimit",
     "index_of",
     "keys",
     "parse_rows",

@@ -51,3 +51,18 @@ def log(user_id: str, turn_id: str) -> str:
 def stop(user_id: str, turn_id: str) -> str:
     """String that expires: somebody asked this turn to stop."""
     return f"{log(user_id, turn_id)}:stop"
+
+
+def login(token_digest: str) -> str:
+    """String that expires: the name of who logged in, and which of its passwords it was."""
+    return f"chat:login:{token_digest}"
+
+
+def login_tries(kind: str, digest: str) -> str:
+    """Number that expires: how many passwords were tried for a name, or from an address."""
+    return f"chat:login-tries:{{{kind}:{digest}}}"
+
+
+def login_wait(tries: str) -> str:
+    """String that expires: until then no other password is tried."""
+    return f"{tries}:wait"

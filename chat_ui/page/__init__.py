@@ -12,7 +12,7 @@ from chat_core import ChatService
 
 from .conversation_handlers import ConversationHandlers
 from .follower import Follower
-from .layout import I18N, PICTURES, TITLE, build
+from .layout import I18N, LANGUAGES, PICTURES, TITLE, build
 from .pacing import MAX_STREAMS, FramePacer
 from .renderer import Renderer
 from .requests import RequestParser
@@ -20,7 +20,7 @@ from .theme import build_theme
 from .turn_handlers import TurnHandlers
 from .wiring import wire
 
-__all__ = ["I18N", "MAX_STREAMS", "PICTURES", "TITLE", "FramePacer", "build_page", "build_theme"]
+__all__ = ["I18N", "LANGUAGES", "MAX_STREAMS", "PICTURES", "TITLE", "FramePacer", "build_page", "build_theme"]
 
 
 def build_page(demo: gr.Blocks, service: ChatService, pacer: FramePacer) -> None:

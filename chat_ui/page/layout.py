@@ -55,6 +55,7 @@ class Components:
     export_json: gr.Button
     import_file: gr.UploadButton
     download: gr.JSON
+    log_out: gr.Button
 
     # What listeners have as outputs, by their names in a ComponentUpdates (see `renderer`): those that follow
     # a turn; those that begin one; those that render a conversation with what a visitor has chosen in it.
@@ -70,7 +71,7 @@ def build(service: ChatService) -> Components:
     """Lays the page out inside the current Blocks."""
     # Served where they are: copies would be deleted when another app of Gradio's on this machine ends.
     gr.set_static_paths([PICTURES])
-    return Components(**_sidebar(), **_header(service), **_conversation(), **_drawer(), **_hidden())
+    return Components(**_sidebar(), **_header(service), **_conversation(), **_drawer(service), **_hidden())
 
 
 # Some components are annotated without the words of several languages, but show them: hence the casts.
@@ -157,7 +158,7 @@ def _conversation() -> dict[str, Any]:
     return {"earlier": earlier, "chatbot": chatbot, "box": box, "activity": activity}
 
 
-def _drawer() -> dict[str, Any]:
+def _drawer(service: ChatService) -> dict[str, Any]:
     """The settings, of the conversation and of the visitor."""
     with gr.Sidebar(width=300, open=False, position="right", elem_id="drawer"):
         gr.Markdown(I18N("settings_of_chat"))
@@ -180,6 +181,9 @@ def _drawer() -> dict[str, Any]:
             filterable=False,
             elem_id="language",
         )
+        log_out = gr.Button(
+            I18N("log_out"), visible=bool(service.settings.logins), elem_id="log-out", **_SMALL
+        )
     return {
         "temperature": temperature,
         "length": length,
@@ -189,6 +193,7 @@ def _drawer() -> dict[str, Any]:
         "prompt": prompt,
         "import_file": import_file,
         "language": language,
+        "log_out": log_out,
     }
 
 

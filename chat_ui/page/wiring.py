@@ -85,6 +85,7 @@ def wire(demo: gr.Blocks, c: Components, conversations: ConversationHandlers, tu
     c.language.input(
         None, [c.language], None, js="(language) => window.chat.setLanguage(language)", **_PLAIN_INPUTS
     )
+    c.log_out.click(None, None, None, js="() => window.chat.logOut()", **_PLAIN_INPUTS)
     c.clear.click(conversations.clear, tab_inputs, js=_confirmed("clear_confirm"), **render_and_unfollow)
 
     # Files

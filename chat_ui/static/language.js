@@ -8,5 +8,6 @@ document.documentElement.lang = navigator.language;
 // Another language was chosen: all words are found anew.
 export function setLanguage(language) {
   localStorage.setItem("language", language);
+  document.cookie = `language=${language}; path=/; max-age=31536000; samesite=lax`; // for the login page
   location.reload();
 }

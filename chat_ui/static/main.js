@@ -11,6 +11,7 @@ import * as drafts from "./drafts.js";
 import * as editing from "./editing.js";
 import * as inputMethods from "./input-methods.js";
 import { setLanguage } from "./language.js";
+import { logOut } from "./log-out.js";
 import * as refresh from "./refresh.js";
 import * as scrolling from "./scrolling.js";
 import * as sessionList from "./session-list.js";
@@ -29,6 +30,7 @@ window.chat = {
   roleChosen,
   setLanguage,
   download,
+  logOut,
 };
 
 // Of a change they hear in this order: fields that an edit closes are gone before the page is scrolled.
@@ -52,6 +54,5 @@ const modules = [
   changes,
 ];
 
-// Sent by the `js=` that Gradio runs when its components are on the page (chat_ui/server.py). On the login page
-// there are none, and nothing is to start.
+// Sent by the `js=` that Gradio runs when its components are on the page (chat_ui/server.py).
 addEventListener("rendered", () => modules.forEach((module) => module.start()), { once: true });

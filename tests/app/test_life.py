@@ -16,6 +16,7 @@ from gradio_client.exceptions import AppError
 
 from chat_core.storage.valkey import EmbeddedValkey
 from tests.app.clients import connected, start
+from tests.logins import auth_users, password
 from tests.running import APP, RunningApp, launch, running_app
 
 
@@ -35,7 +36,7 @@ def guarded(
 ) -> Iterator[tuple[RunningApp, Path]]:
     """An app with logins, a named origin and a limit, over a given Redis; and where it runs."""
     settings = {
-        "AUTH_USERS": "ana:secret-a,bob:secret-b,cleo:secret-c,dan:secret-d",
+        "AUTH_USERS": auth_users("ana", "bob", "cleo", "dan"),
         "CORS_ORIGINS": "https://elsewhere.example",
         "RATE_LIMIT": "2/minute",
         "REDIS_URL": f"unix://{valkey.socket}",
@@ -111,12 +112,12 @@ def test_without_its_store_the_app_answers_says_so_and_recovers_nothing_it_never
 
 def test_a_login_is_the_user_whatever_the_client_claims(guarded: tuple[RunningApp, Path]) -> None:
     app, _ = guarded
-    with connected(app, auth=("ana", "secret-a")) as ana:
+    with connected(app, auth=("ana", password("ana"))) as ana:
         conversation = start(ana, user_id="bob")
         assert conversation["user_id"] == "ana"
         ana.predict(**{**conversation, "user_id": "bob"}, message="mine", api_name="/chat")
         assert ana.predict(user_id="x", api_name="/sessions")["total"] == 1
-    with connected(app, auth=("bob", "secret-b")) as bob:
+    with connected(app, auth=("bob", password("bob"))) as bob:
         assert bob.predict(user_id="ana", api_name="/sessions")["total"] == 0
         with pytest.raises(AppError, match="not found"):
             bob.predict(**conversation, api_name="/history")
@@ -127,7 +128,7 @@ def test_over_a_given_redis_too_many_messages_are_refused_with_the_seconds_to_wa
     guarded: tuple[RunningApp, Path],
 ) -> None:
     app, directory = guarded
-    with connected(app, auth=("cleo", "secret-c")) as client:
+    with connected(app, auth=("cleo", password("cleo"))) as client:
         assert list(directory.iterdir()) == []
         conversation = start(client)
         for message in ("one", "two"):
@@ -135,7 +136,7 @@ def test_over_a_given_redis_too_many_messages_are_refused_with_the_seconds_to_wa
         with pytest.raises(AppError, match=r"try again in \d+ seconds"):
             client.predict(**conversation, message="three", api_name="/chat")
         assert client.predict(**conversation, api_name="/history")["total"] == 4
-    with connected(app, auth=("dan", "secret-d")) as client:
+    with connected(app, auth=("dan", password("dan"))) as client:
         assert client.predict(**start(client), message="another user", api_name="/chat")
 
 

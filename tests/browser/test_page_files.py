@@ -1,14 +1,14 @@
-"""The page comes with its own scripts and styles; the login page too."""
+"""The page comes with its own scripts and styles."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect
+from playwright.sync_api import Browser, ConsoleMessage, Page
 
 import chat_ui
 from tests.browser.chat import ChatPage
-from tests.running import RunningApp, running_app
+from tests.running import RunningApp
 
 FILES = {file.name for file in (Path(chat_ui.__file__).parent / "static").iterdir() if file.is_file()}
 
@@ -38,24 +38,3 @@ def test_every_script_and_style_is_loaded_once_and_nothing_is_complained_of(
     ChatPage(page, app.url).goto()
     own = [url.rpartition("/")[2] for url in loaded if "/static-" in url]
     assert sorted(own) == sorted(FILES)
-
-
-def test_the_login_page_is_gradios_but_in_the_chosen_language_and_leads_to_the_chat(
-    page: Page, tmp_path: Path, model: dict[str, str]
-) -> None:
-    with running_app(tmp_path, AUTH_USERS="ana:secret-a", **model) as app:
-        page.add_init_script("localStorage.setItem('language', 'zh-CN')")
-        page.goto(app.url)
-        name, password = page.locator("input:not([type=password])"), page.locator("input[type=password]")
-        expect(password).to_be_visible()
-        assert page.evaluate("[document.documentElement.lang, navigator.language]") == ["zh-CN", "zh-CN"]
-        scrolls = page.evaluate("getComputedStyle(document.body).overflow")
-        assert scrolls == "visible"  # unlike the chat, which is as high as the window
-        name.fill("ana")
-        password.fill("secret-a")
-        page.get_by_role("button").click()
-        chat = ChatPage(page, app.url)
-        chat.wait_until_loaded()
-        expect(page.locator("#new-chat")).to_have_text("新对话")
-        chat.say("hi")
-        expect(chat.replies).to_contain_text("You said: hi")

@@ -23,6 +23,7 @@ ARGUMENTS = {
     errors.ImagesUnsupported: ["small", ["big"]],
     errors.SessionBusy: ["turn"],
     errors.RateLimited: [12.4],
+    errors.TooManyLoginTries: [12.4],
     errors.TooManyReplies: [200],
     errors.TooManyRepliesOfUser: [4],
     errors.TooManyRepliesFromAddress: [12],

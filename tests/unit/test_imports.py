@@ -14,12 +14,12 @@ ROOT = Path(__file__).parents[2]
 LAYERS = [
     {"errors", "decoder"},
     {"messages"},
-    {"validation"},
+    {"validation", "passwords"},
     {"settings", "roles", "context", "images", "exchange"},
     {"storage"},
     {"models"},
     {"turns"},
-    {"service"},
+    {"service", "hash_password"},
     {""},  # the package itself
 ]
 RANK = {room: rank for rank, layer in enumerate(LAYERS) for room in layer}

@@ -8,8 +8,10 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from chat_core import ConfigError, Settings
+from chat_core.passwords import hash_password
 
 ROOT = Path(__file__).parents[2]
+HASHED = f"ann:scrypt.14.8.5.{'S' * 22}.{'K' * 43}"
 
 
 def load(**environ: str) -> Settings:
@@ -37,7 +39,7 @@ def test_nothing_has_to_be_set():
     assert settings.embeds_model
     assert settings.redis_address == ""
     assert settings.models == ("gpt-4o",)
-    assert settings.logins == []
+    assert settings.logins == {}
 
 
 def test_a_missing_env_file_is_no_mistake(tmp_path):
@@ -157,7 +159,11 @@ def test_settings_cannot_be_changed():
         ("AUTH_USERS", "name:"),
         ("AUTH_USERS", ":password"),
         ("AUTH_USERS", "na me:password"),
-        ("AUTH_USERS", "good:password,bad"),
+        ("AUTH_USERS", "name:a password in plain text"),
+        ("AUTH_USERS", f"{HASHED},bad"),
+        ("AUTH_USERS", f"{HASHED},{HASHED}"),
+        ("FRAME_ANCESTORS", "example.org"),
+        ("FRAME_ANCESTORS", "https://example.org; script-src *"),
         ("LOG_LEVEL", "loud"),
         ("GRADIO_SERVER_PORT", "-1"),
     ],
@@ -223,9 +229,30 @@ def test_the_default_model_comes_first_and_none_comes_twice():
     assert settings.models == ("b", "a", "c")
 
 
-def test_logins_are_names_and_passwords():
-    settings = load(AUTH_USERS="ann@example.org:pass:word, bob:p")
-    assert settings.logins == [("ann@example.org", "pass:word"), ("bob", "p")]
+def test_logins_are_names_and_hashes_of_passwords():
+    hashes = {"ann@example.org": hash_password("of ann"), "bob": hash_password("of bob")}
+    settings = load(AUTH_USERS=", ".join(f"{name}:{text}" for name, text in hashes.items()))
+    assert settings.logins == hashes
+
+
+def test_a_hash_comes_through_a_dotenv_file_whole(tmp_path):
+    assert (
+        Settings.load({}, write(tmp_path, f"AUTH_USERS={HASHED}\n")).logins == load(AUTH_USERS=HASHED).logins
+    )
+
+
+def test_a_password_in_plain_text_is_refused_with_what_to_do_instead():
+    (problem,) = problems(AUTH_USERS="ann:plain-secret")
+    assert "plain-secret" not in problem
+    assert "python -m chat_core.hash_password NAME" in problem
+
+
+def test_a_space_may_be_shown_in_the_pages_of_spaces_unless_said_otherwise():
+    assert "https://huggingface.co" in load(SPACE_ID="ann/chat").frame_ancestors
+    assert load(SPACE_ID="ann/chat", FRAME_ANCESTORS="https://example.org").frame_ancestors == (
+        "https://example.org",
+    )
+    assert load().frame_ancestors == ()
 
 
 def test_an_address_alone_is_a_model_too():
@@ -238,7 +265,7 @@ SECRETS = {
     "OPENAI_API_KEY": "hidden-key",
     "REDIS_URL": "redis://:hidden-url@localhost/0",
     "REDIS_PASSWORD": "hidden-password",
-    "AUTH_USERS": "ann:hidden-login",
+    "AUTH_USERS": f"hidden-name:{hash_password('hidden')}",
 }
 WRONG = "hid" + "den 密钥"  # in two parts, for a traceback quotes lines of code
 

@@ -1,0 +1,43 @@
+"""The login page: a plain form, which needs no script."""
+
+from html import escape
+
+from chat_core import Language
+
+from .page import LANGUAGES, TITLE
+from .texts import t
+
+
+def login_page(language: Language, *, static: str, action: str, name: str = "", error: str = "") -> str:
+    """HTML of the page whose form is sent to `action`. `static` is where the style sheet lies, both relative
+    to the page. After a try it has the name that was given, and says what was wrong."""
+    told = f'<p role="alert" id="error">{escape(error)}</p>' if error else ""
+    described = ' aria-describedby="error"' if error else ""
+    focus_name, focus_password = ("", " autofocus") if name else (" autofocus", "")
+    return f"""<!DOCTYPE html>
+<html lang="{LANGUAGES[language]}">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{t(language, "log_in")} · {TITLE}</title>
+<link rel="icon" href="{static}/pictures/icon.svg">
+<link rel="stylesheet" href="{static}/login/login.css">
+</head>
+<body>
+<main>
+<h1>{TITLE}</h1>
+<form method="post" action="{escape(action)}">
+{told}
+<label for="name">{t(language, "login_name")}</label>
+<input id="name" name="username" value="{escape(name)}" autocomplete="username" autocapitalize="none"
+ spellcheck="false" required{described}{focus_name}>
+<label for="password">{t(language, "password")}</label>
+<input id="password" name="password" type="password" autocomplete="current-password"
+ required{described}{focus_password}>
+<button type="submit">{t(language, "log_in")}</button>
+</form>
+</main>
+</body>
+</html>
+"""
