@@ -18,7 +18,7 @@ from .messages import (
     Usage,
 )
 from .roles import Language, Role, Roles
-from .service import ChatService, HealthReport, Notice, StopResult, new_user_id
+from .service import ChatService, HealthReport, Notice, StopResult, UndoResult, new_user_id
 from .settings import Settings
 
 __all__ = [
@@ -47,6 +47,7 @@ __all__ = [
     "TurnEnd",
     "TurnError",
     "TurnEvent",
+    "UndoResult",
     "Usage",
     "new_user_id",
 ]

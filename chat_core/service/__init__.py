@@ -1,13 +1,13 @@
 """The service: what a user interface calls.
 
-ChatService consists of parts: `turns` (start, follow, stop, regenerate, undo, rate), `conversations`
+ChatService consists of parts: `turns` (start, follow, stop, regenerate, undo, restore, rate), `conversations`
 (sessions, their history, the user's own role) and `exports`; beside them stand `logins`. `chat_service`
 builds it, opens and closes it.
 """
 
 from .chat_service import ChatService, HealthReport, Notice
 from .logins import LOGIN_SECONDS, Logins
-from .turns import StopResult
+from .turns import StopResult, UndoResult
 from .users import new_user_id
 
 __all__ = [
@@ -17,5 +17,6 @@ __all__ = [
     "Logins",
     "Notice",
     "StopResult",
+    "UndoResult",
     "new_user_id",
 ]

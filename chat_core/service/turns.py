@@ -1,6 +1,7 @@
 """Turns: the part of ChatService that starts, follows, stops and changes turns."""
 
 import asyncio
+import uuid
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, suppress
 from itertools import pairwise
@@ -28,6 +29,15 @@ class StopResult(NamedTuple):
     stopped: bool
     turn_id: str
     characters: int
+
+
+class UndoResult(NamedTuple):
+    """What was taken back: the message's text and its images, as `start_turn` takes them, and the id under
+    which `restore` brings it back."""
+
+    message: str
+    images: list[bytes]
+    restore_id: str
 
 
 class Turns(ServiceBase):
@@ -108,18 +118,26 @@ class Turns(ServiceBase):
         )
 
     @redis_errors_as_store_unavailable()
-    async def undo(
-        self, user_id: str, session_id: str, *, last_turn: str | None = None
-    ) -> tuple[str, list[bytes]]:
-        """Removes the user's latest message with its reply, which is stopped if it runs; the message's text
-        and its images, as `start_turn` takes them. Raises TurnNotFound when nothing was said, and SessionBusy
-        or SessionChanged when another message came first."""
+    async def undo(self, user_id: str, session_id: str, *, last_turn: str | None = None) -> UndoResult:
+        """Removes the user's latest message with its reply, which is stopped if it runs. Raises TurnNotFound
+        when nothing was said, and SessionBusy or SessionChanged when another message came first."""
         session, asked = await self._latest_user_message(user_id, session_id, last_turn)
         images = await self._store.images(user_id, session_id, [image.id for image in asked.images])
         if session.open_turn:
             await self.stop(user_id, session_id, session.open_turn)
-        await self._store.truncate(user_id, session_id, asked.id, last_turn=session.last_turn)
-        return asked.content, [file_of(url) for url in images.values()]
+        restore_id = uuid.uuid4().hex
+        await self._store.truncate(
+            user_id, session_id, asked.id, restore_id=restore_id, last_turn=session.last_turn
+        )
+        return UndoResult(asked.content, [file_of(url) for url in images.values()], restore_id)
+
+    @redis_errors_as_store_unavailable()
+    async def restore(self, user_id: str, session_id: str, restore_id: str) -> None:
+        """Brings back what was taken back last, within ten minutes. Raises MessageNotFound when there is
+        nothing under this id, and SessionBusy or SessionChanged when the conversation has gone on."""
+        validate_ids(user_id, session_id)
+        validate_id("restore_id", restore_id)
+        await self._store.restore(user_id, session_id, restore_id)
 
     @redis_errors_as_store_unavailable()
     async def rate(self, user_id: str, session_id: str, message_id: str, feedback: str) -> None:

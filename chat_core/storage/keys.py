@@ -38,6 +38,11 @@ def images(user_id: str, session_id: str) -> str:
     return f"{session(user_id, session_id)}:images"
 
 
+def undone(user_id: str, session_id: str) -> str:
+    """String that expires: what was taken back last, as UndoneTurn."""
+    return f"{session(user_id, session_id)}:undone"
+
+
 def lease(user_id: str, session_id: str) -> str:
     """String that expires: the id of the turn that runs now."""
     return f"{session(user_id, session_id)}:turn"

@@ -6,7 +6,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import SessionChanged, SessionNotFound, SessionUnreadable
+from pydantic import BaseModel
+
+from ..errors import MessageNotFound, SessionChanged, SessionNotFound, SessionUnreadable
 from ..messages import ChatMessage, Session, SessionList, StoredMessages
 from . import keys
 from .changes import Change, SessionState, require_last_turn, session_of
@@ -15,6 +17,9 @@ from .scripts import Redis, Script, ScriptCall, run_scripts
 
 log = logging.getLogger(__name__)
 
+# How long what was taken back can be restored.
+UNDONE_SECONDS = 600
+
 _LIST = Script(Path(__file__).parent / "list.lua")
 
 Pipeline = Any
@@ -22,6 +27,15 @@ Pipeline = Any
 Plan = Callable[[SessionState], Awaitable[Change | None]]
 # Messages by the ids of those whose places they take in the session as it was read.
 Replacement = Callable[[SessionState], Mapping[str, ChatMessage]]
+
+
+class UndoneTurn(BaseModel):
+    """What a session has lost by an undo: the rows, and which turn was its last one before and after."""
+
+    restore_id: str
+    rows: Sequence[str]
+    last_turn: str
+    last_turn_left: str
 
 
 class SessionStore:
@@ -168,7 +182,8 @@ class SessionStore:
             removed = len(state.rows)
             change = self._planned(user_id, state)
             stored = keys.messages(user_id, session_id)
-            change.add("DEL", stored, keys.images(user_id, session_id), *_turn_keys(user_id, state))
+            undone = keys.undone(user_id, session_id)
+            change.add("DEL", stored, keys.images(user_id, session_id), undone, *_turn_keys(user_id, state))
             change.set_head(title="", last_turn="", open_turn="", images="")
             return change
 
@@ -193,11 +208,17 @@ class SessionStore:
         return bool(await self.change(user_id, session_id, plan))
 
     async def truncate(
-        self, user_id: str, session_id: str, message_id: str, *, last_turn: str | None = None
+        self,
+        user_id: str,
+        session_id: str,
+        message_id: str,
+        *,
+        restore_id: str,
+        last_turn: str | None = None,
     ) -> None:
         """Removes that message and all that follow, a running turn included; the last turn is then the one
-        before. Raises SessionNotFound, SessionChanged when the message is not there, and what
-        `require_last_turn` does."""
+        before. For a while `restore` brings back what was removed last. Raises SessionNotFound,
+        SessionChanged when the message is not there, and what `require_last_turn` does."""
         kept: Sequence[str] | None = None
 
         async def plan(state: SessionState) -> Change | None:
@@ -210,11 +231,48 @@ class SessionStore:
                 raise SessionChanged()
             kept = state.rows[:index]
             before = parse_rows(kept[-1:], session_id).items
+            left = before[0].turn_id if before else ""
+            undone = UndoneTurn(
+                restore_id=restore_id,
+                rows=state.rows[index:],
+                last_turn=state.last_turn,
+                last_turn_left=left,
+            )
             change = Change(user_id, session_id, state)
+            # First what takes no memory: a full Redis lets a script go on that has begun.
             change.truncate(index)
-            change.set_head(open_turn="", last_turn=before[0].turn_id if before else "")
+            change.set_head(open_turn="", last_turn=left)
             change.add("DEL", keys.lease(user_id, session_id))
+            change.add(
+                "SET", keys.undone(user_id, session_id), undone.model_dump_json(), "EX", UNDONE_SECONDS
+            )
             change.release_log(state.last_turn)
+            return change
+
+        await self.change(user_id, session_id, plan)
+
+    async def restore(self, user_id: str, session_id: str, restore_id: str) -> None:
+        """Puts back what `truncate` has removed under this id. Raises SessionNotFound, MessageNotFound when
+        something else was removed since or it is too long ago, and SessionChanged or SessionBusy when the
+        session has gone on."""
+        restored: Sequence[str] | None = None
+
+        async def plan(state: SessionState) -> Change | None:
+            nonlocal restored
+            if state.rows == restored:  # done before, only the answer got lost
+                return None
+            key = keys.undone(user_id, session_id)
+            stored = await self._redis.get(key)
+            undone = UndoneTurn.model_validate_json(stored) if stored else None
+            if undone is None or undone.restore_id != restore_id:
+                raise MessageNotFound()
+            require_last_turn(state, undone.last_turn_left)
+            restored = [*state.rows, *undone.rows]
+            change = Change(user_id, session_id, state)
+            change.add("RPUSH", keys.messages(user_id, session_id), *undone.rows)
+            change.set_head(last_turn=undone.last_turn)
+            change.add("DEL", key)
+            change.keep_log(undone.last_turn)
             return change
 
         await self.change(user_id, session_id, plan)
@@ -228,8 +286,9 @@ class SessionStore:
             change = Change(user_id, session_id, state)
             change.add("ZREM", keys.sessions(user_id), session_id)
             change.add("SREM", keys.pinned(user_id), session_id)
-            head, messages = keys.session(user_id, session_id), keys.messages(user_id, session_id)
-            change.add("DEL", head, messages, keys.images(user_id, session_id), *_turn_keys(user_id, state))
+            parts = (keys.session, keys.messages, keys.images, keys.undone)
+            stored = [part(user_id, session_id) for part in parts]
+            change.add("DEL", *stored, *_turn_keys(user_id, state))
             return change
 
         await self.change(user_id, session_id, plan)

@@ -125,6 +125,22 @@ class Endpoints:
         with visitor.errors_shown():
             return (await self._service.stop(visitor.user_id, session_id))._asdict()
 
+    async def undo(self, request: gr.Request, user_id: str, session_id: str) -> Json:
+        """Takes back the latest message with its reply, which is stopped if it runs. Returns {"message": its
+        text, "restore_id"}, which /restore takes for ten minutes."""
+        visitor = Visitor.of(request, user_id)
+        with visitor.errors_shown():
+            undone = await self._service.undo(visitor.user_id, session_id)
+        return {"message": undone.message, "restore_id": undone.restore_id}
+
+    async def restore(self, request: gr.Request, user_id: str, session_id: str, restore_id: str) -> Json:
+        """Brings back what /undo took back last, unless the conversation has gone on. Returns {"session_id",
+        "restored": true}."""
+        visitor = Visitor.of(request, user_id)
+        with visitor.errors_shown():
+            await self._service.restore(visitor.user_id, session_id, restore_id)
+        return {"session_id": session_id, "restored": True}
+
     async def history(self, request: gr.Request, user_id: str, session_id: str, limit: int = 0) -> Json:
         """The stored messages, oldest first: the latest `limit` (0: all). Returns {"session_id",
         "messages", "total"}; a message has at least {"id", "role", "content", "timestamp", "status"}."""
@@ -247,6 +263,8 @@ def register(endpoints: Endpoints) -> None:
     answering: tuple[Callable[..., Any], ...] = (
         endpoints.start_chat,
         endpoints.stop,
+        endpoints.undo,
+        endpoints.restore,
         endpoints.history,
         endpoints.clear_history,
         endpoints.sessions,

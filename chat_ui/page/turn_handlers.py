@@ -86,7 +86,7 @@ class TurnHandlers:
         with page.errors_shown():
             service = self._renderer.service_for(page.tab)
             ids = page.visitor.user_id, page.tab.session_id
-            text, images = await service.undo(*ids, last_turn=page.tab.last_turn)
+            text, images, _ = await service.undo(*ids, last_turn=page.tab.last_turn)
             box = {"text": text, "files": [await _as_uploaded(image) for image in images]}
             rendered = await self._renderer.rerender(page.visitor, page.tab)
             return ComponentUpdates(rendered, box=box).outputs(Components.TALK)

@@ -149,6 +149,22 @@ def test_stop_without_a_reply_is_no_error(client: Client) -> None:
     }
 
 
+def test_what_is_taken_back_can_be_restored_until_the_conversation_goes_on(client: Client) -> None:
+    conversation = start(client)
+    client.predict(**conversation, message="one", api_name="/chat")
+    before = client.predict(**conversation, api_name="/history")
+    undone = client.predict(**conversation, api_name="/undo")
+    assert undone["message"] == "one"
+    assert client.predict(**conversation, api_name="/history")["messages"] == []
+    restored = client.predict(**conversation, restore_id=undone["restore_id"], api_name="/restore")
+    assert restored == {"session_id": conversation["session_id"], "restored": True}
+    assert client.predict(**conversation, api_name="/history") == before
+    undone = client.predict(**conversation, api_name="/undo")
+    client.predict(**conversation, message="two", api_name="/chat")
+    with pytest.raises(AppError, match="nothing was changed"):
+        client.predict(**conversation, restore_id=undone["restore_id"], api_name="/restore")
+
+
 def test_a_second_message_while_a_reply_runs_is_refused_and_not_stored(client: Client) -> None:
     conversation = start(client)
     job = client.submit(**conversation, message="[[stall]]", api_name="/chat_events")
@@ -210,6 +226,11 @@ BAD_INPUT = [
     ("/resume", {}, "Nothing was said"),
     ("/resume", {"user_id": "somebody-else"}, "not found"),
     ("/stop", {"user_id": "somebody-else"}, "not found"),
+    ("/undo", {"user_id": "somebody-else"}, "not found"),
+    ("/undo", {}, "Nothing was said"),
+    ("/restore", {"restore_id": "unknown"}, "no longer there"),
+    ("/restore", {"restore_id": "../x"}, "restore_id must be"),
+    ("/restore", {"restore_id": "unknown", "user_id": "somebody-else"}, "not found"),
     ("/history", {"user_id": "somebody-else"}, "not found"),
     ("/history", {"limit": -1}, "limit must be"),
     ("/history", {"limit": "many"}, "limit must be"),
@@ -308,6 +329,8 @@ def test_every_endpoint_is_documented_with_its_parameters_in_order(client: Clien
         "/chat_events": said,
         "/resume": [*conversation, "after"],
         "/stop": conversation,
+        "/undo": conversation,
+        "/restore": [*conversation, "restore_id"],
         "/history": [*conversation, "limit"],
         "/clear_history": conversation,
         "/sessions": ["user_id"],

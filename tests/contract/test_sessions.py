@@ -6,7 +6,13 @@ import logging
 import pytest
 from redis.asyncio import Redis
 
-from chat_core.errors import SessionNotFound, SessionUnreadable
+from chat_core.errors import (
+    MessageNotFound,
+    SessionBusy,
+    SessionChanged,
+    SessionNotFound,
+    SessionUnreadable,
+)
 from chat_core.messages import Session, StoredMessages
 from chat_core.storage import Change, PromptStore, SessionStore, keys
 from chat_core.turns import LiveTurn, TurnLog
@@ -469,17 +475,85 @@ async def test_when_the_last_turn_is_removed_the_one_before_is_the_last_again(
         await log.finish(USER, session, turn_id, done(turn_id))
     await store.pin(USER, session, True)
     for message_id, last_turn in (("t2-message", "t1"), ("t1-message", "")):
-        await store.truncate(USER, session, message_id)
+        await store.truncate(USER, session, message_id, restore_id="r1")
         assert (await store.get(USER, session)).last_turn == last_turn
     assert 0 < await redis.ttl(keys.log(USER, "t2")) <= 60  # of a pinned session too
 
 
-@pytest.mark.parametrize("change", ["clear", "truncate"])
+async def undo(store: SessionStore, log: TurnLog, *turn_ids: str) -> None:
+    """Says this, and takes the last of it back."""
+    for turn_id in turn_ids:
+        await log.claim(USER, SESSION, question(turn_id), head={})
+        await log.finish(USER, SESSION, turn_id, done(turn_id))
+    await store.truncate(USER, SESSION, f"{turn_ids[-1]}-message", restore_id=f"undo-{turn_ids[-1]}")
+
+
+async def test_what_was_taken_back_is_restored_once_with_its_log(
+    redis: Redis, store: SessionStore, log: TurnLog, session: str
+) -> None:
+    await undo(store, log, "t1", "t2")
+    assert 0 < await redis.ttl(keys.undone(USER, session)) <= 600
+    await store.restore(USER, session, "undo-t2")
+    expected = [question("t1"), answer("t1"), question("t2"), answer("t2")]
+    assert (await store.messages(USER, session)).items == expected
+    assert (await store.get(USER, session)).last_turn == "t2"
+    assert await redis.ttl(keys.log(USER, "t2")) > 600
+    before = await dump(redis)
+    with pytest.raises(MessageNotFound):
+        await store.restore(USER, session, "undo-t2")
+    assert await dump(redis) == before
+
+
+@pytest.mark.parametrize("went_on", ["", "t3"], ids=["went on and ended", "runs"])
+async def test_nothing_is_restored_into_a_conversation_that_has_gone_on(
+    redis: Redis, store: SessionStore, log: TurnLog, session: str, went_on: str
+) -> None:
+    await undo(store, log, "t1", "t2")
+    await log.claim(USER, session, question("t3"), head={})
+    if not went_on:
+        await log.finish(USER, session, "t3", done("t3"))
+    before = await dump(redis)
+    with pytest.raises(SessionBusy if went_on else SessionChanged):
+        await store.restore(USER, session, "undo-t2")
+    assert await dump(redis) == before
+
+
+async def test_a_message_that_comes_while_another_is_restored_is_not_overtaken(
+    store: SessionStore, log: TurnLog, session: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await undo(store, log, "t1", "t2")
+    commit = store.commit
+
+    async def late(change: Change) -> list[object] | None:
+        monkeypatch.setattr(store, "commit", commit)
+        await log.claim(USER, session, question("t3"), head={})
+        return await commit(change)
+
+    monkeypatch.setattr(store, "commit", late)
+    with pytest.raises(SessionBusy):
+        await store.restore(USER, session, "undo-t2")
+    assert [m.turn_id for m in (await store.messages(USER, session)).items] == ["t1", "t1", "t3"]
+
+
+@pytest.mark.parametrize("removal", ["clear", "delete"])
+async def test_what_was_taken_back_goes_with_its_session(
+    redis: Redis, store: SessionStore, log: TurnLog, session: str, removal: str
+) -> None:
+    await undo(store, log, "t1")
+    await getattr(store, removal)(USER, session)
+    assert not await redis.exists(keys.undone(USER, session))
+    with pytest.raises(MessageNotFound if removal == "clear" else SessionNotFound):
+        await store.restore(USER, session, "undo-t1")
+
+
+@pytest.mark.parametrize("change", ["clear", "truncate", "restore"])
 async def test_a_change_whose_answer_got_lost_is_found_done(
     store: SessionStore, session: str, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
     await append(store, question("t1"), answer("t1"), question("t2"))
     await store.update(USER, session, last_turn="t2")
+    if change == "restore":
+        await store.truncate(USER, session, "t2-message", restore_id="r1")
     commit = store.commit
 
     async def lost(planned: Change) -> None:
@@ -490,8 +564,11 @@ async def test_a_change_whose_answer_got_lost_is_found_done(
     if change == "clear":
         assert await store.clear(USER, session, last_turn="t2") == 3
         assert (await store.messages(USER, session)).items == []
+    elif change == "restore":
+        await store.restore(USER, session, "r1")
+        assert (await store.messages(USER, session)).items == [question("t1"), answer("t1"), question("t2")]
     else:
-        await store.truncate(USER, session, "t2-message", last_turn="t2")
+        await store.truncate(USER, session, "t2-message", restore_id="r1", last_turn="t2")
         assert (await store.messages(USER, session)).items == [question("t1"), answer("t1")]
 
 

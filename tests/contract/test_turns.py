@@ -193,7 +193,7 @@ async def test_for_no_images_the_store_is_not_asked(
 
 
 async def undo(log: TurnLog, store: SessionStore) -> None:
-    await store.truncate(USER, SESSION, "t2-message")
+    await store.truncate(USER, SESSION, "t2-message", restore_id="r1")
     await talk(log, "t3")
 
 

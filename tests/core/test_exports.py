@@ -116,7 +116,7 @@ async def test_the_last_turn_can_be_followed_and_versions_be_shown(talked: Chat)
     asked = (await copy.history())[0]
     await copy.service.select_version(copy.user, copy.id, asked.id, 1)
     assert (await copy.contents())[:2] == ["One?", "1."]
-    assert await copy.service.undo(copy.user, copy.id) == ("Two?", [])
+    assert (await copy.service.undo(copy.user, copy.id)).message == "Two?"
     assert (await talked.contents())[:2] == ["One?", "  One.\n"]
 
 

@@ -121,7 +121,7 @@ async def test_a_message_that_is_tried_again_keeps_its_pictures(chat: Chat) -> N
 
 async def test_pictures_do_not_outlive_their_messages(chat: Chat, connect: Connect) -> None:
     shown = await look(chat, "Look!")
-    text, files = await chat.service.undo(chat.user, chat.id)
+    text, files, _ = await chat.service.undo(chat.user, chat.id)
     assert (text, [file_of(url) for url in shown]) == ("Look!", files)
     call = await chat.say("Hello", "Hi.")
     assert call.images == []

@@ -398,8 +398,8 @@ async def test_the_model_is_shown_old_pictures_again(find: Find) -> None:
 
 async def test_pictures_come_back_with_the_message_that_is_taken_back(find: Find) -> None:
     photos = await find("Photographs")
-    assert await photos.service.undo(USER, photos.id) == ("Which is larger?", [])
-    text, files = await photos.service.undo(USER, photos.id)
+    assert (await photos.service.undo(USER, photos.id)).message == "Which is larger?"
+    text, files, _ = await photos.service.undo(USER, photos.id)
     assert (text, len(files)) == ("What is on these?", 2)
     call = await photos.say(text, "Grey.", images=files)
     assert [seen(url).size for url in call.images[0]] == [(30, 20), (40, 20)]

@@ -132,9 +132,9 @@ async def test_a_correction_of_a_message_that_is_gone_stores_nothing(chat: Chat)
 async def test_undo_gives_the_text_back(chat: Chat) -> None:
     await chat.say("One?", "1.")
     await chat.say("Two?", "2.")
-    assert await chat.service.undo(chat.user, chat.id) == ("Two?", [])
+    assert (await chat.service.undo(chat.user, chat.id)).message == "Two?"
     assert await chat.contents() == ["One?", "1."]
-    assert await chat.service.undo(chat.user, chat.id) == ("One?", [])
+    assert (await chat.service.undo(chat.user, chat.id)).message == "One?"
     assert await chat.contents() == []
     with pytest.raises(TurnNotFound):
         await chat.service.undo(chat.user, chat.id)
@@ -144,7 +144,7 @@ async def test_undo_stops_a_running_reply_first(chat: Chat) -> None:
     _, call = await chat.ask("Why?")
     call.say("Well, ")
     await chat.read_until("Well, ")
-    assert await chat.service.undo(chat.user, chat.id) == ("Why?", [])
+    assert (await chat.service.undo(chat.user, chat.id)).message == "Why?"
     assert call.closed.is_set()
     assert await chat.contents() == []
 
@@ -278,7 +278,7 @@ async def test_a_message_whose_reply_does_not_stop_in_time_is_taken_back_all_the
 
     monkeypatch.setattr(chat.service._writer, "_write", write_late)
     other = await open_service()
-    assert await other.undo(chat.user, chat.id) == ("Two?", [])
+    assert (await other.undo(chat.user, chat.id)).message == "Two?"
     undone.set()
     await call.closed.wait()
     await chat.service._writer.wait_until_saved()

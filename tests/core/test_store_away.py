@@ -42,6 +42,7 @@ CALLS: dict[str, Callable[[ChatService], Awaitable[object]]] = {
     "follow": lambda service: anext(service.follow("u_ada", "s1", "t1")),
     "regenerate": lambda service: service.regenerate("u_ada", "s1"),
     "undo": lambda service: service.undo("u_ada", "s1"),
+    "restore": lambda service: service.restore("u_ada", "s1", "r1"),
     "rate": lambda service: service.rate("u_ada", "s1", "m1", "like"),
     "select_version": lambda service: service.select_version("u_ada", "s1", "m1", 1),
     "stop": lambda service: service.stop("u_ada", "s1"),

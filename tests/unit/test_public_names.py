@@ -30,6 +30,7 @@ def test_the_public_names_are_these():
         "TurnEnd",
         "TurnError",
         "TurnEvent",
+        "UndoResult",
         "Usage",
         "new_user_id",
     ]
