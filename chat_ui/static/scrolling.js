@@ -8,13 +8,16 @@ const NEAR_PIXELS = 50;
 const KEPT_MILLISECONDS = 1000;
 
 let followed = true;
-let top = 0;
+let top = 0; // where the reader is
+let height = 0; // of what was shown when they came there
+let emptied = false; // Gradio has drawn the messages anew, and for a moment there were fewer
 let kept = 0;
 
 const below = () => messageList().scrollHeight - messageList().scrollTop;
 
 export function followToEnd() {
   followed = true;
+  emptied = false;
 }
 
 // What is read stays where it is when earlier messages come in above it.
@@ -28,14 +31,23 @@ function settle() {
   if (!list) return;
   if (kept) list.scrollTop = list.scrollHeight - kept;
   else if (followed) list.scrollTop = list.scrollHeight;
-  top = list.scrollTop; // the reader may scroll up before this is heard of
+  else if (emptied) list.scrollTop = top;
+  emptied &&= list.scrollTop < top;
+  if (!emptied) noteScrollPosition(list); // the reader may scroll up before this is heard of
+}
+
+function noteScrollPosition(list) {
+  top = list.scrollTop;
+  height = list.scrollHeight;
 }
 
 function scrolled({ target }) {
   if (target !== messageList()) return;
   const atEnd = below() - target.clientHeight < NEAR_PIXELS;
+  emptied = atEnd && !followed && target.scrollTop < top && target.scrollHeight < height;
+  if (emptied) return;
   followed = atEnd || (followed && target.scrollTop >= top);
-  top = target.scrollTop;
+  noteScrollPosition(target);
 }
 
 export function start() {

@@ -14,13 +14,12 @@ from tests.fake_openai import DONE, FakeOpenAI, finish, paced, reasoning, stream
 LINES = [text(f"line {number}\n\n") for number in range(60)]
 
 
+AWAY_FROM_END = "shown => shown.scrollHeight - shown.clientHeight - shown.scrollTop"
+
+
 def end_of_page(chat: ChatPage) -> float:
     """How many pixels the reader is away from the end."""
-    return float(
-        chat.page.locator("#chatbot .bubble-wrap").evaluate(
-            "shown => shown.scrollHeight - shown.clientHeight - shown.scrollTop"
-        )
-    )
+    return float(chat.page.locator("#chatbot .bubble-wrap").evaluate(AWAY_FROM_END))
 
 
 def test_the_page_follows_a_reply_until_the_reader_scrolls_up(chat: ChatPage, provider: FakeOpenAI) -> None:
@@ -64,6 +63,29 @@ def test_a_reader_who_scrolls_up_while_much_comes_at_once_is_not_pulled_down(cha
     chat.say("one")
     chat.page.evaluate(SCROLL_UP_AT_A_JUMP)
     assert end_of_page(chat) > 1200
+
+
+# What Gradio does now and then when it draws the messages anew.
+EMPTY_FOR_A_FRAME = """async list => {
+  const frame = () => new Promise(requestAnimationFrame);
+  const shown = [...list.children];
+  list.replaceChildren();
+  await frame(); await frame();
+  list.replaceChildren(...shown);
+  await frame(); await frame();
+}"""
+
+
+def test_a_reader_keeps_their_place_while_the_messages_are_drawn_anew(
+    chat: ChatPage, provider: FakeOpenAI
+) -> None:
+    provider.answers.append(stream(*LINES, finish(), DONE))
+    chat.say("Tell me much")
+    chat.page.locator("#chatbot").hover()
+    chat.page.mouse.wheel(0, -400)
+    chat.page.wait_for_function(f"({AWAY_FROM_END})(document.querySelector('#chatbot .bubble-wrap')) === 400")
+    chat.page.locator("#chatbot .bubble-wrap").evaluate(EMPTY_FOR_A_FRAME)
+    assert end_of_page(chat) == 400
 
 
 def test_thoughts_are_open_while_they_go_on_and_fold_with_their_seconds(
