@@ -114,11 +114,13 @@ class ChatMessage(_Record):
 
 class StoredMessages(NamedTuple):
     """Stored messages, oldest first. `unreadable` is how many rows could not be read and are left out,
-    `older` how many are stored before these."""
+    `older` how many are stored before these, `dropped` how many stood before all that are stored, and were
+    dropped by the limit of them."""
 
     items: list[ChatMessage]
     unreadable: int = 0
     older: int = 0
+    dropped: int = 0
 
 
 TITLE_CHARS = 60
@@ -134,10 +136,10 @@ def title_from(message: ChatMessage) -> str:
 class Session(_Record):
     """A conversation's head.
 
-    `role` is the key of the role that answers, `messages` how many messages are stored, `revision` grows
-    with every change. `last_turn` is the id of the latest turn, `open_turn` the same until its end is
-    stored, `running` says whether a process is writing it now. A `pinned` session does not expire. Times
-    are in seconds since 1970.
+    `role` is the key of the role that answers, `messages` how many messages are stored, `dropped` how many
+    older ones the limit of them has cost, `revision` grows with every change. `last_turn` is the id of the
+    latest turn, `open_turn` the same until its end is stored, `running` says whether a process is writing it
+    now. A `pinned` session does not expire. Times are in seconds since 1970.
     """
 
     id: str
@@ -148,6 +150,7 @@ class Session(_Record):
     created_at: FiniteFloat
     updated_at: FiniteFloat
     messages: int = 0
+    dropped: int = 0
     revision: int = 0
     last_turn: str = ""
     open_turn: str = ""

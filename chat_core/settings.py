@@ -115,7 +115,7 @@ class Settings(BaseModel):
     redis_password: SecretStr = Field(SecretStr(""), description="a password")
     redis_db: Count = Field(0, description="a whole number, 0 or more")
 
-    max_stored_messages: Count = Field(20, description="a whole number, 0 (all) or more")
+    max_stored_messages: Count = Field(1000, description="a whole number, 0 (all) or more")
     context_messages: Count = Field(10, description="a whole number, 0 (all) or more")
     context_tokens: Count = Field(16_000, description="a whole number, 0 (no limit) or more")
     session_ttl_days: float = Field(7, ge=0, le=36_500, description="days, 0 (for ever) or more")

@@ -102,6 +102,10 @@ TEXTS: dict[str, dict[Language, str]] = {
         "en": "Stopped; {characters} characters kept.",
     },
     "nothing_to_stop": {"zh": "没有正在进行的回复。", "en": "No reply is running."},
+    "dropped": {
+        "zh": "更早的 {count} 条消息已不再保存：每个对话只保留最近的消息。",
+        "en": "{count} earlier messages are no longer stored: each conversation keeps its latest ones.",
+    },
     "unreadable": {
         "zh": "有 {count} 条已保存的消息无法读取，未显示。",
         "en": "{count} stored messages cannot be read and are not shown.",

@@ -95,11 +95,9 @@ class Change:
         """Sets fields of the session's head."""
         self.add("HSET", self._head, *(part for field in fields.items() for part in field))
 
-    def append(self, message: ChatMessage, max_messages: int) -> None:
-        """Appends a message and drops the oldest above `max_messages` (0: none)."""
+    def append(self, message: ChatMessage) -> None:
+        """Appends a message."""
         self.add("RPUSH", self._messages, message.to_json())
-        if max_messages:
-            self.add("LTRIM", self._messages, -max_messages, -1)
 
     def set_message(self, index: int, message: ChatMessage) -> None:
         """Puts the message in the place of the one at `index`; -1 is the last."""
@@ -129,8 +127,9 @@ class Change:
         if turn_id:
             self.add("EXPIRE", keys.log(self.user_id, turn_id), _RELEASED_LOG_SECONDS)
 
-    def call(self, *, now: float, ttl_seconds: int) -> ScriptCall:
-        """The call of the script that commits this."""
+    def call(self, *, now: float, ttl_seconds: int, max_messages: int) -> ScriptCall:
+        """The call of the script that commits this, and drops the oldest messages above `max_messages`
+        (0: none)."""
         user_id, session_id = self.user_id, self.session_id
         steps = [part for step in (*self._guards, *self._commands) for part in (len(step), *step)]
         return ScriptCall(
@@ -143,5 +142,12 @@ class Change:
                 self._images,
                 *self._logs,
             ],
-            [session_id, repr(now) if self._reorder else "", ttl_seconds, len(self._guards), *steps],
+            [
+                session_id,
+                repr(now) if self._reorder else "",
+                ttl_seconds,
+                max_messages,
+                len(self._guards),
+                *steps,
+            ],
         )

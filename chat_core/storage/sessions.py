@@ -77,7 +77,8 @@ class SessionStore:
             pipe.lrange(keys.messages(user_id, session_id), -limit, -1)
             *row, rows = await pipe.execute()
         session = self._found(session_id, row)
-        return session, parse_rows(rows, session_id, max(0, session.messages - len(rows)))
+        stored = parse_rows(rows, session_id, max(0, session.messages - len(rows)))
+        return session, stored._replace(dropped=session.dropped)
 
     async def sessions(self, user_id: str, query: str = "") -> list[Session]:
         """The user's sessions, the one changed last first; with a `query` those whose title or messages
@@ -141,11 +142,11 @@ class SessionStore:
         """A new session with these fields, in which this was said; of the messages the latest are kept."""
         last_turn = messages[-1].turn_id if messages else ""
         change = Change(user_id, session_id)
-        change.set_head(**head, created_at=self._clock(), last_turn=last_turn)
+        change.set_head(**head, created_at=self._clock(), last_turn=last_turn, dropped=0)
         # Done again because the answer got lost, it must not say everything twice.
         change.truncate(0)
-        for message in messages[-self.max_messages :]:
-            change.append(message, self.max_messages)
+        for message in messages:
+            change.append(message)
         await self.commit(change)
         return await self.get(user_id, session_id)
 
@@ -184,7 +185,7 @@ class SessionStore:
             stored = keys.messages(user_id, session_id)
             undone = keys.undone(user_id, session_id)
             change.add("DEL", stored, keys.images(user_id, session_id), undone, *_turn_keys(user_id, state))
-            change.set_head(title="", last_turn="", open_turn="", images="")
+            change.set_head(title="", last_turn="", open_turn="", images="", dropped=0)
             return change
 
         await self.change(user_id, session_id, plan)
@@ -324,7 +325,7 @@ class SessionStore:
 
     def commit_call(self, change: Change) -> ScriptCall:
         """The call of the script that commits the change; its reply is as that of `commit`."""
-        return change.call(now=self._clock(), ttl_seconds=self.ttl_seconds)
+        return change.call(now=self._clock(), ttl_seconds=self.ttl_seconds, max_messages=self.max_messages)
 
     async def forget_expired(self) -> None:
         """Frees what has expired, in a store that does so only for keys that are looked at: fakeredis."""

@@ -126,7 +126,7 @@ class TurnLog:
         if place is not None:
             change.truncate(place)
         change.set_head(**title, **head, open_turn=turn_id, last_turn=turn_id)
-        change.append(asked, self._store.max_messages)
+        change.append(asked)
         change.release_log(state.last_turn)
 
     async def flush(self, turns: Sequence[LiveTurn]) -> list[TurnState]:
@@ -207,11 +207,11 @@ class TurnLog:
         change.add("XADD", keys.log(user_id, turn_id), f"{position}-1", "end", end.to_json())
         change.keep_log(turn_id)
         if end.message:
-            change.append(end.message, self._store.max_messages)
+            change.append(end.message)
         elif previous:
             asked, reply = previous
             change.set_message(-1, asked)
-            change.append(reply, self._store.max_messages)
+            change.append(reply)
         change.set_head(open_turn="")
         change.add("DEL", keys.stop(user_id, turn_id), keys.lease(user_id, session_id))
         return change

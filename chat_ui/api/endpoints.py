@@ -143,7 +143,8 @@ class Endpoints:
 
     async def history(self, request: gr.Request, user_id: str, session_id: str, limit: int = 0) -> Json:
         """The stored messages, oldest first: the latest `limit` (0: all). Returns {"session_id",
-        "messages", "total"}; a message has at least {"id", "role", "content", "timestamp", "status"}."""
+        "messages", "total", "dropped": how many older ones are no longer stored}; a message has at least
+        {"id", "role", "content", "timestamp", "status"}."""
         visitor = Visitor.of(request, user_id)
         with visitor.errors_shown():
             session, history = await self._service.conversation(visitor.user_id, session_id, limit)
@@ -151,6 +152,7 @@ class Endpoints:
             "session_id": session_id,
             "messages": [message_object(message) for message in history.items],
             "total": session.messages,
+            "dropped": session.dropped,
         }
 
     async def clear_history(self, request: gr.Request, user_id: str, session_id: str) -> Json:

@@ -61,7 +61,7 @@ class Follower:
         names = self._renderer.role_names(visitor)
         kept = [m for m in history.items if m.role == "user" or m.turn_id != tab.turn_id]
         change = view.role_change(view.last_role(kept), session.role, names)
-        above = StoredMessages(kept, history.unreadable)
+        above = history._replace(items=kept)
         bubbles = view.conversation(above, visitor.language, names)
         feedback = view.feedback(above, visitor.language, names)
         return bubbles + change, feedback, len(kept) + history.unreadable

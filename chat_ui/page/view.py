@@ -59,8 +59,8 @@ def message_bubbles(
     history: StoredMessages, language: Language, names: Mapping[str, str]
 ) -> Iterator[tuple[ChatMessage | None, list[Bubble]]]:
     """Each message with its bubbles; None with notes that belong to no message."""
-    if history.unreadable:
-        yield None, [_note(t(language, "unreadable", count=history.unreadable))]
+    if notes := _beginning(history, language):
+        yield None, notes
     role, asked = "", None
     for message in history.items:
         if message.role == "user":
@@ -84,6 +84,14 @@ def message_bubbles(
             bubbles[-1]["options"] = [*(bubbles[-1]["options"] or ()), *_versions(asked, message)]
         role, asked = message.role_key or role, None
         yield message, bubbles
+
+
+def _beginning(history: StoredMessages, language: Language) -> list[Bubble]:
+    """What is said at the beginning of what is shown: what a limit has dropped before it, and what cannot be
+    read."""
+    dropped = 0 if history.older else history.dropped
+    missing = (("dropped", dropped), ("unreadable", history.unreadable))
+    return [_note(t(language, key, count=count)) for key, count in missing if count]
 
 
 def user_bubbles(message: ChatMessage, language: Language) -> list[Bubble]:

@@ -46,6 +46,21 @@ def guarded(
         yield app, directory
 
 
+def test_a_history_tells_what_the_limit_of_messages_has_cost(tmp_path: Path, model: dict[str, str]) -> None:
+    limits = {"REDIS_URL": "memory://", "MAX_STORED_MESSAGES": "3"}
+    with running_app(tmp_path, **limits, **model) as app, connected(app) as client:
+        conversation = start(client)
+        for message in ("one", "two"):
+            client.predict(**conversation, message=message, api_name="/chat")
+        history = client.predict(**conversation, api_name="/history")
+    assert (history["total"], history["dropped"]) == (3, 1)
+    assert [message["content"] for message in history["messages"]] == [
+        "You said: one",
+        "two",
+        "You said: two",
+    ]
+
+
 def test_every_mistake_in_the_configuration_is_named_at_once_without_a_traceback(
     tmp_path: Path,
 ) -> None:

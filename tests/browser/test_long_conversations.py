@@ -59,6 +59,22 @@ def test_the_latest_messages_are_shown_and_the_earlier_ones_on_demand(chat: Chat
     expect(chat.questions.first).to_have_text("question 0")
 
 
+def test_a_conversation_says_at_its_beginning_what_the_limit_has_dropped(
+    chat: ChatPage, stored: Redis
+) -> None:
+    fill(chat, stored, 30)
+    session_id = chat.session_id()
+    stored.hset(keys.session(owner(stored, session_id), session_id), "dropped", 12)
+    chat.reload()
+    expect(chat.questions).to_have_count(SHOWN // 2)
+    dropped = chat.page.locator("#chatbot .note", has_text="12 earlier messages are no longer stored")
+    expect(dropped).to_have_count(0)
+    chat.page.locator("#earlier").click()
+    expect(chat.questions).to_have_count(15)
+    expect(dropped).to_be_attached()
+    expect(chat.page.locator("#chatbot .message").first).to_contain_text("12 earlier messages")
+
+
 def test_what_is_shown_stays_when_a_reply_ends(chat: ChatPage, stored: Redis, provider: FakeOpenAI) -> None:
     fill(chat, stored, 50)
     end = asyncio.Event()

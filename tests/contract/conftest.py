@@ -71,7 +71,7 @@ def done(turn_id: str = "t1", text: str = "Because.", reasoning: str = "") -> Tu
 async def append(store: SessionStore, *messages: ChatMessage) -> None:
     change = Change(USER, SESSION)
     for message in messages:
-        change.append(message, store.max_messages)
+        change.append(message)
     await store.commit(change)
 
 

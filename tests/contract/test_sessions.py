@@ -272,7 +272,21 @@ async def test_only_the_latest_messages_are_kept(
         await append(store, question(text=text))
     found = await store.messages(USER, SESSION)
     assert "".join(message.content for message in found.items) == expected
-    assert (await store.get(USER, SESSION)).messages == len(expected)
+    session = await store.get(USER, SESSION)
+    assert (session.messages, session.dropped) == (len(expected), 6 - len(expected))
+
+
+async def test_what_the_limit_has_dropped_is_counted_until_the_session_is_cleared(
+    redis: Redis, clock: Clock
+) -> None:
+    store = SessionStore(redis, max_messages=2, ttl_seconds=TTL_SECONDS, clock=clock)
+    await store.create(USER, SESSION, {"role": "assistant"}, [question(text=text) for text in "abcde"])
+    session, stored = await store.get_with_messages(USER, SESSION, limit=1)
+    assert (session.dropped, stored.dropped, stored.older) == (3, 3, 1)
+    await store.update(USER, SESSION, title="Plans")
+    assert (await store.get(USER, SESSION)).dropped == 3
+    await store.clear(USER, SESSION)
+    assert (await store.get(USER, SESSION)).dropped == 0
 
 
 async def test_every_field_of_a_message_survives(redis: Redis, store: SessionStore, session: str) -> None:

@@ -61,6 +61,24 @@ async def test_the_model_sees_only_the_latest_of_a_long_history(
     assert (receipt.sent, receipt.dropped) == (3, 4)
 
 
+async def test_twenty_messages_are_kept_and_ten_of_them_sent_where_that_is_set(
+    open_service: OpenService, chat: Chat
+) -> None:
+    chat = chat.through(await open_service(max_stored_messages=20, context_messages=10))
+    for number in range(15):
+        await chat.say(f"{number}?", f"{number}.")
+    said = [f"{number}{mark}" for number in range(15) for mark in "?."]
+    call = await chat.say("Now?", "Yes.")
+    assert [text for _, text in call.shown] == [PROMPTS["assistant"], *said[-10:], "Now?"]
+    assert await chat.contents() == [*said[-18:], "Now?", "Yes."]
+    session, history = await chat.service.conversation(chat.user, chat.id)
+    assert (session.messages, session.dropped, history.dropped) == (20, 12, 12)
+
+
+async def test_a_thousand_messages_are_kept_unless_told_otherwise() -> None:
+    assert Settings().max_stored_messages == 1000
+
+
 async def test_the_history_is_what_was_said_oldest_first(chat: Chat) -> None:
     await chat.say("One?", "1.")
     await chat.say("Two?", "2.")

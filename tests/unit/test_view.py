@@ -89,6 +89,16 @@ def test_unreadable_rows_are_mentioned() -> None:
     assert "3 stored messages" in conversation(unreadable=3)[0]["content"][0]["text"]
 
 
+@pytest.mark.parametrize(("language", "words"), [("en", "12 earlier messages"), ("zh", "更早的 12 条消息")])
+def test_the_beginning_says_what_the_limit_has_dropped(language: Language, words: str) -> None:
+    history = StoredMessages([message("user", "q")], unreadable=3, dropped=12)
+    shown = [text for _, text in texts(view.conversation(history, language, NAMES))]
+    assert (words in shown[0], "3" in shown[1], len(shown)) == (True, True, 3)
+    assert view.message_at(history, 2, language, NAMES) == history.items[0]
+    later = [text for _, text in texts(view.conversation(history._replace(older=1), language, NAMES))]
+    assert words not in "".join(later)
+
+
 def test_a_reply_types_then_thinks_then_speaks() -> None:
     (typing,) = view.reply("en", "", "", running=True)
     assert typing["content"][0]["text"] == view.TYPING_INDICATOR
