@@ -7,6 +7,7 @@
     │   ├── MessageTooLong
     │   ├── UnknownRole
     │   ├── UnknownModel
+    │   ├── TooManyRoles
     │   ├── ImportRejected     the file is no conversation, or one that cannot be kept
     │   ├── ImageUnreadable
     │   ├── ImageTooLarge
@@ -117,6 +118,16 @@ class UnknownModel(InvalidInput):
     def __init__(self, model: str, known: list[str]) -> None:
         super().__init__("model", "one of " + ", ".join(known))
         self.facts |= {"model": model[:64], "known": ", ".join(known)}
+
+
+class TooManyRoles(InvalidInput):
+    """The user has `limit` roles of their own, as many as are kept."""
+
+    code = "too_many_roles"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__("role", f"one of at most {limit}")
+        self.facts |= {"limit": limit}
 
 
 class ImportRejected(InvalidInput):

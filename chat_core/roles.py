@@ -1,20 +1,36 @@
-"""Roles: who answers. Three are built in; a file adds or replaces some. Of one more, `CUSTOM`, each user
-writes the prompt."""
+"""Roles: who answers. Some are built in (`roles.toml`), a file adds or replaces some, and users write their
+own, under the same rules."""
 
 import json
+import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticKnownError
 
-from .errors import ConfigError, UnknownRole
+from .errors import ConfigError, InvalidInput, UnknownRole
+from .messages import Sampling
+from .validation import expected_instead
 
 Language = Literal["zh", "en"]
 Text = Annotated[str, Field(min_length=1, max_length=2000)]
+TextOrNone = Annotated[str, Field(max_length=2000)]
 DEFAULT_ROLE = "assistant"
 PROMPT_CHARS = 20_000
+_ICON_CHARS = 8
+_PICTURE_CHARS = 20_000
+_PICTURE = re.compile(r"data:image/(webp|png|jpeg);base64,[A-Za-z0-9+/]+={0,2}")
+
+
+def _icon(value: str) -> str:
+    if len(value) > _ICON_CHARS and not _PICTURE.fullmatch(value):
+        raise PydanticKnownError("string_too_long", {"max_length": _ICON_CHARS})
+    if len(value) > _PICTURE_CHARS:
+        raise PydanticKnownError("string_too_long", {"max_length": _PICTURE_CHARS})
+    return value
 
 
 def _both_languages(value: object) -> object:
@@ -35,11 +51,21 @@ class Words(_Strict):
         return self.zh if language == "zh" else self.en
 
 
+class OptionalWords(_Strict):
+    """The same, where there may be none."""
+
+    zh: TextOrNone = ""
+    en: TextOrNone = ""
+
+    def __getitem__(self, language: Language) -> str:
+        return self.zh if language == "zh" else self.en
+
+
 class Examples(_Strict):
     """Example questions in both languages. In a roles file a plain list stands for both."""
 
-    zh: tuple[Text, ...] = ()
-    en: tuple[Text, ...] = ()
+    zh: Annotated[tuple[Text, ...], Field(max_length=20)] = ()
+    en: Annotated[tuple[Text, ...], Field(max_length=20)] = ()
 
     def __getitem__(self, language: Language) -> tuple[str, ...]:
         return self.zh if language == "zh" else self.en
@@ -47,14 +73,42 @@ class Examples(_Strict):
 
 class Role(_Strict):
     """A role: `prompt` is the system prompt, `welcome_message` what an empty conversation shows,
-    `example_questions` what a person may click to begin."""
+    `example_questions` what a person may click to begin, `description` one line for the one who chooses.
+    The `icon` is an emoji, or a small picture as a data URL. `model`, `temperature` and `max_tokens` are
+    what its conversations begin with, where they are given."""
 
     key: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,32}$")]
-    icon: Annotated[str, Field(max_length=8)] = "💬"
+    icon: Annotated[str, AfterValidator(_icon)] = "💬"
     name: Annotated[Words, BeforeValidator(_both_languages)]
+    description: Annotated[OptionalWords, BeforeValidator(_both_languages)] = OptionalWords()
     prompt: Annotated[str, Field(min_length=1, max_length=PROMPT_CHARS)]
-    welcome_message: Annotated[Words, BeforeValidator(_both_languages)]
+    welcome_message: Annotated[OptionalWords, BeforeValidator(_both_languages)] = OptionalWords()
     example_questions: Annotated[Examples, BeforeValidator(_both_languages)] = Examples()
+    model: Annotated[str, Field(max_length=200)] = ""
+    temperature: Annotated[float | None, Field(ge=0, le=2)] = None
+    max_tokens: Annotated[int | None, Field(ge=1, le=1_000_000)] = None
+
+    @property
+    def sampling(self) -> Sampling:
+        """How the model is to write in its conversations."""
+        return Sampling(temperature=self.temperature, max_tokens=self.max_tokens)
+
+    def to_json(self) -> str:
+        """The role as JSON, without the fields that have their default."""
+        return self.model_dump_json(exclude_defaults=True)
+
+
+def parse_role(value: object, new_key: str = "") -> Role:
+    """A role that a caller wrote; without a key of its own it gets the new one. Raises InvalidInput with the
+    field's name."""
+    if not isinstance(value, Mapping):
+        raise InvalidInput("role", "an object with the fields of a role")
+    try:
+        return Role.model_validate({**value, "key": value.get("key") or new_key})
+    except ValidationError as error:
+        detail = error.errors(include_url=False)[0]
+        location = ".".join(str(part + 1 if isinstance(part, int) else part) for part in detail["loc"])
+        raise InvalidInput(f"role.{location}"[:100], expected_instead(detail)) from None
 
 
 class Roles(Mapping[str, Role]):
@@ -74,13 +128,13 @@ class Roles(Mapping[str, Role]):
     def __contains__(self, key: object) -> bool:
         return key in self._roles
 
-    def find(self, key: str) -> Role:
-        """As by index, and the user's own role under its key."""
-        return CUSTOM if key == CUSTOM.key else self[key]
-
     def find_or_default(self, key: str) -> Role:
-        """The same, and the default role when none has that key (any more)."""
-        return self.find(key if key in self or key == CUSTOM.key else self.default)
+        """As by index, and the default role when none has that key (any more)."""
+        return self[key if key in self else self.default]
+
+    def with_own(self, own: Iterable[Role]) -> "Roles":
+        """These roles and after them those of a user's own; a key that is everybody's stays theirs."""
+        return Roles((*self.values(), *(role for role in own if role.key not in self)), self.default)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._roles)
@@ -112,7 +166,7 @@ def load_roles(path: Path | None = None) -> Roles:
         for key in dict.fromkeys(key for key in keys if keys.count(key) > 1)
     ]
     if CUSTOM.key in keys:
-        problems.append(f"ROLES_FILE {path}: the key {CUSTOM.key!r} is kept for the role that users write")
+        problems.append(f"ROLES_FILE {path}: the key {CUSTOM.key!r} is kept for a role that users write")
     merged = {role.key: role for role in (*BUILT_IN, *file.roles)}
     if file.default not in merged:
         problems.append(f"ROLES_FILE {path}: default is {file.default!r}, which no role has as its key")
@@ -138,77 +192,15 @@ def _problem(path: Path, detail: Any) -> str:
     return f"ROLES_FILE {path}: {place or 'file'}: {message.lower()}"
 
 
-BUILT_IN = (
-    Role(
-        key="assistant",
-        icon="✨",
-        name=Words(zh="助手", en="Assistant"),
-        prompt=(
-            "You are a helpful, honest assistant. Answer in the language of the user's latest message. "
-            "Be brief and concrete; say so when you do not know."
-        ),
-        welcome_message=Words(
-            zh="你好！我是你的助手，想聊点什么？", en="Hello! I'm your assistant. What's on your mind?"
-        ),
-        example_questions=Examples(
-            zh=("帮我写一封简短的请假邮件", "用三句话解释区块链", "推荐一个周末的短途计划"),
-            en=(
-                "Write a short e-mail asking for a day off",
-                "Explain how vaccines work in three sentences",
-                "Plan a relaxed weekend in a city",
-            ),
-        ),
-    ),
-    Role(
-        key="teacher",
-        icon="📚",
-        name=Words(zh="老师", en="Teacher"),
-        prompt=(
-            "You are a patient teacher. Answer in the language of the user's latest message. Start from "
-            "what the learner knows, explain step by step with one small example, and end with a "
-            "question that checks understanding."
-        ),
-        welcome_message=Words(
-            zh="你好，我是老师。今天想弄懂什么？",
-            en="Welcome! I'm your teacher. What shall we understand today?",
-        ),
-        example_questions=Examples(
-            zh=("为什么天空是蓝色的？", "怎样理解导数？", "给我出三道分数加法题"),
-            en=("Why is the sky blue?", "What is a derivative?", "Give me three exercises on fractions"),
-        ),
-    ),
-    Role(
-        key="programmer",
-        icon="💻",
-        name=Words(zh="程序员", en="Programmer"),
-        prompt=(
-            "You are an experienced programmer. Answer in the language of the user's latest message. "
-            "Give working code in fenced blocks that name their language, then the reasons in a few "
-            "words. Point out pitfalls."
-        ),
-        welcome_message=Words(
-            zh="你好，我是程序员。把代码或问题发给我吧。",
-            en="Hi, I'm a programmer. Show me code or a problem.",
-        ),
-        example_questions=Examples(
-            zh=("用 Python 写一个斐波那契函数", "解释一下什么是竞态条件", "怎样写好一个单元测试？"),
-            en=(
-                "Write a Fibonacci function in Python",
-                "What is a race condition?",
-                "What makes a good unit test?",
-            ),
-        ),
-    ),
-)
-
-# Among no roles file's: it is everybody's own.
+# The first of a user's own roles, where they have written nothing but its prompt.
 CUSTOM = Role(
     key="custom",
     icon="🪄",
     name=Words(zh="自定义", en="Custom"),
     prompt="You are a helpful, honest assistant. Answer in the language of the user's latest message.",
-    welcome_message=Words(
-        zh="我按你写的提示词来回答：请在设置里填写。",
-        en="I answer by the prompt that you write: you find it in the settings.",
-    ),
+    description=OptionalWords(zh="按你写的提示词回答", en="Answers by the prompt that you wrote"),
 )
+
+BUILT_IN = _RolesFile.model_validate(
+    tomllib.loads((Path(__file__).parent / "roles.toml").read_text(encoding="utf-8"))
+).roles

@@ -5,7 +5,8 @@ unchecked, so a value may be of any type.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from .errors import InvalidInput
 
@@ -51,3 +52,21 @@ def validate_count(field: str, value: int) -> None:
     """A natural number that Redis can count to."""
     if not (isinstance(value, int) and 0 <= value < 2**63):
         raise InvalidInput(field, "a whole number, 0 or more")
+
+
+def expected_instead(detail: Mapping[str, Any]) -> str:
+    """What one of pydantic's errors says should be there, after "must be"."""
+    context = detail.get("ctx", {})
+    match detail["type"]:
+        case "missing":
+            return "present"
+        case "extra_forbidden":
+            return "left out"
+        case "string_too_short":
+            return "some text"
+        case "string_too_long":
+            return f"at most {context['max_length']} characters"
+        case "too_long":
+            return f"a list of at most {context['max_length']}"
+    message: str = detail["msg"].split(" or instance of ")[0].removeprefix("Input should be ")
+    return message.replace("tuple", "list").replace("dictionary", "object")

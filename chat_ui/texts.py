@@ -166,6 +166,10 @@ TEXTS: dict[str, dict[Language, str]] = {
         "zh": "没有这个角色。可用的角色：{known}。",
         "en": "There is no such role. Choose one of: {known}.",
     },
+    "error.too_many_roles": {
+        "zh": "你已经有 {limit} 个自己的角色，请先删除一个。",
+        "en": "You have {limit} roles of your own, as many as are kept. Delete one first.",
+    },
     "error.unknown_model": {
         "zh": "没有这个模型。可用的模型：{known}。",
         "en": "There is no such model. Choose one of: {known}.",

@@ -4,7 +4,7 @@ from ..messages import Session, StoredMessages
 from ..models import ModelCatalog
 from ..roles import Roles
 from ..settings import Settings
-from ..storage import PromptStore, RateLimiter, SessionStore, redis_errors_as_store_unavailable
+from ..storage import RateLimiter, RoleStore, SessionStore, redis_errors_as_store_unavailable
 from ..turns import LiveTurn, TurnLog, TurnStarter, TurnWriter
 from ..validation import validate_count, validate_ids
 from .logins import Logins
@@ -19,7 +19,7 @@ class ServiceBase:
     is_temporary: bool
     _models: ModelCatalog
     _store: SessionStore
-    _prompts: PromptStore
+    _roles: RoleStore
     _limiter: RateLimiter
     _log: TurnLog
     _writer: TurnWriter

@@ -9,13 +9,14 @@ from typing import Literal, NamedTuple, Self
 from redis.asyncio import Redis
 
 from ..models import ChatModel, ModelCatalog, ProviderConfig
-from ..roles import CUSTOM, Role, load_roles
+from ..roles import load_roles
 from ..settings import Settings
-from ..storage import PromptStore, RateLimiter, SessionStore, StoreConnection
+from ..storage import RateLimiter, RoleStore, SessionStore, StoreConnection
 from ..turns import TurnLimits, TurnLog, TurnStarter, TurnWriter
 from .conversations import Conversations
 from .exports import Exports
 from .logins import Logins
+from .own_roles import OwnRoles
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ class HealthReport(NamedTuple):
     model: bool
 
 
-class ChatService(Conversations, Exports):
+class ChatService(Conversations, Exports, OwnRoles):
     """Chats of users with models. Use it as an async context manager: building it opens nothing,
     entering it starts what the settings call for, leaving it saves what runs and closes what it opened.
     `main` is for the `temporary` twin of a service alone.
@@ -59,7 +60,7 @@ class ChatService(Conversations, Exports):
         self._temporary: ChatService | None = None
         if main is not None:
             self._connection = StoreConnection()
-            self._models, self._limiter, self._prompts = main._models, main._limiter, main._prompts
+            self._models, self._limiter, self._roles = main._models, main._limiter, main._roles
             self.logins = main.logins
             ttl_seconds = _TEMPORARY_SECONDS
         else:
@@ -69,7 +70,7 @@ class ChatService(Conversations, Exports):
             self._limiter = RateLimiter(
                 self._connection.redis, settings.rate_limit, settings.rate_limit_address
             )
-            self._prompts = PromptStore(self._connection.redis, ttl_seconds=ttl_seconds)
+            self._roles = RoleStore(self._connection.redis, self.roles, ttl_seconds=ttl_seconds)
             self.logins = Logins(settings.logins, self._connection.redis)
         self._store = SessionStore(
             self._connection.redis, max_messages=settings.max_stored_messages, ttl_seconds=ttl_seconds
@@ -78,11 +79,10 @@ class ChatService(Conversations, Exports):
         self._writer = TurnWriter(self._log)
         self._starter = TurnStarter(
             _limits(settings),
-            roles=self.roles,
+            roles=self._roles,
             models=self._models,
             limiter=self._limiter,
             store=self._store,
-            prompts=self._prompts,
             turn_log=self._log,
             writer=self._writer,
             beside=main._starter if main else None,
@@ -109,11 +109,6 @@ class ChatService(Conversations, Exports):
         if self._models.is_embedded:
             notices.append("embedded_model" if self._models.is_ready else "no_model")
         return tuple(notices)
-
-    @property
-    def choosable_roles(self) -> tuple[Role, ...]:
-        """Everybody's roles, and last the one that each user writes."""
-        return (*self.roles.values(), CUSTOM)
 
     @property
     def temporary(self) -> "ChatService":

@@ -5,7 +5,6 @@ from contextlib import suppress
 
 from ..errors import InvalidInput, SessionUnreadable
 from ..messages import TITLE_CHARS, Session, SessionList, StoredMessages
-from ..roles import PROMPT_CHARS
 from ..storage import redis_errors_as_store_unavailable
 from ..validation import validate_count, validate_ids, validate_text
 from .turns import Turns
@@ -30,7 +29,12 @@ class Conversations(Turns):
         validate_text(role=role)
         if self.is_temporary:
             await self._store.forget_expired()
-        head = {"role": self.roles.find(role).key, "model": ""}
+        found = await self._roles.find(user_id, role)
+        head = {
+            "role": found.key,
+            "model": found.model and self._starter.choose_model("", found.model),
+            "sampling": found.sampling.to_json(),
+        }
         if is_new:
             await self._limiter.check_address(address)
         return user_id, await self._store.create(user_id, uuid.uuid4().hex, head)
@@ -89,21 +93,3 @@ class Conversations(Turns):
         with suppress(SessionUnreadable):
             last_turn = await self._stop_last_turn(user_id, session_id, last_turn)
         await self._store.delete(user_id, session_id, last_turn=last_turn)
-
-    @redis_errors_as_store_unavailable()
-    async def custom_prompt(self, user_id: str) -> str:
-        """The prompt that the user wrote for the role "custom"; "" if none."""
-        validate_ids(user_id)
-        return await self._prompts.get(user_id)
-
-    @redis_errors_as_store_unavailable()
-    async def set_custom_prompt(self, user_id: str, prompt: str) -> str:
-        """Stores the prompt of the user's own role, without white space around it, and returns it; an empty
-        one removes it. Raises InvalidInput."""
-        validate_ids(user_id)
-        validate_text(prompt=prompt)
-        prompt = prompt.strip()
-        if len(prompt) > PROMPT_CHARS:
-            raise InvalidInput("prompt", f"at most {PROMPT_CHARS} characters")
-        await self._prompts.set(user_id, prompt)
-        return prompt

@@ -46,7 +46,7 @@ class Exports(ServiceBase):
         found = await asyncio.to_thread(parse_export, data, max_message_chars=limit, now=time.time())
         head = {
             "title": found.title,
-            "role": self.roles.find_or_default(found.role).key,
+            "role": (await self._roles.find_or_default(user_id, found.role)).key,
             "model": found.model and self._starter.choose_model("", found.model),
         }
         return await self._store.create(user_id, uuid.uuid4().hex, head, found.messages)

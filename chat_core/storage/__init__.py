@@ -9,7 +9,7 @@ from .changes import Change, SessionState, require_last_turn
 from .connection import STORE_TIMEOUT_SECONDS, StoreConnection, redis_errors_as_store_unavailable
 from .limits import RateLimiter
 from .logins import LoginStore, TryLimit
-from .prompts import PromptStore
+from .roles import RoleStore
 from .rows import index_of, parse_rows
 from .scripts import Redis, Script, ScriptCall, run_scripts, run_scripts_in_order
 from .sessions import Plan, SessionStore
@@ -19,9 +19,9 @@ __all__ = [
     "Change",
     "LoginStore",
     "Plan",
-    "PromptStore",
     "RateLimiter",
     "Redis",
+    "RoleStore",
     "Script",
     "ScriptCall",
     "SessionState",

@@ -18,8 +18,13 @@ def pinned(user_id: str) -> str:
     return f"chat:{{{user_id}}}:pinned"
 
 
+def roles(user_id: str) -> str:
+    """Hash: a role's key -> the role of the user's own, as JSON."""
+    return f"chat:{{{user_id}}}:roles"
+
+
 def custom_prompt(user_id: str) -> str:
-    """String: the prompt that the user wrote for the role "custom"."""
+    """String: the prompt of the user's role "custom", as long as nothing else of it was written."""
     return f"chat:{{{user_id}}}:custom-prompt"
 
 

@@ -23,10 +23,9 @@ from ..errors import (
 from ..images import MAX_IMAGES, read_image
 from ..messages import ChatMessage, Image, Sampling, Session, StoredMessages
 from ..models import ModelCatalog
-from ..roles import CUSTOM, Roles
 from ..storage import (
-    PromptStore,
     RateLimiter,
+    RoleStore,
     SessionState,
     SessionStore,
     redis_errors_as_store_unavailable,
@@ -76,11 +75,10 @@ class TurnStarter:
         self,
         limits: TurnLimits,
         *,
-        roles: Roles,
+        roles: RoleStore,
         models: ModelCatalog,
         limiter: RateLimiter,
         store: SessionStore,
-        prompts: PromptStore,
         turn_log: TurnLog,
         writer: TurnWriter,
         beside: "TurnStarter | None" = None,
@@ -90,7 +88,6 @@ class TurnStarter:
         self._models = models
         self._limiter = limiter
         self._store = store
-        self._prompts = prompts
         self._log = turn_log
         self._writer = writer
         self._starting: dict[asyncio.Task[str], TurnRequest] = {}
@@ -240,15 +237,18 @@ class TurnStarter:
         return read
 
     async def _choose_options(self, request: TurnRequest, session: Session) -> ReplyOptions:
-        """What is wanted, and for the rest what the session had."""
-        wanted = request.role
-        role = self._roles.find(wanted) if wanted else self._roles.find_or_default(session.role)
-        written = await self._prompts.get(request.user_id) if role is CUSTOM else ""
+        """What is wanted, and for the rest what the session had, or what another role brings along."""
+        find = self._roles.find if request.role else self._roles.find_or_default
+        role = await find(request.user_id, request.role or session.role)
+        model, sampling = session.model, session.sampling
+        if role.key != session.role:
+            model = role.model or model
+            sampling = sampling if role.sampling == Sampling() else role.sampling
         return ReplyOptions(
             role=role.key,
-            prompt=written or role.prompt,
-            model=self.choose_model(request.model, session.model),
-            sampling=request.sampling or session.sampling,
+            prompt=role.prompt,
+            model=self.choose_model(request.model, model),
+            sampling=request.sampling or sampling,
         )
 
     def choose_model(self, wanted: str, before: str) -> str:

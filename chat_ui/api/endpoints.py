@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import gradio as gr
 from gradio.events import api as publish
 
-from chat_core import ChatMessage, ChatService, Session, TurnEnd, TurnEvent
+from chat_core import ChatMessage, ChatService, Role, Session, TurnEnd, TurnEvent
 from chat_core.errors import InvalidInput
 
 from ..page import MAX_STREAMS, FramePacer
@@ -46,11 +46,12 @@ class Endpoints:
             user_id, session = await self._service.start_session(
                 visitor.user_id, role, address=visitor.address
             )
+            roles = await self._service.roles_for(user_id, [session.role])
         return {
             "session_id": session.id,
             "user_id": user_id,
             "role": session.role,
-            "welcome_message": self._service.roles[session.role].welcome_message[visitor.language],
+            "welcome_message": roles.find_or_default(session.role).welcome_message[visitor.language],
         }
 
     @yields(str)
@@ -184,12 +185,37 @@ class Endpoints:
             await self._service.delete(visitor.user_id, session_id)
         return {"session_id": session_id, "deleted": True}
 
-    async def roles(self) -> Json:
-        """Who may answer. Returns {"roles": [{"key", "icon", "name", "welcome_message",
-        "example_questions"}], "default_role"}; texts are {"zh", "en"}."""
+    async def roles(self, request: gr.Request, user_id: str = "") -> Json:
+        """Who may answer: everybody's roles and, with a user_id, the user's own after them, which have their
+        "prompt" too. Returns {"roles": [{"key", "icon", "name", "description", "welcome_message",
+        "example_questions", "model", "temperature", "max_tokens"}], "default_role"}; texts are
+        {"zh", "en"}."""
+        visitor = Visitor.of(request, user_id)
         roles = self._service.roles
-        shown = [role.model_dump(mode="json", exclude={"prompt"}) for role in roles.values()]
+        shown = [role_object(role) for role in roles.values()]
+        if visitor.user_id:
+            with visitor.errors_shown():
+                own = await self._service.own_roles(visitor.user_id)
+            shown += [role_object(role, own=True) for role in own]
         return {"roles": shown, "default_role": roles.default}
+
+    async def save_role(self, request: gr.Request, user_id: str, role: dict[str, Any]) -> Json:
+        """Stores a role of the user's own: {"key" (empty: a new one), "icon", "name", "description",
+        "prompt", "welcome_message", "example_questions", "model", "temperature", "max_tokens"}, of which the
+        name and the prompt must be given. A plain text or list stands for both languages, {"zh", "en"} for
+        each. Returns the role with its key."""
+        visitor = Visitor.of(request, user_id)
+        with visitor.errors_shown():
+            saved = await self._service.save_role(visitor.user_id, role, address=visitor.address)
+        return role_object(saved, own=True)
+
+    async def delete_role(self, request: gr.Request, user_id: str, key: str) -> Json:
+        """Removes a role of the user's own; its conversations go on with the default one. Returns {"key",
+        "deleted": true}."""
+        visitor = Visitor.of(request, user_id)
+        with visitor.errors_shown():
+            await self._service.delete_role(visitor.user_id, key)
+        return {"key": key, "deleted": True}
 
     async def models(self) -> Json:
         """The models a message may name. Returns {"models": [name], "default_model"}."""
@@ -229,6 +255,11 @@ def event_object(event: TurnEvent, visitor: Visitor) -> Json:
 def message_object(message: ChatMessage) -> Json:
     """A message as the endpoints send it: what a reply does not have is left out."""
     return message.model_dump(exclude_none=True, by_alias=True)
+
+
+def role_object(role: Role, *, own: bool = False) -> Json:
+    """A role as /roles lists it; the prompts of everybody's are nobody's business."""
+    return role.model_dump(mode="json", exclude=set() if own else {"prompt"})
 
 
 def session_object(session: Session) -> Json:
@@ -273,6 +304,8 @@ def register(endpoints: Endpoints) -> None:
         endpoints.rename_session,
         endpoints.delete_session,
         endpoints.roles,
+        endpoints.save_role,
+        endpoints.delete_role,
         endpoints.models,
     )
     for function in answering:

@@ -9,6 +9,7 @@ from uuid import uuid4
 import gradio as gr
 
 from chat_core import ChatError, ChatService, ConversationExport, new_user_id
+from chat_core.roles import CUSTOM
 
 from ..texts import t
 from ..visitor import Visitor
@@ -39,7 +40,7 @@ class ConversationHandlers:
             rendered = await self._opened(visitor, tab)
         except ChatError as error:
             if error.code == "store_unavailable":  # the id is kept for better times
-                rendered = self._renderer.render_values(visitor, tab, store=False)
+                rendered = self._renderer.render_values(visitor, tab, self._service.roles, store=False)
             else:
                 if error.facts.get("field") == "user_id":  # not a malformed ?c=: that costs nobody their id
                     visitor = visitor._replace(user_id=new_user_id())
@@ -48,8 +49,9 @@ class ConversationHandlers:
         return rendered.outputs()
 
     async def _opened(self, visitor: Visitor, tab: TabState) -> ComponentUpdates:
-        rendered = await self._renderer.render(visitor, tab)
-        rendered["prompt"] = await self._service.custom_prompt(visitor.user_id)
+        roles = await self._service.roles_for(visitor.user_id)
+        rendered = await self._renderer.render(visitor, tab, roles=roles)
+        rendered["prompt"] = roles[CUSTOM.key].prompt if CUSTOM.key in roles else ""
         return rendered
 
     async def refresh(self, values: Values, request: gr.Request) -> Outputs:
@@ -151,11 +153,11 @@ class ConversationHandlers:
                 await service.clear(*ids, last_turn=page.tab.last_turn)
             return (await self._renderer.rerender(page.visitor, page.tab)).outputs()
 
-    def choose_role(self, values: Values, request: gr.Request) -> Json:
+    async def choose_role(self, values: Values, request: gr.Request) -> Json:
         """The role answers from the next message on; an empty conversation greets in its name now."""
         page = self._parse(values, request)
         with page.errors_shown():
-            role = self._service.roles.find(page.role)
+            role = (await self._service.roles_for(page.visitor.user_id, [page.role]))[page.role]
         return properties(**view.greeting(role, page.visitor.language))
 
     async def write_prompt(self, values: Values, request: gr.Request) -> None:
@@ -174,7 +176,11 @@ class ConversationHandlers:
         """The conversation is wanted as a document."""
         page = self._parse(values, request)
         exported = await self._exported(page)
-        headings = view.headings(page.visitor.language, self._renderer.role_names(page.visitor))
+        keys = {message.role_key for message in exported.messages}
+        with page.errors_shown():
+            roles = await self._service.roles_for(page.visitor.user_id, keys)
+        names = view.role_names(roles.values(), page.visitor.language)
+        headings = view.headings(page.visitor.language, names)
         return _download(exported, "md", exported.to_markdown(headings))
 
     async def export_json(self, values: Values, request: gr.Request) -> Json:

@@ -1,11 +1,11 @@
 """Follower: a running reply as the frames that a page shows."""
 
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any
 
-from chat_core import Delta, StoredMessages, TurnEnd
+from chat_core import Delta, Session, StoredMessages, TurnEnd
 from chat_core.errors import StoreUnavailable
 
 from ..visitor import Visitor
@@ -58,7 +58,7 @@ class Follower:
     ) -> tuple[list[view.Bubble], list[str | None], int]:
         """What stands above a running reply, what was thought of it, and how many messages it is."""
         session, history = await self._renderer.conversation(visitor, tab)
-        names = self._renderer.role_names(visitor)
+        names = await self._role_names(visitor, session, history)
         kept = [m for m in history.items if m.role == "user" or m.turn_id != tab.turn_id]
         change = view.role_change(view.last_role(kept), session.role, names)
         above = history._replace(items=kept)
@@ -71,26 +71,39 @@ class Follower:
     ) -> ComponentUpdates:
         session, history = await self._renderer.conversation(visitor, tab)
         ended = tab.updated(turn_id="", fingerprint=fingerprint(session), title=session.title)
-        feedback = view.feedback(history, visitor.language, self._renderer.role_names(visitor))
+        names = await self._role_names(visitor, session, history)
+        bubbles = _ended_bubbles(visitor, end, history, names, partial)
+        feedback = view.feedback(history, visitor.language, names)
         return ComponentUpdates(
-            _chatbot(self._ended_bubbles(visitor, end, history, partial), feedback_value=feedback),
+            _chatbot(bubbles, feedback_value=feedback),
             activity=view.activity(False, visitor.language),
             sessions=await self._renderer.session_list(visitor, tab),
             tab=ended.model_dump(),
         )
 
-    def _ended_bubbles(
-        self, visitor: Visitor, end: TurnEnd, history: StoredMessages, partial: list[view.Bubble]
-    ) -> list[view.Bubble]:
-        """The conversation as it is stored now, and why there is no new reply if there is none; the `partial`
-        one that was followed if it could not be stored."""
-        if end.error and end.error.code == StoreUnavailable.code:
-            return partial + view.ending(end, visitor.language, at=time.time())
-        whole = view.conversation(history, visitor.language, self._renderer.role_names(visitor))
-        if end.message:
-            return whole
-        asked = [message.timestamp for message in history.items if message.role == "user"]
-        return whole + view.ending(end, visitor.language, at=asked[-1] if asked else time.time())
+    async def _role_names(
+        self, visitor: Visitor, session: Session, history: StoredMessages
+    ) -> dict[str, str]:
+        roles = await self._renderer.roles(visitor, session, history)
+        return view.role_names(roles.values(), visitor.language)
+
+
+def _ended_bubbles(
+    visitor: Visitor,
+    end: TurnEnd,
+    history: StoredMessages,
+    names: Mapping[str, str],
+    partial: list[view.Bubble],
+) -> list[view.Bubble]:
+    """The conversation as it is stored now, and why there is no new reply if there is none; the `partial`
+    one that was followed if it could not be stored."""
+    if end.error and end.error.code == StoreUnavailable.code:
+        return partial + view.ending(end, visitor.language, at=time.time())
+    whole = view.conversation(history, visitor.language, names)
+    if end.message:
+        return whole
+    asked = [message.timestamp for message in history.items if message.role == "user"]
+    return whole + view.ending(end, visitor.language, at=asked[-1] if asked else time.time())
 
 
 def _chatbot(bubbles: list[view.Bubble], **others: Any) -> ComponentUpdates:

@@ -100,7 +100,7 @@ def _header(service: ChatService) -> dict[str, Any]:
     with gr.Row(elem_id="header"):
         gr.HTML(f"<h1>{TITLE}</h1>", elem_id="title")
         role = gr.Dropdown(
-            [(name, key) for key, name in view.role_names(service.choosable_roles, "en").items()],
+            [(name, key) for key, name in view.role_names(service.roles.values(), "en").items()],
             value=service.roles.default,
             label=I18N("role"),
             filterable=False,

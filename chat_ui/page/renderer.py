@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
-from chat_core import ChatService, Session, SessionList, StoredMessages
+from chat_core import ChatService, Roles, Session, SessionList, StoredMessages
+from chat_core.roles import CUSTOM
 
 from ..texts import t
 from ..visitor import Visitor
@@ -45,9 +46,10 @@ class Renderer:
     def __init__(self, service: ChatService) -> None:
         self._service = service
 
-    def role_names(self, visitor: Visitor) -> dict[str, str]:
-        """The roles' names by key."""
-        return view.role_names(self._service.choosable_roles, visitor.language)
+    async def roles(self, visitor: Visitor, session: Session, history: StoredMessages) -> Roles:
+        """Everybody's roles, and the visitor's own where one of those has spoken or is to speak."""
+        keys = {session.role, *(message.role_key for message in history.items)}
+        return await self._service.roles_for(visitor.user_id, keys)
 
     def service_for(self, tab: TabState) -> ChatService:
         """The service that has the tab's conversation."""
@@ -59,19 +61,28 @@ class Renderer:
         return await self.service_for(tab).conversation(visitor.user_id, tab.session_id, tab.window)
 
     async def render(
-        self, visitor: Visitor, tab: TabState, *, role: str = "", window: int = WINDOW
+        self,
+        visitor: Visitor,
+        tab: TabState,
+        *,
+        role: str = "",
+        window: int = WINDOW,
+        roles: Roles | None = None,
     ) -> ComponentUpdates:
-        """The tab's conversation; an empty one, in which `role` greets, if it has none."""
+        """The tab's conversation; an empty one, in which `role` greets, if it has none. `roles` are those of
+        the visitor where they are known already."""
         tab = _rendered_anew(tab, window)
         if not tab.session_id:
-            return self.render_values(visitor, tab, await self._latest(visitor, tab), role=role)
+            roles = roles or await self._service.roles_for(visitor.user_id, [role])
+            return self.render_values(visitor, tab, roles, await self._latest(visitor, tab), role=role)
         session, history = await self.conversation(visitor, tab)
+        roles = roles or await self.roles(visitor, session, history)
         # A turn that has no reply yet runs, or failed: following it shows which.
         unanswered = bool(history.items) and history.items[-1].role == "user"
         tab = _showing(tab, session, follow=session.running or unanswered)
         # Asked last: a reply that ends just now is not marked as running, with nobody to take the mark off.
         sessions = await self._latest(visitor, tab)
-        return self.render_values(visitor, tab, sessions, history, session)
+        return self.render_values(visitor, tab, roles, sessions, history, session)
 
     async def render_started(self, visitor: Visitor, tab: TabState) -> tuple[TabState, ComponentUpdates]:
         """The tab of a turn that has just begun, which is to be followed, and what changes beside its
@@ -95,6 +106,7 @@ class Renderer:
         self,
         visitor: Visitor,
         tab: TabState,
+        roles: Roles,
         sessions: SessionList | None = None,
         history: StoredMessages | None = None,
         session: Session | None = None,
@@ -102,10 +114,16 @@ class Renderer:
         role: str = "",
         store: bool = True,
     ) -> ComponentUpdates:
-        """The same, from what is known."""
-        language, service, names = visitor.language, self._service, self.role_names(visitor)
+        """The same, from what is known. The list of roles stays as it is where the visitor's own ones were
+        not looked up, unless they cannot be."""
+        language, service = visitor.language, self._service
+        names = view.role_names(roles.values(), language)
+        choices = view.role_names((*roles.values(), CUSTOM), language) | names
+        whole = {"choices": [[name, key] for key, name in choices.items()]}
+        if roles is service.roles and store:
+            whole = {}
         history = history or StoredMessages([])
-        answering = service.roles.find_or_default(session.role if session else role)
+        answering = roles.find_or_default(session.role if session else role)
         model = session.model if session and session.model in service.models else service.models[0]
         shown = len(history.items) + history.unreadable
         values = {
@@ -116,7 +134,7 @@ class Renderer:
                 # Seen only in an empty conversation.
                 **({} if history.items else view.greeting(answering, language)),
             ),
-            "role": properties(choices=[[name, key] for key, name in names.items()], value=answering.key),
+            "role": properties(value=answering.key, **whole),
             "model": properties(value=model, visible=len(service.models) > 1),
             "temperature": session.sampling.temperature if session else None,
             "length": session.sampling.max_tokens if session else None,

@@ -198,8 +198,7 @@ class TurnHandlers:
     async def _message_at(self, page: PageRequest, index: object) -> ChatMessage:
         _, history = await self._renderer.conversation(page.visitor, page.tab)
         position = index[0] if isinstance(index, list | tuple) else index
-        names = self._renderer.role_names(page.visitor)
-        found = view.message_at(history, int(str(position)), page.visitor.language, names)
+        found = view.message_at(history, int(str(position)), page.visitor.language, {})
         if found is None:
             raise MessageNotFound()
         return found

@@ -79,13 +79,13 @@ async def test_a_turn_in_a_long_conversation_sends_what_is_shown_once(tab: Tab) 
     assert max(sizes[-3:]) < 1.2 * max(sizes[:9])
 
 
-async def test_a_visit_asks_for_the_list_and_the_prompt(tab: Tab, store: Redis) -> None:
+async def test_a_visit_asks_for_the_list_and_the_roles(tab: Tab, store: Redis) -> None:
     async with Tab(tab.page, tab.http) as new_tab:
         await store.config_resetstat()
         await new_tab.load()
         asked = {name.removeprefix("cmdstat_") for name in await store.info("commandstats")}
     of_the_script = {"smembers", "zrevrange"}
-    assert asked - of_the_script == {"evalsha", "getex", "config|resetstat"}
+    assert asked - of_the_script == {"evalsha", "hgetall", "getex", "expire", "config|resetstat"}
 
 
 async def test_a_visit_and_a_turn_cost_no_more_beside_a_thousand_conversations(

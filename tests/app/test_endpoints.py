@@ -296,9 +296,47 @@ def test_roles_and_models_are_listed_without_the_prompts(client: Client) -> None
     assert roles["default_role"] == "assistant"
     assert [role["key"] for role in roles["roles"]] == ["assistant", "teacher", "programmer"]
     assert roles["roles"][1]["name"] == {"zh": "老师", "en": "Teacher"}
+    assert all(role["description"]["en"] and role["description"]["zh"] for role in roles["roles"])
     assert all("prompt" not in role for role in roles["roles"])
     models = client.predict(api_name="/models")
     assert models == {"models": ["fake", "other"], "default_model": "fake"}
+
+
+def test_a_user_makes_a_role_speaks_with_it_and_deletes_it(client: Client, provider: FakeOpenAI) -> None:
+    user = start(client)["user_id"]
+    written = {"name": "Poet", "prompt": "Rhyme.", "welcome_message": "Ahoy", "temperature": 0.5}
+    poet = client.predict(user_id=user, role=written | {"description": "In verse"}, api_name="/save_role")
+    assert poet["name"] == {"zh": "Poet", "en": "Poet"}
+    assert (poet["prompt"], poet["temperature"]) == ("Rhyme.", 0.5)
+    (listed,) = client.predict(user_id=user, api_name="/roles")["roles"][3:]
+    assert listed == poet
+    begun = client.predict(user_id=user, role=poet["key"], api_name="/start_chat")
+    assert (begun["role"], begun["welcome_message"]) == (poet["key"], "Ahoy")
+    conversation = {"user_id": user, "session_id": begun["session_id"]}
+    client.predict(**conversation, message="a poem", api_name="/chat")
+    sent = next(r.body for r in reversed(provider.requests) if r.said == "a poem")
+    assert (sent["messages"][0]["content"], sent["temperature"]) == ("Rhyme.", 0.5)
+    louder = poet | {"prompt": "Rhyme loudly."}
+    assert client.predict(user_id=user, role=louder, api_name="/save_role") == louder
+    deleted = client.predict(user_id=user, key=poet["key"], api_name="/delete_role")
+    assert deleted == {"key": poet["key"], "deleted": True}
+    assert client.predict(user_id=user, api_name="/roles") == client.predict(api_name="/roles")
+    with pytest.raises(AppError, match=r"role\.key"):
+        client.predict(user_id=user, key=poet["key"], api_name="/delete_role")
+
+
+def test_a_role_that_cannot_be_kept_is_refused_with_its_field(client: Client) -> None:
+    user = start(client)["user_id"]
+    for role, told in (
+        ({"name": "Poet"}, "role.prompt must be present"),
+        ("Poet", "an object"),
+        (None, "an object"),
+    ):
+        with pytest.raises(AppError, match=told):
+            client.predict(user_id=user, role=role, api_name="/save_role")
+    stranger = {"key": "teacher", "name": "T", "prompt": "P"}
+    with pytest.raises(AppError, match="a role of your own"):
+        client.predict(user_id=user, role=stranger, api_name="/save_role")
 
 
 def test_a_role_given_with_a_message_answers_from_then_on(client: Client) -> None:
@@ -336,7 +374,9 @@ def test_every_endpoint_is_documented_with_its_parameters_in_order(client: Clien
         "/sessions": ["user_id"],
         "/rename_session": [*conversation, "title"],
         "/delete_session": conversation,
-        "/roles": [],
+        "/roles": ["user_id"],
+        "/save_role": ["user_id", "role"],
+        "/delete_role": ["user_id", "key"],
         "/models": [],
     }
 

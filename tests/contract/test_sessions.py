@@ -14,7 +14,7 @@ from chat_core.errors import (
     SessionUnreadable,
 )
 from chat_core.messages import Session, StoredMessages
-from chat_core.storage import Change, PromptStore, SessionStore, keys
+from chat_core.storage import Change, SessionStore, keys
 from chat_core.turns import LiveTurn, TurnLog
 
 from .conftest import (
@@ -436,24 +436,6 @@ async def test_all_of_a_session_is_kept_for_the_same_time_after_every_write(
         expected = range(TTL_SECONDS - 5, TTL_SECONDS + 1) if ttl_seconds else [-1]
         assert left, name
         assert {key: ttl for key, ttl in left.items() if ttl not in expected} == {}, name
-
-
-@pytest.mark.parametrize("ttl_seconds", [TTL_SECONDS, 0], ids=["some time", "for ever"])
-async def test_a_custom_prompt_is_kept_as_long_after_its_last_use_as_a_session(
-    redis: Redis, ttl_seconds: int
-) -> None:
-    prompts = PromptStore(redis, ttl_seconds=ttl_seconds)
-    key = keys.custom_prompt(USER)
-    await prompts.set(USER, "Rhyme.")
-    written = await redis.ttl(key)
-    if ttl_seconds:
-        await redis.expire(key, 60)
-    assert await prompts.get(USER) == "Rhyme."
-    expected = range(TTL_SECONDS - 5, TTL_SECONDS + 1) if ttl_seconds else [-1]
-    assert written in expected
-    assert await redis.ttl(key) in expected
-    await prompts.set(USER, "")
-    assert await redis.keys("*") == []
 
 
 async def test_a_session_says_whether_a_turn_runs(store: SessionStore, log: TurnLog, session: str) -> None:

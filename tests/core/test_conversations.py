@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 
 from chat_core import ChatService, Sampling, Settings
 from chat_core.errors import InvalidInput, SessionNotFound, SessionUnreadable, TurnNotFound
-from chat_core.roles import BUILT_IN, CUSTOM
+from chat_core.roles import BUILT_IN
 from chat_core.storage import keys
 from tests.conftest import Connect
 from tests.scripted_model import ScriptedModel
@@ -280,25 +280,6 @@ async def test_each_reply_remembers_the_role_it_was_given_in(chat: Chat) -> None
     await chat.say("One?", "1.")
     await chat.say("Two?", "2.", role="teacher")
     assert [message.role_key for message in await chat.history()] == ["", "assistant", "", "teacher"]
-
-
-async def test_a_user_writes_the_prompt_of_a_role_of_their_own(chat: Chat, open_service: OpenService) -> None:
-    unwritten = await chat.say("One?", "1.", role="custom")
-    assert unwritten.shown[0] == ("system", CUSTOM.prompt)
-    assert await chat.service.set_custom_prompt(chat.user, "  Rhyme.\n") == "Rhyme."
-    later = chat.through(await open_service())
-    assert await later.service.custom_prompt(chat.user) == "Rhyme."
-    assert (await later.say("Two?", "2.")).shown[0] == ("system", "Rhyme.")
-    assert await later.service.custom_prompt("u_somebody_else") == ""
-    await later.service.set_custom_prompt(chat.user, " ")
-    assert (await later.say("Three?", "3.")).shown[0] == ("system", CUSTOM.prompt)
-
-
-async def test_a_prompt_that_is_too_long_is_refused_and_the_old_one_stays(chat: Chat) -> None:
-    await chat.service.set_custom_prompt(chat.user, "Rhyme.")
-    with pytest.raises(InvalidInput):
-        await chat.service.set_custom_prompt(chat.user, "x" * 20_001)
-    assert await chat.service.custom_prompt(chat.user) == "Rhyme."
 
 
 async def test_a_role_that_is_gone_from_the_file_gives_way_to_the_default(

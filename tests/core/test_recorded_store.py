@@ -182,7 +182,7 @@ async def test_what_is_deleted_leaves_nothing_behind(service: ChatService, redis
     for session in await service.sessions(USER):
         await service.delete(USER, session.id)
     assert await service.sessions(USER) == []
-    await service.set_custom_prompt(USER, "")
+    await service.delete_role(USER, "custom")
     assert await redis.keys("*") == []
 
 
@@ -606,7 +606,8 @@ async def test_an_old_message_can_be_corrected(find: Find) -> None:
 async def test_the_users_own_prompt_is_kept_and_used(find: Find) -> None:
     pirate = await find("Hello!")
     prompt = "You are a pirate.\nSay arr 🏴‍☠️ once."
-    assert await pirate.service.custom_prompt(USER) == prompt
+    (role,) = await pirate.service.own_roles(USER)
+    assert (role.key, role.prompt, role.name.en) == ("custom", prompt, "Custom")
     call = await pirate.say("Ahoy!", "Arr, arr.")
     said = [("user", "Hello!"), ("assistant", "Arr."), ("user", "Ahoy!")]
     assert call.shown == [("system", prompt), *said]

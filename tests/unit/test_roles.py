@@ -141,6 +141,7 @@ def test_a_file_may_only_choose_the_default(tmp_path):
 
 EMPTY = "string should have at least 1 character"
 BAD_KEY = "string should match pattern '^[a-z0-9_-]{1,32}$'"
+LONG = "string should have at most 2000 characters"
 EXTRA = "extra inputs are not permitted"
 
 
@@ -158,7 +159,11 @@ EXTRA = "extra inputs are not permitted"
         ({"prompt": ["Cook."]}, ["prompt: input should be a valid string"]),
         ({"welcome_message": None}, ["welcome_message: input should be a valid dictionary"]),
         ({"icon": "a whole sentence"}, ["icon: string should have at most 8 characters"]),
-        ({"temperature": 1}, [f"temperature: {EXTRA}"]),
+        ({"icon": "data:image/svg+xml;base64,AAAA"}, ["icon: string should have at most 8 characters"]),
+        ({"temperature": 3}, ["temperature: input should be less than or equal to 2"]),
+        ({"max_tokens": 0}, ["max_tokens: input should be greater than or equal to 1"]),
+        ({"description": "x" * 2001}, [f"description.{one}: {LONG}" for one in ("zh", "en")]),
+        ({"tools": []}, [f"tools: {EXTRA}"]),
         ({"example_questions": {"zh": "吃什么？"}}, ["example_questions.zh: input should be a valid list"]),
         ({"example_questions": {"en": ["Why?", ""]}}, [f"example_questions.en.2: {EMPTY}"]),
     ],
@@ -183,13 +188,13 @@ def test_a_mistake_in_a_role_is_told_with_its_place(tmp_path, changes, told):
             id="unknown default",
         ),
         pytest.param(
-            {"roles": [{"key": "chef", "name": "Chef"}]},
-            ["roles.1.prompt: field required", "roles.1.welcome_message: field required"],
+            {"roles": [{"key": "chef"}]},
+            ["roles.1.name: field required", "roles.1.prompt: field required"],
             id="all that is missing",
         ),
         pytest.param(
             {"roles": [CHEF | {"key": "custom"}]},
-            ["the key 'custom' is kept for the role that users write"],
+            ["the key 'custom' is kept for a role that users write"],
             id="the user's own role",
         ),
         pytest.param(

@@ -1,0 +1,84 @@
+"""Own roles: the part of ChatService that keeps the roles which users write."""
+
+import secrets
+import time
+from collections.abc import Iterable, Mapping
+
+from ..errors import InvalidInput, TooManyRoles
+from ..roles import CUSTOM, Role, Roles, parse_role
+from ..storage import redis_errors_as_store_unavailable
+from ..validation import validate_ids, validate_text
+from .base import ServiceBase
+
+MAX_OWN_ROLES = 100
+
+
+class OwnRoles(ServiceBase):
+    """See ChatService."""
+
+    @redis_errors_as_store_unavailable()
+    async def roles_for(self, user_id: str, keys: Iterable[str] | None = None) -> Roles:
+        """Everybody's roles and after them the user's own, the oldest first. With `keys`, the own ones are
+        only looked up if these name others than everybody's."""
+        validate_ids(user_id)
+        if keys is None:
+            return self.roles.with_own(await self._roles.own(user_id))
+        return await self._roles.roles_for(user_id, keys)
+
+    @redis_errors_as_store_unavailable()
+    async def own_roles(self, user_id: str) -> list[Role]:
+        """The user's own roles, the oldest first."""
+        validate_ids(user_id)
+        return await self._roles.own(user_id)
+
+    @redis_errors_as_store_unavailable()
+    async def save_role(self, user_id: str, role: Mapping[str, object], *, address: str = "") -> Role:
+        """The role, stored as one of the user's own: a new one if its "key" is empty, else in the place of
+        that one. Its fields are those of Role; a plain text or list stands for both languages.
+
+        Raises InvalidInput with the field's name, UnknownModel, TooManyRoles or RateLimited.
+        """
+        validate_ids(user_id)
+        found = parse_role(role, new_key := _new_key())
+        if found.model:
+            self._starter.choose_model(found.model, "")
+        await self._limiter.check_address(address)
+        own = [stored.key for stored in await self._roles.own(user_id)]
+        if found.key not in (*own, new_key, CUSTOM.key):
+            raise _not_own()
+        if found.key not in own and len(own) >= MAX_OWN_ROLES:
+            raise TooManyRoles(MAX_OWN_ROLES)
+        await self._roles.save(user_id, found)
+        return found
+
+    @redis_errors_as_store_unavailable()
+    async def delete_role(self, user_id: str, key: str) -> None:
+        """Removes one of the user's own roles; its conversations go on with the default one. Raises
+        InvalidInput when the user has none of that key."""
+        validate_ids(user_id)
+        validate_text(key=key)
+        if not await self._roles.delete(user_id, key):
+            raise _not_own()
+
+    @redis_errors_as_store_unavailable()
+    async def set_custom_prompt(self, user_id: str, prompt: str) -> str:
+        """Stores the prompt of the user's role "custom", without white space around it, and returns it; an
+        empty one removes the role. Raises InvalidInput."""
+        validate_ids(user_id)
+        validate_text(prompt=prompt)
+        if not prompt.strip():
+            await self._roles.delete(user_id, CUSTOM.key)
+            return ""
+        role = await self._roles.find(user_id, CUSTOM.key)
+        written = parse_role({**role.model_dump(), "prompt": prompt})
+        await self._roles.save(user_id, written)
+        return written.prompt
+
+
+def _new_key() -> str:
+    """A key that no role of a file has, and that sorts by age."""
+    return f"own-{time.time_ns():016x}{secrets.token_hex(2)}"
+
+
+def _not_own() -> InvalidInput:
+    return InvalidInput("role.key", "the key of a role of your own")
