@@ -304,7 +304,8 @@ class StoreUnavailable(ChatError):
     code = "store_unavailable"
 
     def __init__(self, reason: str = "") -> None:
-        super().__init__(f"The conversation store does not answer. {reason}".strip())
+        super().__init__(f"The conversation store cannot be used: {reason or 'it does not answer'}.")
+        self.reason = reason
 
 
 class ModelError(ChatError):

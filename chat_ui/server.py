@@ -144,8 +144,10 @@ def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
 
     @app.get("/readyz")
     async def readyz() -> JSONResponse:
-        ready = not service.is_closed and (await service.health()).store
-        return JSONResponse({"status": "ok" if ready else "unavailable"}, status_code=200 if ready else 503)
+        trouble = (await service.health()).store_trouble
+        ready = not service.is_closed and trouble is None
+        state = {"status": "ok" if ready else "unavailable", "store": trouble or "ok"}
+        return JSONResponse(state, status_code=200 if ready else 503)
 
     # Otherwise Gradio would take a mounted page for one that nobody can reach yet, and read any file of the
     # server that a request names as if it had been uploaded.

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from ..models import ChatModel, ModelCatalog, ProviderConfig
 from ..roles import load_roles
 from ..settings import Settings
-from ..storage import RateLimiter, RoleStore, SessionStore, StoreConnection
+from ..storage import RateLimiter, RoleStore, SessionStore, StoreConnection, StoreTrouble
 from ..turns import TurnLimits, TurnLog, TurnStarter, TurnWriter
 from .conversations import Conversations
 from .exports import Exports
@@ -27,10 +27,15 @@ _SHUTDOWN_SECONDS = 4.0
 
 
 class HealthReport(NamedTuple):
-    """Whether the store can be written to, and whether there is a model to ask."""
+    """Why the store cannot be used, if it cannot be, and whether there is a model to ask."""
 
-    store: bool
+    store_trouble: StoreTrouble | None
     model: bool
+
+    @property
+    def store(self) -> bool:
+        """Whether it can be written to."""
+        return self.store_trouble is None
 
 
 class ChatService(Conversations, Exports, OwnRoles):
@@ -125,11 +130,12 @@ class ChatService(Conversations, Exports, OwnRoles):
 
     async def health(self) -> HealthReport:
         """Writes to the store, within two seconds; the model is not called, for that may cost money."""
-        return HealthReport(store=await self._connection.is_healthy(), model=self._models.is_ready)
+        return HealthReport(await self._connection.trouble(), self._models.is_ready)
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             await self._connection.open(stack)
+            stack.push_async_callback(_cancelled, asyncio.create_task(self._connection.watch()))
             if not self.is_temporary:
                 await self._models.open(stack)
             stack.push_async_callback(_cancelled, asyncio.create_task(self._writer.run()))

@@ -1,7 +1,8 @@
 """Storage: sessions and their messages in Redis, each change in one step, and which Redis that is.
 
 `keys` names every key; `sessions` reads and changes sessions by `changes`, which `commit.lua` carries out;
-`connection` opens the Redis that the settings call for, `valkey` an embedded one.
+`connection` opens the Redis that the settings call for, `valkey` an embedded one, whose data `repair` makes
+readable again; `trouble` tells why one cannot be used.
 """
 
 from . import keys
@@ -13,6 +14,7 @@ from .roles import RoleStore
 from .rows import index_of, parse_rows
 from .scripts import Redis, Script, ScriptCall, run_scripts, run_scripts_in_order
 from .sessions import Plan, SessionStore
+from .trouble import StoreTrouble
 
 __all__ = [
     "STORE_TIMEOUT_SECONDS",
@@ -27,6 +29,7 @@ __all__ = [
     "SessionState",
     "SessionStore",
     "StoreConnection",
+    "StoreTrouble",
     "TryLimit",
     "index_of",
     "keys",

@@ -15,12 +15,15 @@ from redis.exceptions import RedisError
 
 from ..errors import StoreUnavailable
 from . import keys
+from .trouble import REASONS, StoreTrouble, trouble_of
 
 log = logging.getLogger(__name__)
 
 STORE_TIMEOUT_SECONDS = 7.0
-_HEALTH_SECONDS = 2.0
-_HEALTH_KEY_SECONDS = 60
+_PROBE_SECONDS = 2.0
+# How often it is looked at: a store in trouble and an embedded one, which may have to be started, more often.
+_CLOSE_WATCH_SECONDS = 1.0
+_WATCH_SECONDS = 10.0
 
 
 @asynccontextmanager
@@ -33,7 +36,7 @@ async def redis_errors_as_store_unavailable(
         async with asyncio.timeout(seconds):
             yield
     except (RedisError, TimeoutError) as error:
-        raise StoreUnavailable(type(error).__name__) from error
+        raise StoreUnavailable(REASONS[trouble_of(error)]) from error
 
 
 class StoreConnection:
@@ -54,6 +57,7 @@ class StoreConnection:
             self._valkey = _embedded_valkey(data_dir)
             address = f"unix://{self._valkey.socket}"
         self.redis: Redis = client if client is not None else _connect(address)
+        self._noted = ""
 
     async def open(self, stack: AsyncExitStack) -> None:
         """Starts the embedded Valkey, if it is needed; `stack` later closes what was opened. A server that
@@ -61,21 +65,53 @@ class StoreConnection:
         if self._given:
             return
         if self._valkey is not None:
-            try:
-                await asyncio.to_thread(self._valkey.start)
-            except StoreUnavailable as error:
-                log.error("%s", error)
-            else:
-                stack.push_async_callback(asyncio.to_thread, self._valkey.stop)
+            stack.push_async_callback(asyncio.to_thread, self._valkey.stop)
+            self._note(await self._start_valkey())
         stack.push_async_callback(self.redis.aclose)
 
-    async def is_healthy(self) -> bool:
-        """Whether the store takes what is written to it: one that is full or read-only still answers."""
+    async def watch(self) -> None:
+        """Logs why the store cannot be used, once, and starts the embedded Valkey again when it has died.
+        Until it is cancelled; of a client that was given, and of this process's memory, nothing."""
+        if self._given or not self.is_lasting:
+            return
+        while True:
+            trouble = await self.trouble()
+            reason = REASONS[trouble] if trouble else ""
+            seconds = _CLOSE_WATCH_SECONDS if trouble or self._valkey is not None else _WATCH_SECONDS
+            if trouble and self._valkey is not None and not self._valkey.is_listening():
+                if reason := await self._start_valkey():
+                    seconds = _WATCH_SECONDS
+                else:
+                    self._note("the embedded Valkey had died, it was started again")
+            self._note(reason)
+            await asyncio.sleep(seconds)
+
+    async def trouble(self) -> StoreTrouble | None:
+        """Why the store cannot be used now, within two seconds. One that is full or read-only still answers,
+        so it is written to: a key that is never there is set where it is."""
         try:
-            async with asyncio.timeout(_HEALTH_SECONDS):
-                return bool(await self.redis.set(keys.HEALTH, "1", ex=_HEALTH_KEY_SECONDS))
-        except (RedisError, TimeoutError):
-            return False
+            async with asyncio.timeout(_PROBE_SECONDS):
+                await self.redis.set(keys.HEALTH, "1", xx=True)
+        except (RedisError, TimeoutError) as error:
+            return trouble_of(error)
+        return None
+
+    async def _start_valkey(self) -> str:
+        """Why it could not be started, "" if it runs."""
+        try:
+            await asyncio.to_thread(self._valkey.start)
+        except StoreUnavailable as error:
+            return error.reason
+        return ""
+
+    def _note(self, reason: str) -> None:
+        if reason == self._noted:
+            return
+        self._noted = reason
+        if reason:
+            log.error("The store cannot be used: %s.", reason)
+        else:
+            log.warning("The store can be used again.")
 
 
 def _embedded_valkey(data_dir: Path) -> Any:

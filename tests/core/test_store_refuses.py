@@ -16,12 +16,13 @@ from tests.scripted_model import ScriptedModel
 from .conftest import Chat
 
 REFUSALS = {
-    "full": (("CONFIG", "SET", "maxmemory", 1), ("CONFIG", "SET", "maxmemory", 0)),
+    "full": (("CONFIG", "SET", "maxmemory", 1), ("CONFIG", "SET", "maxmemory", 0), "full"),
     "without its replicas": (
         ("CONFIG", "SET", "min-replicas-to-write", 1),
         ("CONFIG", "SET", "min-replicas-to-write", 0),
+        "not_writing",
     ),
-    "read-only": (("REPLICAOF", "127.0.0.1", 1), ("REPLICAOF", "NO", "ONE")),
+    "read-only": (("REPLICAOF", "127.0.0.1", 1), ("REPLICAOF", "NO", "ONE"), "read_only"),
 }
 
 
@@ -31,6 +32,7 @@ class Refusal(NamedTuple):
     redis: Redis
     refuse: tuple[str | int, ...]
     relent: tuple[str | int, ...]
+    trouble: str
 
     async def begin(self) -> None:
         await self.redis.execute_command(*self.refuse)
@@ -93,11 +95,13 @@ async def test_after_a_reply_that_cannot_be_saved_the_store_is_named_each_time(
     assert await chat.contents() == ["One?", "1.", "Two?", "2."]
 
 
-async def test_a_store_that_cannot_write_is_not_healthy(chat: Chat, refusal: Refusal) -> None:
+async def test_a_store_that_cannot_write_is_not_healthy_and_it_is_told_why(
+    chat: Chat, refusal: Refusal
+) -> None:
     assert (await chat.service.health()).store
     await refusal.begin()
     async with asyncio.timeout(2):
-        assert not (await chat.service.health()).store
+        assert (await chat.service.health()).store_trouble == refusal.trouble
     await refusal.end()
 
     async def heals() -> bool:

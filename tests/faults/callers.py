@@ -24,7 +24,8 @@ class Caller:
         self.last: Json = {}
 
     async def start(self) -> None:
-        """Begins a conversation."""
+        """Begins a conversation, another one if there was one."""
+        self.conversation = {}
         answer = await self.call("start_chat")
         self.conversation = {"user_id": answer["user_id"], "session_id": answer["session_id"]}
 
