@@ -33,12 +33,15 @@ class Usage(_Record):
 
 
 class ContextReceipt(_Record):
-    """What the model was shown: messages sent (the user's new one included) and left out, and the
-    estimated size of the whole request in tokens (the system prompt included)."""
+    """What the model was shown: messages sent (the user's new one included) and left out, the estimated size
+    of the whole request in tokens (the system prompt included), whether a `summary` of what was left out was
+    sent, and how many `notes`."""
 
     sent: int
     dropped: int
     estimated_tokens: int
+    summary: bool = False
+    notes: int = 0
 
 
 class Sampling(_Record):
@@ -133,13 +136,24 @@ def title_from(message: ChatMessage) -> str:
     return title if len(title) <= TITLE_CHARS else f"{title[: TITLE_CHARS - 1]}…"
 
 
+LAST_LINE_CHARS = 100
+
+
+def last_line_of(message: ChatMessage) -> str:
+    """The last line of a message with something in it, at most LAST_LINE_CHARS characters."""
+    lines = (" ".join(line.split()) for line in reversed(message.content.splitlines()))
+    line = next(filter(None, lines), "")
+    return line if len(line) <= LAST_LINE_CHARS else f"{line[: LAST_LINE_CHARS - 1]}…"
+
+
 class Session(_Record):
     """A conversation's head.
 
     `role` is the key of the role that answers, `messages` how many messages are stored, `dropped` how many
-    older ones the limit of them has cost, `revision` grows with every change. `last_turn` is the id of the
-    latest turn, `open_turn` the same until its end is stored, `running` says whether a process is writing it
-    now. A `pinned` session does not expire. Times are in seconds since 1970.
+    older ones the limit of them has cost, `last_line` how the latest one ends, `revision` grows with every
+    change. `last_turn` is the id of the latest turn, `open_turn` the same until its end is stored, `running`
+    says whether a process is writing it now. A `pinned` session does not expire. Times are in seconds since
+    1970.
     """
 
     id: str
@@ -151,6 +165,7 @@ class Session(_Record):
     updated_at: FiniteFloat
     messages: int = 0
     dropped: int = 0
+    last_line: str = ""
     revision: int = 0
     last_turn: str = ""
     open_turn: str = ""

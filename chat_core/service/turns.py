@@ -117,6 +117,14 @@ class Turns(ServiceBase):
             address=address,
         )
 
+    async def edit_message(
+        self, user_id: str, session_id: str, message_id: str, message: str, *, address: str = ""
+    ) -> str:
+        """Begins a turn with `message` in the place of the user's earlier one of that id, with all that
+        followed; the turn's id. Raises what `start_turn` does."""
+        validate_id("message_id", message_id)
+        return await self.start_turn(user_id, session_id, message, replaces=message_id, address=address)
+
     @redis_errors_as_store_unavailable()
     async def undo(self, user_id: str, session_id: str, *, last_turn: str | None = None) -> UndoResult:
         """Removes the user's latest message with its reply, which is stopped if it runs. Raises TurnNotFound

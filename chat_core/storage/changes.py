@@ -7,7 +7,7 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from ..errors import SessionBusy, SessionChanged, SessionUnreadable
-from ..messages import ChatMessage, Session, StoredMessages
+from ..messages import ChatMessage, Session, StoredMessages, last_line_of
 from . import keys
 from .rows import parse_rows
 from .scripts import Part, Script, ScriptCall
@@ -96,8 +96,13 @@ class Change:
         self.add("HSET", self._head, *(part for field in fields.items() for part in field))
 
     def append(self, message: ChatMessage) -> None:
-        """Appends a message."""
+        """Appends a message, which is the latest then."""
         self.add("RPUSH", self._messages, message.to_json())
+        self.set_latest(message)
+
+    def set_latest(self, message: ChatMessage | None) -> None:
+        """The head tells how the latest message ends, so that a list of sessions need not read any."""
+        self.set_head(last_line=last_line_of(message) if message else "")
 
     def set_message(self, index: int, message: ChatMessage) -> None:
         """Puts the message in the place of the one at `index`; -1 is the last."""

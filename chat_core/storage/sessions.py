@@ -186,6 +186,7 @@ class SessionStore:
             undone = keys.undone(user_id, session_id)
             change.add("DEL", stored, keys.images(user_id, session_id), undone, *_turn_keys(user_id, state))
             change.set_head(title="", last_turn="", open_turn="", images="", dropped=0)
+            change.set_latest(None)
             return change
 
         await self.change(user_id, session_id, plan)
@@ -204,6 +205,8 @@ class SessionStore:
                 if index is None:
                     return None
                 change.set_message(index, message)
+                if index == len(state.rows) - 1:
+                    change.set_latest(message)
             return change if messages else None
 
         return bool(await self.change(user_id, session_id, plan))
@@ -232,7 +235,8 @@ class SessionStore:
                 raise SessionChanged()
             kept = state.rows[:index]
             before = parse_rows(kept[-1:], session_id).items
-            left = before[0].turn_id if before else ""
+            latest = before[0] if before else None
+            left = latest.turn_id if latest else ""
             undone = UndoneTurn(
                 restore_id=restore_id,
                 rows=state.rows[index:],
@@ -243,6 +247,7 @@ class SessionStore:
             # First what takes no memory: a full Redis lets a script go on that has begun.
             change.truncate(index)
             change.set_head(open_turn="", last_turn=left)
+            change.set_latest(latest)
             change.add("DEL", keys.lease(user_id, session_id))
             change.add(
                 "SET", keys.undone(user_id, session_id), undone.model_dump_json(), "EX", UNDONE_SECONDS
@@ -272,6 +277,7 @@ class SessionStore:
             change = Change(user_id, session_id, state)
             change.add("RPUSH", keys.messages(user_id, session_id), *undone.rows)
             change.set_head(last_turn=undone.last_turn)
+            change.set_latest(next(iter(parse_rows(undone.rows[-1:], session_id).items), None))
             change.add("DEL", key)
             change.keep_log(undone.last_turn)
             return change

@@ -1,42 +1,26 @@
 """The named endpoints, for Gradio's API clients."""
 
-import inspect
 from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing
-from typing import Any, TypeVar
+from typing import Any
 
 import gradio as gr
 from gradio.events import api as publish
 
-from chat_core import ChatMessage, ChatService, Role, Session, TurnEnd, TurnEvent
+from chat_core import TurnEnd
 from chat_core.errors import InvalidInput
 
-from ..page import MAX_STREAMS, FramePacer
+from ..page import MAX_STREAMS
 from ..texts import error_text
+from ..uploads import uploaded_images
 from ..visitor import Visitor
-
-Json = dict[str, Any]
-Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-def yields(item: type) -> Callable[[Function], Function]:
-    """Documents a generator by what it yields: Gradio shows the return annotation to its clients."""
-
-    def mark(function: Function) -> Function:
-        signature = inspect.signature(function).replace(return_annotation=item)
-        function.__signature__ = signature  # type: ignore[attr-defined]
-        return function
-
-    return mark
+from .base import Json, event_object, message_object, role_object, session_object, yields
+from .changes import ChangeEndpoints
+from .files import FileEndpoints
 
 
-class Endpoints:
+class Endpoints(ChangeEndpoints, FileEndpoints):
     """The endpoints. Each finds out for itself who asks; what is refused changes nothing and is answered
     with a gr.Error that says why. Without logins the `user_id` is the key to everything said under it."""
-
-    def __init__(self, service: ChatService, pacer: FramePacer) -> None:
-        self._service = service
-        self._pacer = pacer
 
     async def start_chat(self, request: gr.Request, user_id: str = "", role: str = "") -> Json:
         """Starts a conversation with a role (empty: the default one). An empty user_id gets a new,
@@ -63,13 +47,20 @@ class Endpoints:
         message: str,
         role: str = "",
         model: str = "",
+        images: list[Any] | None = None,
     ) -> AsyncIterator[str]:
-        """Sends a message and streams the reply so far, as text; the last item is the whole reply. The
-        reply goes on if the caller leaves: see /resume and /history."""
+        """Sends a message, with `images` as files if there are any, and streams the reply so far, as text;
+        the last item is the whole reply. The reply goes on if the caller leaves: see /resume and /history."""
         visitor = Visitor.of(request, user_id)
         with visitor.errors_shown(), self._pacer.watching():
             turn_id = await self._service.start_turn(
-                visitor.user_id, session_id, message, role, model, address=visitor.address
+                visitor.user_id,
+                session_id,
+                message,
+                role,
+                model,
+                images=await uploaded_images(images),
+                address=visitor.address,
             )
             text, error = "", None
             async for event in self._events(visitor, session_id, turn_id):
@@ -91,18 +82,25 @@ class Endpoints:
         message: str,
         role: str = "",
         model: str = "",
+        images: list[Any] | None = None,
     ) -> AsyncIterator[Json]:
-        """Sends a message and streams what happens: {"type": "started", "turn_id"}, then pieces
-        {"type": "text" | "reasoning", "id", "text"} whose ids ascend, last {"type": "done", "status",
-        "message", "usage", "context"}, with an "error" when the status is "failed"."""
+        """Sends a message, with `images` as files if there are any, and streams what happens: {"type":
+        "started", "turn_id"}, then pieces {"type": "text" | "reasoning", "id", "text"} whose ids ascend, last
+        {"type": "done", "status", "message", "usage", "context"}, with an "error" if the status is "failed".
+        The context has "sent" and "dropped" messages, whether a "summary" was sent, how many "notes"."""
         visitor = Visitor.of(request, user_id)
         with visitor.errors_shown(), self._pacer.watching():
-            turn_id = await self._service.start_turn(
-                visitor.user_id, session_id, message, role, model, address=visitor.address
+            start = self._service.start_turn(
+                visitor.user_id,
+                session_id,
+                message,
+                role,
+                model,
+                images=await uploaded_images(images),
+                address=visitor.address,
             )
-            yield {"type": "started", "turn_id": turn_id}
-            async for event in self._events(visitor, session_id, turn_id):
-                yield event_object(event, visitor)
+            async for event in self._begun(visitor, session_id, start):
+                yield event
 
     @yields(dict)
     async def resume(
@@ -165,11 +163,29 @@ class Endpoints:
 
     async def sessions(self, request: gr.Request, user_id: str) -> Json:
         """The user's conversations, the one changed last first. Returns {"sessions": [{"session_id",
-        "title", "role", "updated_at", "messages", "running"}], "total"}."""
+        "title", "role", "updated_at", "messages", "running", "pinned", "last_line"}], "total"}."""
+        return await self._found(request, user_id)
+
+    async def search_sessions(self, request: gr.Request, user_id: str, query: str) -> Json:
+        """The user's conversations whose title or messages contain the query, as /sessions lists them."""
+        return await self._found(request, user_id, query)
+
+    async def _found(self, request: gr.Request, user_id: str, query: str = "") -> Json:
         visitor = Visitor.of(request, user_id)
         with visitor.errors_shown():
-            found = await self._service.sessions(visitor.user_id)
+            found = await self._service.sessions(visitor.user_id, query)
         return {"sessions": [session_object(session) for session in found], "total": len(found)}
+
+    async def pin_session(
+        self, request: gr.Request, user_id: str, session_id: str, pinned: bool = True
+    ) -> Json:
+        """Keeps a conversation for ever, or no longer so. Returns {"session_id", "pinned"}."""
+        visitor = Visitor.of(request, user_id)
+        with visitor.errors_shown():
+            if not isinstance(pinned, bool):
+                raise InvalidInput("pinned", "true or false")
+            await self._service.pin(visitor.user_id, session_id, pinned)
+        return {"session_id": session_id, "pinned": pinned}
 
     async def rename_session(self, request: gr.Request, user_id: str, session_id: str, title: str) -> Json:
         """Gives a conversation another title. Returns {"session_id", "title"}."""
@@ -221,52 +237,6 @@ class Endpoints:
         """The models a message may name. Returns {"models": [name], "default_model"}."""
         return {"models": list(self._service.models), "default_model": self._service.models[0]}
 
-    async def _events(
-        self, visitor: Visitor, session_id: str, turn_id: str, after: int = 0
-    ) -> AsyncIterator[TurnEvent]:
-        events = self._service.follow(
-            visitor.user_id, session_id, turn_id, after, interval=self._pacer.interval
-        )
-        async with aclosing(events):
-            async for event in events:
-                yield event
-
-
-def event_object(event: TurnEvent, visitor: Visitor) -> Json:
-    """A turn's event as /chat_events and /resume send it."""
-    if not isinstance(event, TurnEnd):
-        return {"type": event.kind, "id": str(event.end), "text": event.text}
-    ended: Json = {
-        "type": "done",
-        "status": event.status,
-        "message": message_object(event.message) if event.message else None,
-        "usage": event.usage.model_dump() if event.usage else None,
-        "context": event.context.model_dump() if event.context else None,
-    }
-    if event.error:
-        ended["error"] = {
-            **event.error.facts,
-            "code": event.error.code,
-            "message": error_text(visitor.language, event.error),
-        }
-    return ended
-
-
-def message_object(message: ChatMessage) -> Json:
-    """A message as the endpoints send it: what a reply does not have is left out."""
-    return message.model_dump(exclude_none=True, by_alias=True)
-
-
-def role_object(role: Role, *, own: bool = False) -> Json:
-    """A role as /roles lists it; the prompts of everybody's are nobody's business."""
-    return role.model_dump(mode="json", exclude=set() if own else {"prompt"})
-
-
-def session_object(session: Session) -> Json:
-    """A conversation as /sessions lists it."""
-    wanted = {"title", "role", "updated_at", "messages", "running"}
-    return {"session_id": session.id, **session.model_dump(include=wanted)}
-
 
 def _position(after: str) -> int:
     if after == "":
@@ -285,6 +255,8 @@ def register(endpoints: Endpoints) -> None:
         endpoints.chat,
         endpoints.chat_events,
         endpoints.resume,
+        endpoints.regenerate,
+        endpoints.edit_message,
     )
     for function in streaming:
         publish(
@@ -301,8 +273,12 @@ def register(endpoints: Endpoints) -> None:
         endpoints.history,
         endpoints.clear_history,
         endpoints.sessions,
+        endpoints.search_sessions,
+        endpoints.pin_session,
         endpoints.rename_session,
         endpoints.delete_session,
+        endpoints.export_session,
+        endpoints.import_session,
         endpoints.roles,
         endpoints.save_role,
         endpoints.delete_role,

@@ -18,9 +18,21 @@ from .renderer import Renderer
 from .requests import RequestParser
 from .theme import build_theme
 from .turn_handlers import TurnHandlers
+from .view import headings, role_names
 from .wiring import wire
 
-__all__ = ["I18N", "LANGUAGES", "MAX_STREAMS", "PICTURES", "TITLE", "FramePacer", "build_page", "build_theme"]
+__all__ = [
+    "I18N",
+    "LANGUAGES",
+    "MAX_STREAMS",
+    "PICTURES",
+    "TITLE",
+    "FramePacer",
+    "build_page",
+    "build_theme",
+    "headings",
+    "role_names",
+]
 
 
 def build_page(demo: gr.Blocks, service: ChatService, pacer: FramePacer) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable
 from contextlib import aclosing
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -11,10 +10,11 @@ from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 
 from chat_core import ChatError, ChatMessage, ChatService
-from chat_core.errors import ImageUnreadable, MessageNotFound
+from chat_core.errors import MessageNotFound
 from chat_core.roles import CUSTOM
 
 from ..texts import t
+from ..uploads import uploaded_images
 from . import view
 from .follower import Follower
 from .layout import Components
@@ -145,7 +145,7 @@ class TurnHandlers:
         """A conversation that is not stored yet begins with its first message."""
         service, tab, user_id = self._renderer.service_for(page.tab), page.tab, page.visitor.user_id
         options = await self._options(page)
-        images = [await _uploaded(file) for file in draft.files]
+        images = await uploaded_images([{"path": file} for file in draft.files])
         if not tab.session_id:
             return await self._start_conversation(page, draft.text, images, options)
         await service.start_turn(user_id, tab.session_id, draft.text, images=images, **options)
@@ -202,13 +202,6 @@ class TurnHandlers:
         if found is None:
             raise MessageNotFound()
         return found
-
-
-async def _uploaded(file: str) -> bytes:
-    try:
-        return await asyncio.to_thread(Path(file).read_bytes)
-    except OSError:  # uploads are deleted after an hour
-        raise ImageUnreadable() from None
 
 
 async def _as_uploaded(image: bytes) -> str:

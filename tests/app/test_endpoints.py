@@ -1,14 +1,16 @@
 """The named endpoints, called by Gradio's own client over HTTP."""
 
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
-from gradio_client import Client
+from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
 from tests.app.clients import connected, start
-from tests.fake_openai import FakeOpenAI
+from tests.fake_openai import FakeOpenAI, text_of
+from tests.pictures import picture
 from tests.running import RunningApp
 
 
@@ -88,7 +90,8 @@ def test_chat_events_start_grow_and_end_with_the_stored_message(client: Client) 
     assert (done["type"], done["status"]) == ("done", "done")
     assert done["message"]["content"] == text == "You said: [[reason]] why?"
     assert done["message"]["reasoning"].strip() == "Let me think."
-    assert (done["context"]["sent"], done["context"]["dropped"]) == (1, 0)
+    context = done["context"]
+    assert (context["sent"], context["dropped"], context["summary"], context["notes"]) == (1, 0, False, 0)
     assert done == list(client.submit(**conversation, api_name="/resume"))[-1]
 
 
@@ -165,6 +168,98 @@ def test_what_is_taken_back_can_be_restored_until_the_conversation_goes_on(clien
         client.predict(**conversation, restore_id=undone["restore_id"], api_name="/restore")
 
 
+def test_images_are_sent_with_a_message_and_kept(
+    client: Client, provider: FakeOpenAI, tmp_path: Path
+) -> None:
+    conversation = start(client)
+    (file := tmp_path / "cat.png").write_bytes(picture("PNG", (20, 10)))
+    images = [handle_file(file)]
+    assert client.predict(**conversation, message="Who is it?", images=images, api_name="/chat")
+    list(client.submit(**conversation, message="", images=images, api_name="/chat_events"))
+    first, _, second, _ = client.predict(**conversation, api_name="/history")["messages"]
+    assert [(image["width"], image["height"]) for image in (*first["images"], *second["images"])] == [
+        (20, 10)
+    ] * 2
+    sent = [m["content"] for r in provider.requests for m in r.body["messages"] if m["role"] == "user"]
+    assert sent[-2][1]["image_url"]["url"].startswith("data:image/")
+    assert [text_of(content) for content in sent[-2:]] == ["Who is it?", ""]
+
+
+def test_another_reply_is_asked_for_and_the_first_one_kept(client: Client) -> None:
+    conversation = start(client)
+    client.predict(**conversation, message="one", api_name="/chat")
+    events = list(client.submit(**conversation, model="other", api_name="/regenerate"))
+    assert (events[0]["type"], events[-1]["status"]) == ("started", "done")
+    asked, replied = client.predict(**conversation, api_name="/history")["messages"]
+    assert replied == events[-1]["message"]
+    assert [(m["content"], m["model"]) for m in asked["earlier"]] == [("You said: one", "fake")]
+    assert replied["model"] == "other"
+
+
+def test_an_earlier_message_is_corrected(client: Client) -> None:
+    conversation = start(client)
+    for message in ("one", "two"):
+        client.predict(**conversation, message=message, api_name="/chat")
+    first = client.predict(**conversation, api_name="/history")["messages"][0]
+    events = list(
+        client.submit(**conversation, message_id=first["id"], message="three", api_name="/edit_message")
+    )
+    assert "".join(event["text"] for event in events[1:-1]) == "You said: three"
+    messages = client.predict(**conversation, api_name="/history")["messages"]
+    assert [m["content"] for m in messages] == ["three", "You said: three"]
+
+
+def test_a_conversation_is_pinned_found_and_tells_its_last_line(client: Client) -> None:
+    conversation = start(client)
+    user = {"user_id": conversation["user_id"]}
+    client.predict(**conversation, message="Rain\n  and   snow \n", api_name="/chat")
+    other = start(client, **user)
+    pinned = client.predict(**conversation, api_name="/pin_session")
+    assert pinned == {"session_id": conversation["session_id"], "pinned": True}
+    found = client.predict(**user, query="SNOW", api_name="/search_sessions")
+    assert (found["total"], found["sessions"][0]["session_id"]) == (1, conversation["session_id"])
+    assert (found["sessions"][0]["last_line"], found["sessions"][0]["pinned"]) == ("and snow", True)
+    assert client.predict(**conversation, pinned=False, api_name="/pin_session")["pinned"] is False
+    listed = client.predict(**user, api_name="/sessions")["sessions"]
+    assert [(s["session_id"], s["pinned"], s["last_line"]) for s in listed] == [
+        (other["session_id"], False, ""),
+        (conversation["session_id"], False, "and snow"),
+    ]
+
+
+def test_an_exported_conversation_is_imported(client: Client, tmp_path: Path) -> None:
+    conversation = start(client, role="teacher")
+    client.predict(**conversation, message="one", api_name="/chat")
+    exported = client.predict(**conversation, api_name="/export_session")
+    assert (exported["session_id"], exported["filename"]) == (conversation["session_id"], "one.json")
+    (file := tmp_path / "one.json").write_text(exported["content"], encoding="utf-8")
+    imported = client.predict("u_bob", handle_file(file), api_name="/import_session")
+    assert (imported["title"], imported["role"], imported["messages"]) == ("one", "teacher", 2)
+    copy = {"user_id": "u_bob", "session_id": imported["session_id"]}
+    contents = [m["content"] for m in client.predict(**copy, api_name="/history")["messages"]]
+    assert contents == ["one", "You said: one"]
+    document = client.predict(**copy, format="markdown", api_name="/export_session")
+    assert document["filename"] == "one.md"
+    assert document["content"].startswith("# one\n\n## You · ")
+    assert "Teacher" in document["content"]
+
+
+def test_a_file_of_the_server_is_not_read_for_a_caller(client: Client, tmp_path: Path) -> None:
+    conversation = start(client)
+    exported = client.predict(**conversation, api_name="/export_session")["content"]
+    (file := tmp_path / "secret.json").write_text(exported, encoding="utf-8")
+    for named in (
+        {"path": str(file)},
+        {"path": f"{file}\0"},
+        {"path": "https://example.org"},
+        str(file),
+        None,
+    ):
+        with pytest.raises(AppError):
+            client.predict(conversation["user_id"], named, api_name="/import_session")
+    assert client.predict(user_id=conversation["user_id"], api_name="/sessions")["total"] == 1
+
+
 def test_a_second_message_while_a_reply_runs_is_refused_and_not_stored(client: Client) -> None:
     conversation = start(client)
     job = client.submit(**conversation, message="[[stall]]", api_name="/chat_events")
@@ -239,6 +334,18 @@ BAD_INPUT = [
     ("/rename_session", {"title": "x" * 61}, "title must be"),
     ("/rename_session", {"title": "mine", "user_id": "somebody-else"}, "not found"),
     ("/delete_session", {"user_id": "somebody-else"}, "not found"),
+    ("/chat", {"message": "hi", "images": "cat.png"}, "images must be"),
+    ("/chat", {"message": "hi", "images": [{"path": "/etc/hostname"}]}, "cannot be read as a picture"),
+    ("/chat", {"message": "hi", "images": [{"path": "x"}] * 99}, "pictures; this one has 99"),
+    ("/regenerate", {}, "Nothing was said"),
+    ("/regenerate", {"user_id": "somebody-else"}, "not found"),
+    ("/edit_message", {"message_id": "unknown", "message": "hi"}, "no longer there"),
+    ("/edit_message", {"message_id": "{x}", "message": "hi"}, "message_id must be"),
+    ("/edit_message", {"message_id": "x", "message": "hi", "user_id": "somebody-else"}, "not found"),
+    ("/pin_session", {"pinned": "yes"}, "pinned must be"),
+    ("/pin_session", {"user_id": "somebody-else"}, "not found"),
+    ("/export_session", {"format": "pdf"}, "format must be"),
+    ("/export_session", {"user_id": "somebody-else"}, "not found"),
     ("/sessions", {"user_id": ""}, "user_id must be"),
 ]
 
@@ -363,8 +470,10 @@ def test_every_endpoint_is_documented_with_its_parameters_in_order(client: Clien
         for name, info in endpoints.items()
     } == {
         "/start_chat": ["user_id", "role"],
-        "/chat": said,
-        "/chat_events": said,
+        "/chat": [*said, "images"],
+        "/chat_events": [*said, "images"],
+        "/regenerate": [*conversation, "role", "model"],
+        "/edit_message": [*conversation, "message_id", "message"],
         "/resume": [*conversation, "after"],
         "/stop": conversation,
         "/undo": conversation,
@@ -372,7 +481,11 @@ def test_every_endpoint_is_documented_with_its_parameters_in_order(client: Clien
         "/history": [*conversation, "limit"],
         "/clear_history": conversation,
         "/sessions": ["user_id"],
+        "/search_sessions": ["user_id", "query"],
         "/rename_session": [*conversation, "title"],
+        "/pin_session": [*conversation, "pinned"],
+        "/export_session": [*conversation, "format"],
+        "/import_session": ["user_id", "file"],
         "/delete_session": conversation,
         "/roles": ["user_id"],
         "/save_role": ["user_id", "role"],

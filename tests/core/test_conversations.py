@@ -96,6 +96,23 @@ async def test_the_history_is_what_was_said_oldest_first(chat: Chat) -> None:
     assert latest.items == history[-1:]
 
 
+async def test_a_session_tells_how_its_latest_message_ends(chat: Chat) -> None:
+    async def last_line() -> str:
+        return (await chat.service.session(chat.user, chat.id)).last_line
+
+    assert await last_line() == ""
+    await chat.say("One?", "It is\n  one   thing. \n\n")
+    assert await last_line() == "one thing."
+    await chat.ask("Two?\n" + "x" * 200)
+    assert await last_line() == "x" * 99 + "…"
+    undone = await chat.service.undo(chat.user, chat.id)
+    assert await last_line() == "one thing."
+    await chat.service.restore(chat.user, chat.id, undone.restore_id)
+    assert await last_line() == "x" * 99 + "…"
+    await chat.service.clear(chat.user, chat.id)
+    assert await last_line() == ""
+
+
 async def test_a_running_reply_is_not_in_the_history_yet(chat: Chat) -> None:
     _, call = await chat.ask()
     call.say("Be")

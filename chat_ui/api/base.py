@@ -1,0 +1,87 @@
+"""What the endpoints share: the service they call, and how they send what it answers."""
+
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from typing import Any, TypeVar
+
+from chat_core import ChatMessage, ChatService, Role, Session, TurnEnd, TurnEvent
+
+from ..page import FramePacer
+from ..texts import error_text
+from ..visitor import Visitor
+
+Json = dict[str, Any]
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def yields(item: type) -> Callable[[Function], Function]:
+    """Documents a generator by what it yields: Gradio shows the return annotation to its clients."""
+
+    def mark(function: Function) -> Function:
+        signature = inspect.signature(function).replace(return_annotation=item)
+        function.__signature__ = signature  # type: ignore[attr-defined]
+        return function
+
+    return mark
+
+
+class EndpointsBase:
+    """The service, and how often its callers are told what is new of a reply."""
+
+    def __init__(self, service: ChatService, pacer: FramePacer) -> None:
+        self._service = service
+        self._pacer = pacer
+
+    async def _events(
+        self, visitor: Visitor, session_id: str, turn_id: str, after: int = 0
+    ) -> AsyncIterator[TurnEvent]:
+        events = self._service.follow(
+            visitor.user_id, session_id, turn_id, after, interval=self._pacer.interval
+        )
+        async with aclosing(events):
+            async for event in events:
+                yield event
+
+    async def _begun(self, visitor: Visitor, session_id: str, start: Awaitable[str]) -> AsyncIterator[Json]:
+        """The events of the turn whose `start` that is, from its id on."""
+        turn_id = await start
+        yield {"type": "started", "turn_id": turn_id}
+        async for event in self._events(visitor, session_id, turn_id):
+            yield event_object(event, visitor)
+
+
+def event_object(event: TurnEvent, visitor: Visitor) -> Json:
+    """A turn's event as /chat_events and /resume send it."""
+    if not isinstance(event, TurnEnd):
+        return {"type": event.kind, "id": str(event.end), "text": event.text}
+    ended: Json = {
+        "type": "done",
+        "status": event.status,
+        "message": message_object(event.message) if event.message else None,
+        "usage": event.usage.model_dump() if event.usage else None,
+        "context": event.context.model_dump() if event.context else None,
+    }
+    if event.error:
+        ended["error"] = {
+            **event.error.facts,
+            "code": event.error.code,
+            "message": error_text(visitor.language, event.error),
+        }
+    return ended
+
+
+def message_object(message: ChatMessage) -> Json:
+    """A message as the endpoints send it: what a reply does not have is left out."""
+    return message.model_dump(exclude_none=True, by_alias=True)
+
+
+def role_object(role: Role, *, own: bool = False) -> Json:
+    """A role as /roles lists it; the prompts of everybody's are nobody's business."""
+    return role.model_dump(mode="json", exclude=set() if own else {"prompt"})
+
+
+def session_object(session: Session) -> Json:
+    """A conversation as /sessions lists it."""
+    wanted = {"title", "role", "updated_at", "messages", "running", "pinned", "last_line"}
+    return {"session_id": session.id, **session.model_dump(include=wanted)}

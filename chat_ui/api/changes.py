@@ -1,0 +1,40 @@
+"""The endpoints that change what was said."""
+
+from collections.abc import AsyncIterator
+
+import gradio as gr
+
+from ..visitor import Visitor
+from .base import EndpointsBase, Json, yields
+
+
+class ChangeEndpoints(EndpointsBase):
+    """See Endpoints."""
+
+    @yields(dict)
+    async def regenerate(
+        self, request: gr.Request, user_id: str, session_id: str, role: str = "", model: str = ""
+    ) -> AsyncIterator[Json]:
+        """Asks for another reply to the latest message, and keeps the one it has as an earlier version.
+        Streams events as /chat_events does."""
+        visitor = Visitor.of(request, user_id)
+        with visitor.errors_shown(), self._pacer.watching():
+            start = self._service.regenerate(
+                visitor.user_id, session_id, role, model, address=visitor.address
+            )
+            async for event in self._begun(visitor, session_id, start):
+                yield event
+
+    @yields(dict)
+    async def edit_message(
+        self, request: gr.Request, user_id: str, session_id: str, message_id: str, message: str
+    ) -> AsyncIterator[Json]:
+        """Puts a message in the place of an earlier one of the user's and of all that followed; its images
+        stay. Streams events as /chat_events does."""
+        visitor = Visitor.of(request, user_id)
+        with visitor.errors_shown(), self._pacer.watching():
+            start = self._service.edit_message(
+                visitor.user_id, session_id, message_id, message, address=visitor.address
+            )
+            async for event in self._begun(visitor, session_id, start):
+                yield event

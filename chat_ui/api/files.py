@@ -1,0 +1,45 @@
+"""The endpoints that give conversations out as files, and take such files."""
+
+from typing import Any
+
+import gradio as gr
+
+from chat_core.errors import InvalidInput
+
+from ..page import headings, role_names
+from ..uploads import uploaded_file
+from ..visitor import Visitor
+from .base import EndpointsBase, Json, session_object
+
+
+class FileEndpoints(EndpointsBase):
+    """See Endpoints."""
+
+    async def export_session(
+        self, request: gr.Request, user_id: str, session_id: str, format: str = "json"
+    ) -> Json:
+        """A conversation as the text of a file: "json", which /import_session takes, or "markdown". Returns
+        {"session_id", "filename", "content"}."""
+        visitor = Visitor.of(request, user_id)
+        with visitor.errors_shown():
+            if format not in _ENDINGS:
+                raise InvalidInput("format", "json or markdown")
+            exported = await self._service.export(visitor.user_id, session_id)
+            keys = {message.role_key for message in exported.messages}
+            roles = await self._service.roles_for(visitor.user_id, keys)
+        words = headings(visitor.language, role_names(roles.values(), visitor.language))
+        content = exported.to_json() if format == "json" else exported.to_markdown(words)
+        filename = f"{exported.title or 'chat'}.{_ENDINGS[format]}"
+        return {"session_id": session_id, "filename": filename, "content": content}
+
+    async def import_session(self, request: gr.Request, user_id: str, file: Any) -> Json:
+        """Makes a conversation of a file that /export_session gave as "json". Returns it as /sessions lists
+        it."""
+        visitor = Visitor.of(request, user_id)
+        with visitor.errors_shown():
+            data = await uploaded_file(file)
+            session = await self._service.import_session(visitor.user_id, data, address=visitor.address)
+        return session_object(session)
+
+
+_ENDINGS = {"json": "json", "markdown": "md"}

@@ -1,0 +1,38 @@
+"""Uploads: files that clients have sent, as a request names them. A request may name any path."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from gradio.utils import get_upload_folder
+
+from chat_core.errors import ImageUnreadable, ImportRejected, InvalidInput, TooManyImages
+from chat_core.images import MAX_IMAGES
+
+
+async def uploaded_images(files: Any) -> list[bytes]:
+    """The pictures of a message. Raises InvalidInput (TooManyImages, ImageUnreadable)."""
+    if not isinstance(files or [], list):
+        raise InvalidInput("images", "a list of files")
+    if len(files or []) > MAX_IMAGES:  # before they are read
+        raise TooManyImages(len(files), MAX_IMAGES)
+    return [await _read(file, ImageUnreadable()) for file in files or []]
+
+
+async def uploaded_file(file: Any) -> bytes:
+    """A file to import. Raises ImportRejected."""
+    return await _read(file, ImportRejected("file", "a file that was uploaded"))
+
+
+async def _read(file: Any, refusal: InvalidInput) -> bytes:
+    try:
+        return await asyncio.to_thread(_in_upload_folder(file["path"]).read_bytes)
+    except (OSError, KeyError, TypeError, ValueError):  # uploads are deleted after an hour
+        raise refusal from None
+
+
+def _in_upload_folder(path: str) -> Path:
+    found = Path(path).resolve()
+    if not found.is_relative_to(Path(get_upload_folder()).resolve()):
+        raise ValueError
+    return found
