@@ -37,6 +37,7 @@ TEXTS: dict[str, dict[Language, str]] = {
     "no_reply": {"zh": "没有得到回复。", "en": "No reply came."},
     "picture": {"zh": "图片", "en": "Picture"},
     "retry": {"zh": "重试", "en": "Try again"},
+    "close": {"zh": "关闭", "en": "Close"},
     "settings": {"zh": "设置", "en": "Settings"},
     "settings_of_chat": {"zh": "## 这个对话", "en": "## This conversation"},
     "temporary": {"zh": "临时对话", "en": "Temporary chat"},

@@ -84,8 +84,10 @@ _PASS_ON = 'element.addEventListener("choose", ({ detail }) => trigger(detail.ev
 
 
 def _sidebar() -> dict[str, Any]:
-    with gr.Sidebar(width=280, open=False, elem_id="sidebar"):
-        new_chat = gr.Button(I18N("new_chat"), variant="secondary", size="md", elem_id="new-chat")
+    with gr.Column(elem_id="sidebar"):
+        with gr.Row(elem_classes="panel-head"):
+            new_chat = gr.Button(I18N("new_chat"), variant="secondary", size="md", elem_id="new-chat")
+            _icon("close", "close-sidebar")
         temporary = gr.Button(I18N("temporary"), elem_id="temporary", **_SMALL)
         search = gr.Textbox(
             label=I18N("search"), placeholder=I18N("search"), max_lines=1, elem_id="search", **_BARE
@@ -98,6 +100,7 @@ def _sidebar() -> dict[str, Any]:
 
 def _header(service: ChatService) -> dict[str, Any]:
     with gr.Row(elem_id="header"):
+        _icon("conversations", "open-sidebar")
         gr.HTML(f"<h1>{TITLE}</h1>", elem_id="title")
         role = gr.Dropdown(
             [(name, key) for key, name in view.role_names(service.roles.values(), "en").items()],
@@ -115,6 +118,7 @@ def _header(service: ChatService) -> dict[str, Any]:
             elem_id="model",
             **_BARE,
         )
+        _icon("settings", "open-drawer")
     return {"role": role, "model": model, "notice": gr.Markdown(elem_id="notice")}
 
 
@@ -160,8 +164,10 @@ def _conversation() -> dict[str, Any]:
 
 def _drawer(service: ChatService) -> dict[str, Any]:
     """The settings, of the conversation and of the visitor."""
-    with gr.Sidebar(width=300, open=False, position="right", elem_id="drawer"):
-        gr.Markdown(I18N("settings_of_chat"))
+    with gr.Column(elem_id="drawer"):
+        with gr.Row(elem_classes="panel-head"):
+            gr.Markdown(I18N("settings_of_chat"))
+            _icon("close", "close-drawer")
         temperature = _number("temperature", step=0.1)
         length = _number("length", precision=0, step=50)
         with gr.Row(elem_id="export"):
@@ -195,6 +201,11 @@ def _drawer(service: ChatService) -> dict[str, Any]:
         "language": language,
         "log_out": log_out,
     }
+
+
+def _icon(key: str, elem_id: str) -> None:
+    """A button with a picture (icons.css) and a name, which no listener hears: panels.js does."""
+    gr.Button(I18N(key), elem_id=elem_id, elem_classes="icon", **_SMALL)
 
 
 def _number(name: str, **options: Any) -> gr.Number:

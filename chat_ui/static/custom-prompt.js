@@ -1,8 +1,9 @@
 // Who chooses the role of their own is shown where its prompt is written.
 import { find } from "./dom.js";
+import { openDrawer } from "./panels.js";
 
 export function roleChosen(role) {
   if (role !== "custom") return;
-  if (!find("#drawer").classList.contains("open")) find("#drawer .toggle-button").click();
+  openDrawer();
   find("#prompt textarea").focus();
 }

@@ -5,8 +5,11 @@ const chosen = localStorage.getItem("language");
 if (chosen) Object.defineProperty(navigator, "language", { get: () => chosen });
 document.documentElement.lang = navigator.language;
 
-// Another language was chosen: all words are found anew.
+const shown = () => (navigator.language.startsWith("zh") ? "zh" : "en");
+
+// A language was chosen: if it is another one, all words are found anew. Gradio says so too when the field is left.
 export function setLanguage(language) {
+  if (language.startsWith(shown())) return;
   localStorage.setItem("language", language);
   document.cookie = `language=${language}; path=/; max-age=31536000; samesite=lax`; // for the login page
   location.reload();

@@ -12,11 +12,11 @@ import * as editing from "./editing.js";
 import * as inputMethods from "./input-methods.js";
 import { setLanguage } from "./language.js";
 import { logOut } from "./log-out.js";
+import * as panels from "./panels.js";
 import * as refresh from "./refresh.js";
 import * as scrolling from "./scrolling.js";
 import * as sessionList from "./session-list.js";
 import * as shortcuts from "./shortcuts.js";
-import * as sidebar from "./sidebar.js";
 import * as smoothing from "./smoothing.js";
 import * as streams from "./streams.js";
 import * as tab from "./tab.js";
@@ -36,7 +36,7 @@ window.chat = {
 // Of a change they hear in this order: fields that an edit closes are gone before the page is scrolled.
 const modules = [
   tab,
-  sidebar,
+  panels,
   sessionList,
   copying,
   drafts,

@@ -1,6 +1,6 @@
 // Keyboard shortcuts; texts.py has the list that the page shows.
 import { find, isReplyRunning, messageBox } from "./dom.js";
-import { toggleSidebar } from "./sidebar.js";
+import { toggleSidebar } from "./panels.js";
 
 const SHORTCUTS = {
   "Escape": () => isReplyRunning() && find("#box .stop-button").click(),

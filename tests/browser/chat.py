@@ -99,8 +99,14 @@ class ChatPage:
 
     def open_drawer(self) -> None:
         """The settings, on the right."""
-        self.page.locator("#drawer .toggle-button").click()
+        self.page.locator("#open-drawer").click()
         expect(self.page.locator("#clear")).to_be_in_viewport()
+
+    def wait_until_still(self) -> None:
+        """Whatever changes its place or its colour has done so."""
+        self.page.wait_for_function(
+            "!document.getAnimations().some((running) => running instanceof CSSTransition)"
+        )
 
     def session_id(self) -> str:
         """The id of the open conversation, which the address shows."""

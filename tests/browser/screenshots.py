@@ -122,11 +122,11 @@ def sidebar(browser: Browser, app: RunningApp, directory: Path) -> None:
     """The conversations, as they lie over a phone's screen."""
     with page(browser, app, 390, 844, "zh-CN", "light") as chat:
         for question in ("为什么天空是蓝色的？", "给我出三道分数加法题"):
-            chat.page.locator("#sidebar .toggle-button").click()
+            chat.page.locator("#open-sidebar").click()
             chat.page.locator("#new-chat").click()
             expect(chat.questions).to_have_count(0)
             chat.say(question)
-        chat.page.locator("#sidebar .toggle-button").click()
+        chat.page.locator("#open-sidebar").click()
         expect(chat.sessions.first).to_be_in_viewport(ratio=1)
         chat.page.screenshot(path=directory / "phone-sidebar.png")
 

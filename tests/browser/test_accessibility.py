@@ -16,7 +16,6 @@ class Thing(Base):  # why
     size: int = 3 if True else None
     text = f"{{size}} of {"many, " * 20}"
 '''
-COLOURS_ARE_FINAL = "!document.getAnimations().some((running) => running instanceof CSSTransition)"
 
 
 def serious_violations(chat: ChatPage) -> list[tuple[str, list[str]]]:
@@ -34,7 +33,7 @@ def check(chat: ChatPage, *schemes: Literal["light", "dark"]) -> None:
     for colours in schemes:
         chat.page.emulate_media(color_scheme=colours)
         expect(chat.page.locator("body.dark")).to_have_count(1 if colours == "dark" else 0)
-        chat.page.wait_for_function(COLOURS_ARE_FINAL)
+        chat.wait_until_still()
         assert serious_violations(chat) == [], colours
 
 

@@ -25,6 +25,7 @@ def test_temperature_and_length_stay_with_the_conversation(chat: ChatPage, provi
     expect(temperature).to_have_value("0.3")
     chat.reload()
     expect(length).to_have_value("40")
+    chat.open_drawer()
     temperature.fill("7")
     chat.send("too hot")
     expect(chat.toast).to_contain_text("temperature must be a number from 0 to 2")
