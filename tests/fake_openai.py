@@ -306,6 +306,7 @@ KEYWORDS: dict[str, Callable[[list[Step]], Answer]] = {
     "cut": lambda words: stream(*words[:3], CUT),
     "reset": lambda words: stream(*words[:3], RESET),
     "stall": lambda words: stream(*words[:3], STALL),
+    "mute": lambda words: stream(STALL),
     "garbage": lambda words: stream(*words[:3], event("{oops")),
     "endless": lambda words: stream(*words[:3], b"data: ", *[b"x" * 2**16] * 256),
     "bomb": lambda words: gzipped(*cast(list[bytes], words[:3]), b"\n" * 2**24),
