@@ -28,8 +28,9 @@ from gradio.components import _Keywords
 from gradio.components.api_component import Api
 from gradio.queueing import Queue
 from gradio.routes import App
-from gradio.server_messages import ProcessGeneratingMessage
+from gradio.server_messages import ProcessCompletedMessage, ProcessGeneratingMessage
 from gradio.state_holder import SessionState
+from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.routing import Route
 
@@ -41,6 +42,7 @@ def apply(demo: gr.Blocks) -> None:
         (Blocks, "postprocess_data", _without_building),
         (gradio.processing_utils, "add_root_url", _without_looking),
         (ProcessGeneratingMessage, "model_dump", _without_what_nobody_reads),
+        (ProcessCompletedMessage, "model_dump", _without_what_nobody_reads),
         (Request, "is_disconnected", _asked_once_a_second),
         (Queue, "push", _push_and_wake),
         (Queue, "process_events", _process_and_wake),
@@ -61,7 +63,7 @@ def apply(demo: gr.Blocks) -> None:
 _init = SessionState.__init__
 _postprocess_data = Blocks.postprocess_data
 _add_root_url = gradio.processing_utils.add_root_url
-_dump = ProcessGeneratingMessage.model_dump
+_dump = BaseModel.model_dump
 _is_disconnected = Request.is_disconnected
 _push = Queue.push
 _process_events = Queue.process_events
@@ -127,11 +129,14 @@ def _is_skip(value: Any) -> bool:
     return isinstance(value, dict) and value.get("__type__") == "update" and len(value) == 1
 
 
-def _without_what_nobody_reads(self: ProcessGeneratingMessage, **options: Any) -> dict[str, Any]:
-    """A frame of a stream, with what its readers look at.
+def _without_what_nobody_reads(
+    self: ProcessGeneratingMessage | ProcessCompletedMessage, **options: Any
+) -> dict[str, Any]:
+    """A frame of a stream, or its end, with what its readers look at.
 
-    `server_messages.py`, `ProcessGeneratingMessage`: durations, a time limit and an empty description of
-    rendered components go with every frame, some 150 bytes where its text has thirty.
+    `server_messages.py`, `ProcessGeneratingMessage` and `ProcessCompletedMessage`: durations, a time limit
+    and an empty description of rendered components go with every frame, some 150 bytes where its text has
+    thirty.
     """
     if not self.success:
         return _dump(self, **options)

@@ -27,8 +27,11 @@ class Follower:
         self._renderer = renderer
         self._pacer = pacer
 
-    async def frames(self, visitor: Visitor, tab: TabState) -> AsyncGenerator[ComponentUpdates, None]:
-        """The tab's turn, as it goes on and as it ends. All but the Chatbot changes only at the end."""
+    async def frames(
+        self, visitor: Visitor, tab: TabState, listed: str = ""
+    ) -> AsyncGenerator[ComponentUpdates, None]:
+        """The tab's turn, as it goes on and as it ends. All but the Chatbot changes only at the end; the list
+        of conversations only if it is another one than what is `listed`."""
         service = self._renderer.service_for(tab)
         with self._pacer.watching():
             above, feedback, count = await self._bubbles_above(visitor, tab)
@@ -46,6 +49,8 @@ class Follower:
                         # of the one before.
                         window = max(tab.window, count + bool(event.message))
                         last = await self._last_frame(visitor, tab.updated(window=window), event, partial)
+                        if last["sessions"] == listed:
+                            del last["sessions"]
                         yield last
                         # Gradio sends the latest values once more when a stream ends: not the large ones.
                         yield ComponentUpdates(activity=last["activity"], tab=last["tab"])

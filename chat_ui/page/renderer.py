@@ -1,5 +1,6 @@
 """Renderer: what the page shows, for every listener that changes it."""
 
+import asyncio
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -75,13 +76,13 @@ class Renderer:
         if not tab.session_id:
             roles = roles or await self._service.roles_for(visitor.user_id, [role])
             return self.render_values(visitor, tab, roles, await self._latest(visitor, tab), role=role)
-        session, history = await self.conversation(visitor, tab)
+        (session, history), sessions = await asyncio.gather(
+            self.conversation(visitor, tab), self._latest(visitor, tab)
+        )
         roles = roles or await self.roles(visitor, session, history)
         # A turn that has no reply yet runs, or failed: following it shows which.
         unanswered = bool(history.items) and history.items[-1].role == "user"
         tab = _showing(tab, session, follow=session.running or unanswered)
-        # Asked last: a reply that ends just now is not marked as running, with nobody to take the mark off.
-        sessions = await self._latest(visitor, tab)
         return self.render_values(visitor, tab, roles, sessions, history, session)
 
     async def render_started(self, visitor: Visitor, tab: TabState) -> tuple[TabState, ComponentUpdates]:

@@ -17,7 +17,8 @@ def session_list(
     searched: bool = False,
 ) -> str:
     """The sidebar's list as HTML, grouped by day as it is at `now` where the reader is, `minutes_west` of
-    Greenwich. What is to happen on a click stands in `data-action` and `data-session`."""
+    Greenwich. What is to happen on a click stands in `data-action` and `data-session`. Whether a reply runs
+    in the open session is not told: the page knows it, and the list stays the same when the reply ends."""
     if not sessions.items:
         key = "no_matches" if searched else "no_conversations"
         return f'<p class="no-sessions">{escape(t(language, key))}</p>'
@@ -52,7 +53,8 @@ def _session_entry(session: Session, open_id: str, language: Language, now: floa
     title = session.title or t(language, "untitled")
     facts = escape(f"{title}\n{_expiry(session, language, now)}".strip())
     current = ' aria-current="page"' if session.id == open_id else ""
-    running = f'<i class="dot" title="{escape(t(language, "running"))}"></i>' if session.running else ""
+    dot = f'<i class="dot" title="{escape(t(language, "running"))}"></i>'
+    running = dot if session.running or current else ""
     buttons = "".join(
         f'<button type="button" data-action="{action}" title="{escape(t(language, action))}" '
         f'aria-label="{escape(t(language, action))}: {escape(title)}">{icon}</button>'

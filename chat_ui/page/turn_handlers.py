@@ -136,7 +136,10 @@ class TurnHandlers:
         may be ended at any time: the turn isn't."""
         with page.errors_shown():
             tab, beside = await self._renderer.render_started(page.visitor, await start)
-            async with aclosing(self._follower.frames(page.visitor, tab)) as frames:
+            listed = beside["sessions"]
+            if tab.session_id == page.tab.session_id:
+                del beside["identity"]
+            async with aclosing(self._follower.frames(page.visitor, tab, listed)) as frames:
                 yield ComponentUpdates(beside, **updates, **await anext(frames)).outputs(Components.TALK)
                 async for frame in frames:
                     yield frame.outputs(Components.TALK)

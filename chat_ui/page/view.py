@@ -26,8 +26,8 @@ Bubble = dict[str, Any]
 def bubble(role: str, text: str, **metadata: Any) -> Bubble:
     """One message in the Chatbot's own form, so that it can be sent without being processed again; given
     as a part of a list its text is shown to the character, as a plain string it would be dedented."""
-    content = [{"type": "text", "text": text}]
-    return {"role": role, "metadata": metadata or None, "options": None, "content": content}
+    shown: Bubble = {"role": role, "content": [{"type": "text", "text": text}]}
+    return shown | {"metadata": metadata} if metadata else shown
 
 
 def conversation(history: StoredMessages, language: Language, names: Mapping[str, str]) -> list[Bubble]:
@@ -81,7 +81,7 @@ def message_bubbles(
             *ending(TurnEnd.of_message(message), language, at=message.timestamp, last=last),
         ]
         if asked and asked.versions:
-            bubbles[-1]["options"] = [*(bubbles[-1]["options"] or ()), *_versions(asked, message)]
+            bubbles[-1]["options"] = [*bubbles[-1].get("options", ()), *_versions(asked, message)]
         role, asked = message.role_key or role, None
         yield message, bubbles
 
@@ -157,7 +157,7 @@ def ending(end: TurnEnd, language: Language, *, at: float = 0.0, last: bool = Tr
         told = f"**⚠️ {t(language, 'error')}**\n\n{error_html(language, end.error, at)}"
         failure = bubble("assistant", f'<div class="failure">\n\n{told}\n\n</div>')
         retry = {"label": f"↻ {t(language, 'retry')}", "value": RETRY}
-        bubbles.append(failure | {"options": [retry] if last else None})
+        bubbles.append(failure | {"options": [retry]} if last else failure)
     facts = [t(language, end.status)] if end.status in ("stopped", "interrupted") else []
     if end.message:
         facts += _facts(end.message, language)

@@ -150,7 +150,7 @@ def main(directory: Path) -> None:
                     expect(chat.page.get_by_role("listbox")).to_have_count(0)
                     chat.page.screenshot(path=directory / f"{name}-welcome.png")
                     chat.say(question)
-                    expect(chat.sessions.locator(".dot")).to_have_count(0)
+                    expect(chat.sessions.locator(".dot:visible")).to_have_count(0)
                     chat.page.screenshot(path=directory / f"{name}.png")
             settings(browser, app, directory)
             sidebar(browser, app, directory)

@@ -27,7 +27,7 @@ from fastapi.routing import APIRoute, _IncludedRouter
 from gradio.blocks import Block, Blocks, BlocksConfig
 from gradio.queueing import Queue
 from gradio.routes import App
-from gradio.server_messages import ProcessGeneratingMessage
+from gradio.server_messages import ProcessCompletedMessage, ProcessGeneratingMessage
 from gradio.state_holder import SessionState
 from starlette.requests import Request
 from starlette.routing import Route
@@ -175,6 +175,7 @@ async def demo(monkeypatch: pytest.MonkeyPatch, fixed: bool) -> gr.Blocks:
         (gradio.queueing, "run_sync"),
         (fastapi.dependencies.utils, "run_in_threadpool"),
         (ProcessGeneratingMessage, "model_dump"),
+        (ProcessCompletedMessage, "model_dump"),
         (Request, "is_disconnected"),
         (Queue, "push"),
         (Queue, "process_events"),
