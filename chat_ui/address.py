@@ -4,7 +4,13 @@ uvicorn, not Gradio, says where a connection comes from. In front of it may be r
 `Server`, which has uvicorn believe their X-Forwarded-For when TRUSTED_PROXIES names them.
 """
 
+import logging
 from ipaddress import IPv6Address, ip_address, ip_network
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+log = logging.getLogger(__name__)
 
 # Whoever comes from the app's own machine sits at it, or comes through a proxy that nobody has named, as all
 # others do then.
@@ -24,3 +30,24 @@ def address_of(client: tuple[str, int] | None) -> str:
     if not isinstance(address, IPv6Address):
         return str(address)
     return str(address.ipv4_mapped or ip_network((int(address), 64), strict=False))
+
+
+class ForwardedNotice:
+    """ASGI middleware that logs, once, that a proxy says for whom it asks and is not believed."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._told = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not self._told and scope["type"] == "http" and (client := scope.get("client")):
+            forwarded = Headers(scope=scope).get("x-forwarded-for", "")
+            # Of one that is believed, the address is among those that it names.
+            if forwarded and client[0] not in forwarded:
+                self._told = True
+                log.warning(
+                    "X-Forwarded-For comes from %s, which TRUSTED_PROXIES does not name: all who come "
+                    "through it count as one address. Name it there if it is your proxy.",
+                    client[0],
+                )
+        await self._app(scope, receive, send)

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chat_core import ChatService
 
+from .address import ForwardedNotice
 from .admission import Admission
 from .caching import Caching
 from .gradio_fixes import keep_routes
@@ -127,6 +128,7 @@ def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
         allow_methods=["*"],
         allow_headers=["*"],
     )
+    app.add_middleware(ForwardedNotice)
 
     @app.get("/healthz")
     async def healthz() -> JSONResponse:

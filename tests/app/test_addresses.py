@@ -31,6 +31,8 @@ async def test_nobody_who_is_not_a_trusted_proxy_chooses_an_address(
                 pass
         async with callers(app.url, 4):  # this machine is not counted
             pass
+        assert app.log.count("TRUSTED_PROXIES does not name") == 1
+        assert "comes from 127.0.0.2" in app.log
 
 
 def test_behind_trusted_proxies_the_last_hop_before_them_counts(
@@ -42,3 +44,4 @@ def test_behind_trusted_proxies_the_last_hop_before_them_counts(
         with pytest.raises(AppError, match="too fast"):
             start_from(app, "192.0.2.1")
         start_from(app, "192.0.2.2, 10.1.2.3")
+        assert "TRUSTED_PROXIES does not name" not in app.log
