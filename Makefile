@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test faults check audit bench screenshots install install-dev clean
+.PHONY: run test faults soak check audit bench screenshots install install-dev clean
 
 run: $(VENV)/.run
 	$(BIN)/python app.py
@@ -14,6 +14,11 @@ test: $(VENV)/.dev
 # Bad things done to real processes, at length.
 faults: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/faults $(ARGS)
+
+# Fifty people at one app, with faults, for MINUTES.
+MINUTES ?= 5
+soak: $(VENV)/.dev
+	$(BIN)/python -m tests.faults.soak --minutes $(MINUTES) $(ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

@@ -52,11 +52,11 @@ class RunningApp:
         return code
 
 
-def launch(directory: Path, **environment: str) -> subprocess.Popen[str]:
-    """Starts `python app.py` in `directory`, with nothing of the tester's own environment but the path."""
+def launch(directory: Path, *, program: Path = APP, **environment: str) -> subprocess.Popen[str]:
+    """Starts the app's program in `directory`, with nothing of the tester's own environment but the path."""
     keep = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     return subprocess.Popen(
-        [sys.executable, str(APP)],
+        [sys.executable, str(program)],
         cwd=directory,
         env={**keep, "GRADIO_SERVER_PORT": "0", "PYTHONWARNINGS": "default", **environment},
         stdout=subprocess.DEVNULL,
@@ -66,9 +66,9 @@ def launch(directory: Path, **environment: str) -> subprocess.Popen[str]:
 
 
 @contextmanager
-def running_app(directory: Path, **environment: str) -> Iterator[RunningApp]:
+def running_app(directory: Path, *, program: Path = APP, **environment: str) -> Iterator[RunningApp]:
     """The app, ready, with these settings; its data lie in `directory`."""
-    app = RunningApp(launch(directory, **environment))
+    app = RunningApp(launch(directory, program=program, **environment))
     try:
         app.wait_until_ready()
         yield app

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -25,19 +25,25 @@ class Caller:
 
     async def start(self) -> None:
         """Begins a conversation, another one if there was one."""
-        self.conversation = {}
-        answer = await self.call("start_chat")
+        answer = await self.call_bare("start_chat")
         self.conversation = {"user_id": answer["user_id"], "session_id": answer["session_id"]}
 
     async def call(self, endpoint: str, **values: Any) -> Json:
         """The endpoint's last answer. Raises RuntimeError with the sentence of a refusal."""
-        answers = [answer async for answer in self.events(endpoint, **values)]
+        return await self.call_bare(endpoint, **self.conversation, **values)
+
+    async def call_bare(self, endpoint: str, **values: Any) -> Json:
+        """The same, without saying which conversation."""
+        answers = [answer async for answer in self._events(endpoint, values)]
         return answers[-1]
 
-    async def events(self, endpoint: str, **values: Any) -> AsyncIterator[Json]:
-        """The endpoint's answers as they come."""
+    def events(self, endpoint: str, **values: Any) -> AsyncGenerator[Json, None]:
+        """The endpoint's answers as they come. Who closes them hangs up."""
+        return self._events(endpoint, {**self.conversation, **values})
+
+    async def _events(self, endpoint: str, values: Json) -> AsyncGenerator[Json, None]:
         address = f"{self.url}/gradio_api/call/v2/{endpoint}"
-        async with self._http.post(address, json={**self.conversation, **values}) as answer:
+        async with self._http.post(address, json=values) as answer:
             answer.raise_for_status()
             event_id = (await answer.json())["event_id"]
         async with self._http.get(f"{self.url}/gradio_api/call/{endpoint}/{event_id}") as stream:
