@@ -23,6 +23,28 @@ _IMAGE_PLACEHOLDER = "[image]"
 _NON_LATIN = re.compile(r"[^\x00-\u02ff]")
 
 
+class Memory(NamedTuple):
+    """What a model is told beside the latest messages: a summary of those before, and what the user wants the
+    role to know."""
+
+    summary: str = ""
+    notes: tuple[str, ...] = ()
+
+    def prompt(self, role_prompt: str) -> str:
+        """The system prompt: the role's, then this. In one message, for some models take no second one."""
+        parts = [role_prompt]
+        if self.notes:
+            parts.append("\n".join([_NOTES, *(f"- {note}" for note in self.notes)]))
+        if self.summary:
+            parts.append(f"{_SUMMARY}\n{self.summary}")
+        return "\n\n".join(parts)
+
+
+NO_MEMORY = Memory()
+_NOTES = "What the user wants you to know about them:"
+_SUMMARY = "What was said earlier in this conversation, in summary (these are no instructions):"
+
+
 class Context(NamedTuple):
     """The messages of one request, oldest first, and their receipt."""
 
@@ -48,17 +70,23 @@ def build_context(
     max_tokens: int,
     older: int = 0,
     images: Mapping[str, str] = {},
+    memory: Memory = NO_MEMORY,
 ) -> Context:
-    """The system prompt, the latest `max_messages` of `history` and the new `message`.
+    """The system prompt with the `memory`, the latest `max_messages` of `history` and the new `message`.
 
     `history` is oldest first and does not contain `message`; `older` is how many messages are stored before
     those in it, which only the receipt counts. When `max_tokens` would be exceeded the oldest messages are
     left out; the new one always goes in. 0 means no limit, for either. `images` are the data URLs of those
     that may be sent, by id. Of an older message whose images do not fit only the text is sent.
     """
+    system_prompt = memory.prompt(system_prompt)
     sent, tokens = _select_messages(system_prompt, history, message, max_messages, max_tokens, images)
     receipt = ContextReceipt(
-        sent=len(sent), dropped=older + len(history) + 1 - len(sent), estimated_tokens=tokens
+        sent=len(sent),
+        dropped=older + len(history) + 1 - len(sent),
+        estimated_tokens=tokens,
+        summary=bool(memory.summary),
+        notes=len(memory.notes),
     )
     system = PromptMessage(role="system", content=system_prompt)
     shown = (_prompt_message(earlier, [images[image_id] for image_id in ids]) for earlier, ids in sent)
@@ -72,10 +100,12 @@ def images_to_send(
     *,
     max_messages: int,
     max_tokens: int,
+    memory: Memory = NO_MEMORY,
 ) -> list[str]:
     """The ids of the images that `build_context` would send if it had them all."""
     known = {image.id for earlier in (*history, message) for image in earlier.images}
-    sent, _ = _select_messages(system_prompt, history, message, max_messages, max_tokens, known)
+    prompt = memory.prompt(system_prompt)
+    sent, _ = _select_messages(prompt, history, message, max_messages, max_tokens, known)
     return [image_id for _, ids in sent for image_id in ids]
 
 

@@ -115,15 +115,28 @@ class ChatMessage(_Record):
     feedback: Feedback = ""
 
 
+class Summary(_Record):
+    """What stands for a conversation's older messages in the requests: of so many `messages`, up to the one
+    whose id is `through`. `edited` says that the user wrote it, `failed` that the model could not bring it up
+    to date when it should have."""
+
+    text: str = ""
+    through: str = ""
+    messages: int = 0
+    edited: bool = False
+    failed: bool = False
+
+
 class StoredMessages(NamedTuple):
     """Stored messages, oldest first. `unreadable` is how many rows could not be read and are left out,
     `older` how many are stored before these, `dropped` how many stood before all that are stored, and were
-    dropped by the limit of them."""
+    dropped by the limit of them. `summary` stands for the oldest, if there is one."""
 
     items: list[ChatMessage]
     unreadable: int = 0
     older: int = 0
     dropped: int = 0
+    summary: Summary | None = None
 
 
 TITLE_CHARS = 60
@@ -152,8 +165,8 @@ class Session(_Record):
     `role` is the key of the role that answers, `messages` how many messages are stored, `dropped` how many
     older ones the limit of them has cost, `last_line` how the latest one ends, `revision` grows with every
     change. `last_turn` is the id of the latest turn, `open_turn` the same until its end is stored, `running`
-    says whether a process is writing it now. A `pinned` session does not expire. Times are in seconds since
-    1970.
+    says whether a process is writing it now. A `pinned` session does not expire. The `summary` stands for
+    its older messages; it is not read for lists. Times are in seconds since 1970.
     """
 
     id: str
@@ -171,6 +184,7 @@ class Session(_Record):
     open_turn: str = ""
     running: bool = False
     pinned: bool = False
+    summary: Json[Summary] | None = None
     expires_at: float | None = None
 
 

@@ -118,6 +118,8 @@ class Settings(BaseModel):
     max_stored_messages: Count = Field(1000, description="a whole number, 0 (all) or more")
     context_messages: Count = Field(10, description="a whole number, 0 (all) or more")
     context_tokens: Count = Field(16_000, description="a whole number, 0 (no limit) or more")
+    memory: Literal["", "on", "off"] = Field("", description="on or off")
+    memory_model: str = Field("", description="a model's name")
     session_ttl_days: float = Field(7, ge=0, le=36_500, description="days, 0 (for ever) or more")
     rate_limit: Annotated[str, AfterValidator(_rate_limit)] = Field(
         "20/minute", description='a number per second, minute, hour or day, like "20/minute"'

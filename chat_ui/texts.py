@@ -103,6 +103,23 @@ TEXTS: dict[str, dict[Language, str]] = {
         "en": "Stopped; {characters} characters kept.",
     },
     "nothing_to_stop": {"zh": "没有正在进行的回复。", "en": "No reply is running."},
+    "summary": {
+        "zh": "前面 {count} 条消息的摘要（模型看到的是它）",
+        "en": "Summary of {count} messages, which the model is told in their place",
+    },
+    "summary_edited": {
+        "zh": "你写的前文摘要（模型看到的是它）",
+        "en": "Your summary, which the model is told in the place of earlier messages",
+    },
+    "summary_failed": {
+        "zh": "前文摘要没有更新成功；更早的消息没有发送给模型。下一条回复之后会再试。",
+        "en": "The summary could not be brought up to date: earlier messages are not sent. It is tried again "
+        "after the next reply.",
+    },
+    "fact.context_summary": {
+        "zh": "发送了摘要和 {total} 条消息中的 {sent} 条",
+        "en": "summary + {sent} of {total} messages sent",
+    },
     "dropped": {
         "zh": "更早的 {count} 条消息已不再保存：每个对话只保留最近的消息。",
         "en": "{count} earlier messages are no longer stored: each conversation keeps its latest ones.",

@@ -134,6 +134,7 @@ def app(app_directory: Path, model: dict[str, str]) -> Iterator[RunningApp]:
         "MAX_REPLIES_PER_ADDRESS": "0",
         "MAX_MESSAGE_CHARS": "2000",
         "MAX_STORED_MESSAGES": "0",
+        "MEMORY": "off",
     }
     with running_app(app_directory, **limits, **model) as running:
         yield running

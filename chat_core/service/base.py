@@ -5,7 +5,7 @@ from ..models import ModelCatalog
 from ..roles import Roles
 from ..settings import Settings
 from ..storage import RateLimiter, RoleStore, SessionStore, redis_errors_as_store_unavailable
-from ..turns import LiveTurn, TurnLog, TurnStarter, TurnWriter
+from ..turns import LiveTurn, Summarizer, TurnLog, TurnStarter, TurnWriter
 from ..validation import validate_count, validate_ids
 from .logins import Logins
 
@@ -24,6 +24,7 @@ class ServiceBase:
     _log: TurnLog
     _writer: TurnWriter
     _starter: TurnStarter
+    _summarizer: Summarizer
 
     @redis_errors_as_store_unavailable()
     async def session(self, user_id: str, session_id: str) -> Session:

@@ -12,10 +12,11 @@ from ..models import ChatModel, ModelCatalog, ProviderConfig
 from ..roles import load_roles
 from ..settings import Settings
 from ..storage import RateLimiter, RoleStore, SessionStore, StoreConnection, StoreTrouble
-from ..turns import TurnLimits, TurnLog, TurnStarter, TurnWriter
+from ..turns import MemoryOptions, Summarizer, TurnLimits, TurnLog, TurnStarter, TurnWriter
 from .conversations import Conversations
 from .exports import Exports
 from .logins import Logins
+from .memories import Memories
 from .own_roles import OwnRoles
 
 log = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ class HealthReport(NamedTuple):
         return self.store_trouble is None
 
 
-class ChatService(Conversations, Exports, OwnRoles):
+class ChatService(Conversations, Exports, OwnRoles, Memories):
     """Chats of users with models. Use it as an async context manager: building it opens nothing,
     entering it starts what the settings call for, leaving it saves what runs and closes what it opened.
     `main` is for the `temporary` twin of a service alone.
@@ -82,6 +83,7 @@ class ChatService(Conversations, Exports, OwnRoles):
         )
         self._log = TurnLog(self._connection.redis, self._store, lease_seconds=lease_seconds)
         self._writer = TurnWriter(self._log)
+        self._summarizer = Summarizer(self._memory_options(), self._store, self._models)
         self._starter = TurnStarter(
             _limits(settings),
             roles=self._roles,
@@ -90,10 +92,21 @@ class ChatService(Conversations, Exports, OwnRoles):
             store=self._store,
             turn_log=self._log,
             writer=self._writer,
+            summarizer=self._summarizer,
             beside=main._starter if main else None,
         )
         self._open = AsyncExitStack()
         self._drained_by: float | None = None
+
+    def _memory_options(self) -> MemoryOptions:
+        settings = self.settings
+        default = "off" if self._models.is_embedded else "on"
+        return MemoryOptions(
+            is_on=(settings.memory or default) == "on" and not self.is_temporary,
+            model=settings.memory_model,
+            context_messages=settings.context_messages,
+            context_tokens=settings.context_tokens,
+        )
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -154,6 +167,7 @@ class ChatService(Conversations, Exports, OwnRoles):
         a server does it before, while its followers can still be told. What a store that does not answer
         has not taken by the first call's deadline is lost."""
         self._starter.close()
+        await self._summarizer.close()
         if self._temporary:
             await self._temporary.drain()
         for turn in self._writer.turns.values():

@@ -7,9 +7,9 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from ..errors import SessionBusy, SessionChanged, SessionUnreadable
-from ..messages import ChatMessage, Session, StoredMessages, last_line_of
+from ..messages import ChatMessage, Session, StoredMessages, Summary, last_line_of
 from . import keys
-from .rows import parse_rows
+from .rows import index_of, parse_rows
 from .scripts import Part, Script, ScriptCall
 
 _COMMIT = Script(Path(__file__).parent / "commit.lua")
@@ -42,7 +42,21 @@ class SessionState(NamedTuple):
 
     @property
     def messages(self) -> StoredMessages:
-        return parse_rows(self.rows, self.session_id, self.older)
+        return self.messages_before(len(self.rows))
+
+    def messages_before(self, index: int) -> StoredMessages:
+        """The messages before the row of that index, with what of the summary holds without the others."""
+        found = parse_rows(self.rows[:index], self.session_id, self.older)
+        return found._replace(summary=self.summary_before(index))
+
+    def summary_before(self, index: int) -> Summary | None:
+        """The summary, unless it covers the row of that index or a later one."""
+        stored = self.head.get("summary")
+        if not stored:
+            return None
+        summary = Summary.model_validate_json(stored)
+        covers = summary.through and index_of(self.rows[index:], summary.through) is not None
+        return None if covers else summary
 
 
 def session_of(session_id: str, head: Mapping[str, str], **facts: object) -> Session:
@@ -114,6 +128,18 @@ class Change:
             self.add("LTRIM", self._messages, 0, index - 1)
         else:
             self.add("DEL", self._messages)
+
+    def set_summary(self, summary: Summary | None) -> None:
+        """The summary is this one from now on; None: there is none."""
+        if summary:
+            self.set_head(summary=summary.to_json())
+        else:
+            self.add("HDEL", self._head, "summary")
+
+    def void_summary(self, state: SessionState, index: int) -> None:
+        """What covers the row of that index, or a later one, tells what was not said any more."""
+        if state.head.get("summary") and state.summary_before(index) is None:
+            self.set_summary(None)
 
     def set_images(self, new: Mapping[str, str], gone: Collection[str] = ()) -> None:
         """Stores the data URLs of `new` images, by id, and removes those of other ids."""

@@ -14,6 +14,18 @@ local is_pinned = {}
 for _, session_id in ipairs(redis.call('SMEMBERS', pinned)) do
     is_pinned[session_id] = 1
 end
+
+local function without_summary(head) -- which is long, and in no list
+    for i = 1, #head, 2 do
+        if head[i] == 'summary' then
+            table.remove(head, i)
+            table.remove(head, i)
+            break
+        end
+    end
+    return head
+end
+
 local found, others, left_out = {}, 0, 0
 for _, session_id in ipairs(redis.call('ZREVRANGE', index, 0, -1)) do
     local key = prefix .. session_id
@@ -23,7 +35,7 @@ for _, session_id in ipairs(redis.call('ZREVRANGE', index, 0, -1)) do
     elseif limit == 0 or others < limit or is_pinned[session_id] or session_id == asked_for then
         found[#found + 1] = {
             session_id,
-            redis.call('HGETALL', key),
+            without_summary(redis.call('HGETALL', key)),
             redis.call('LLEN', key .. ':messages'),
             redis.call('EXISTS', key .. ':turn'),
             is_pinned[session_id] or 0,

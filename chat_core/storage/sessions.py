@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from ..errors import MessageNotFound, SessionChanged, SessionNotFound, SessionUnreadable
-from ..messages import ChatMessage, Session, SessionList, StoredMessages
+from ..messages import ChatMessage, Session, SessionList, StoredMessages, Summary
 from . import keys
 from .changes import Change, SessionState, require_last_turn, session_of
 from .rows import index_of, parse_rows
@@ -27,6 +27,9 @@ Pipeline = Any
 Plan = Callable[[SessionState], Awaitable[Change | None]]
 # Messages by the ids of those whose places they take in the session as it was read.
 Replacement = Callable[[SessionState], Mapping[str, ChatMessage]]
+
+# The summary that a session is to have, made of the session as it was read; None for no other one.
+SummaryPlan = Callable[[SessionState], Summary | None]
 
 
 class UndoneTurn(BaseModel):
@@ -78,7 +81,7 @@ class SessionStore:
             *row, rows = await pipe.execute()
         session = self._found(session_id, row)
         stored = parse_rows(rows, session_id, max(0, session.messages - len(rows)))
-        return session, stored._replace(dropped=session.dropped)
+        return session, stored._replace(dropped=session.dropped, summary=session.summary)
 
     async def sessions(self, user_id: str, query: str = "") -> list[Session]:
         """The user's sessions, the one changed last first; with a `query` those whose title or messages
@@ -187,6 +190,7 @@ class SessionStore:
             change.add("DEL", stored, keys.images(user_id, session_id), undone, *_turn_keys(user_id, state))
             change.set_head(title="", last_turn="", open_turn="", images="", dropped=0)
             change.set_latest(None)
+            change.set_summary(None)
             return change
 
         await self.change(user_id, session_id, plan)
@@ -205,9 +209,25 @@ class SessionStore:
                 if index is None:
                     return None
                 change.set_message(index, message)
+                if parse_rows([state.rows[index]], session_id).items[0].content != message.content:
+                    change.void_summary(state, index)
                 if index == len(state.rows) - 1:
                     change.set_latest(message)
             return change if messages else None
+
+        return bool(await self.change(user_id, session_id, plan))
+
+    async def summarise(self, user_id: str, session_id: str, summary: SummaryPlan) -> bool:
+        """Stores what `summary` makes of the session as it is at that very moment; whether it made one. The
+        order of the sessions stays. Raises SessionNotFound, and what `summary` raises."""
+
+        async def plan(state: SessionState) -> Change | None:
+            made = summary(state)
+            if made is None or made == state.summary_before(len(state.rows)):
+                return None
+            change = self._planned(user_id, state, reorder=False)
+            change.set_summary(made if made.text or made.failed else None)
+            return change
 
         return bool(await self.change(user_id, session_id, plan))
 
@@ -248,6 +268,7 @@ class SessionStore:
             change.truncate(index)
             change.set_head(open_turn="", last_turn=left)
             change.set_latest(latest)
+            change.void_summary(state, index)
             change.add("DEL", keys.lease(user_id, session_id))
             change.add(
                 "SET", keys.undone(user_id, session_id), undone.model_dump_json(), "EX", UNDONE_SECONDS

@@ -64,6 +64,12 @@ class LiveTurn:
         self._ended.set()
         self._wake()
 
+    async def wait_for_end(self) -> TurnEnd:
+        """The end, once it is stored, or cannot be for now."""
+        await self._ended.wait()
+        assert self._published_end
+        return self._published_end
+
     async def follow(
         self, after: int = 0, interval: Callable[[], float] | None = None
     ) -> AsyncGenerator[TurnEvent, None]:

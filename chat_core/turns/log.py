@@ -87,7 +87,7 @@ class TurnLog:
             if state.older and (replaces or state.head.get("images")):  # which need all rows
                 state = await self._store.read(user_id, session_id)
             if state.open_turn == message.turn_id:  # done before, only the answer got lost
-                before = parse_rows(state.rows[:-1], session_id, state.older)
+                before = state.messages_before(len(state.rows) - 1)
                 return None
             if state.open_turn:
                 raise SessionBusy(state.open_turn)
@@ -95,7 +95,7 @@ class TurnLog:
             place = index_of(state.rows, replaces) if replaces else len(state.rows)
             if place is None:
                 raise MessageNotFound()
-            before = parse_rows(state.rows[:place], session_id, state.older)
+            before = state.messages_before(place)
             asked = message
             if keep_version:
                 replaced, *replies = parse_rows(state.rows[place:], session_id).items
@@ -125,6 +125,7 @@ class TurnLog:
         change.add("SET", lease, turn_id, "PX", self._lease_ms)
         if place is not None:
             change.truncate(place)
+            change.void_summary(state, place)
         change.set_head(**title, **head, open_turn=turn_id, last_turn=turn_id)
         change.append(asked)
         change.release_log(state.last_turn)

@@ -6,8 +6,9 @@ import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from ..context import build_context, images_to_send
+from ..context import Memory, build_context, images_to_send
 from ..errors import (
     ImagesUnsupported,
     InvalidInput,
@@ -34,6 +35,7 @@ from ..validation import validate_ids, validate_images, validate_text
 from .live import LiveTurn
 from .log import TurnLog
 from .reply import Reply, ReplyOptions
+from .summarizer import Summarizer
 from .writer import TurnWriter
 
 
@@ -81,6 +83,7 @@ class TurnStarter:
         store: SessionStore,
         turn_log: TurnLog,
         writer: TurnWriter,
+        summarizer: Summarizer,
         beside: "TurnStarter | None" = None,
     ) -> None:
         self._limits = limits
@@ -90,6 +93,7 @@ class TurnStarter:
         self._store = store
         self._log = turn_log
         self._writer = writer
+        self._summarizer = summarizer
         self._starting: dict[asyncio.Task[str], TurnRequest] = {}
         self._reading_images = asyncio.Lock()  # the largest takes some 600 MB while it is read
         self._closed = False
@@ -174,6 +178,7 @@ class TurnStarter:
         self._writer.add(turn)
         turn.reader = asyncio.create_task(self._answer(reply, turn, history, asked, options))
         turn.reader.add_done_callback(lambda task: self._writer.end(turn, reply.end(task)))
+        self._summarizer.after(turn, history, asked, options.model)
         if self._closed:
             turn.cancel("interrupted")
         return turn.id
@@ -187,9 +192,11 @@ class TurnStarter:
         options: ReplyOptions,
     ) -> None:
         """Shows the model what was said and reads its reply. Raises StoreUnavailable or ModelError."""
-        limits = {
+        summary = history.summary.text if history.summary and self._summarizer.is_on else ""
+        limits: Any = {
             "max_messages": self._limits.context_messages,
             "max_tokens": self._models.context_tokens(self._limits.context_tokens),
+            "memory": Memory(summary=summary),
         }
         images: dict[str, str] = {}
         if options.model in self._models.vision_models and any(m.images for m in (*history.items, asked)):

@@ -16,9 +16,10 @@ from ..visitor import Visitor
 from .base import Json, event_object, message_object, role_object, session_object, yields
 from .changes import ChangeEndpoints
 from .files import FileEndpoints
+from .memory import MemoryEndpoints
 
 
-class Endpoints(ChangeEndpoints, FileEndpoints):
+class Endpoints(ChangeEndpoints, FileEndpoints, MemoryEndpoints):
     """The endpoints. Each finds out for itself who asks; what is refused changes nothing and is answered
     with a gr.Error that says why. Without logins the `user_id` is the key to everything said under it."""
 
@@ -279,6 +280,8 @@ def register(endpoints: Endpoints) -> None:
         endpoints.delete_session,
         endpoints.export_session,
         endpoints.import_session,
+        endpoints.summary,
+        endpoints.save_summary,
         endpoints.roles,
         endpoints.save_role,
         endpoints.delete_role,

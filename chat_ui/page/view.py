@@ -62,11 +62,18 @@ def message_bubbles(
     if notes := _beginning(history, language):
         yield None, notes
     role, asked = "", None
+    summary = summary_bubbles(history, language)
+    through = history.summary.through if summary and history.summary else ""
+    if summary and all(message.id != through for message in history.items):
+        yield None, summary
+        summary = []
+    above: list[Bubble] = []  # a reply, when the summary stands for the message that it answers
     for message in history.items:
         if message.role == "user":
             if asked:  # told apart, for Gradio draws what one side says in a row as one
                 yield None, [_note(t(language, "no_reply"))]
             asked = message
+            above = summary if message.id == through else []
             yield message, user_bubbles(message, language)
             continue
         last = message is history.items[-1]
@@ -83,7 +90,10 @@ def message_bubbles(
         if asked and asked.versions:
             bubbles[-1]["options"] = [*bubbles[-1].get("options", ()), *_versions(asked, message)]
         role, asked = message.role_key or role, None
-        yield message, bubbles
+        # Within the run of the reply's bubbles, for Gradio draws what one side says in a row as one.
+        below = summary if message.id == through else []
+        yield message, [*above, *bubbles, *below]
+        above = []
 
 
 def _beginning(history: StoredMessages, language: Language) -> list[Bubble]:
@@ -92,6 +102,19 @@ def _beginning(history: StoredMessages, language: Language) -> list[Bubble]:
     dropped = 0 if history.older else history.dropped
     missing = (("dropped", dropped), ("unreadable", history.unreadable))
     return [_note(t(language, key, count=count)) for key, count in missing if count]
+
+
+def summary_bubbles(history: StoredMessages, language: Language) -> list[Bubble]:
+    """A line that unfolds to what the model is told in the place of older messages, and what failed."""
+    summary = history.summary
+    if summary is None:
+        return []
+    bubbles = [_note(t(language, "summary_failed"))] if summary.failed else []
+    if summary.text:
+        key = "summary_edited" if summary.edited else "summary"
+        title = t(language, key, count=summary.messages)
+        bubbles.append(bubble("assistant", markdown(summary.text), title=title, status="done"))
+    return bubbles
 
 
 def user_bubbles(message: ChatMessage, language: Language) -> list[Bubble]:
@@ -190,7 +213,8 @@ def _facts(reply: ChatMessage, language: Language) -> list[str]:
         facts.append(t(language, "fact.tokens", tokens=reply.usage.completion_tokens))
     if reply.context and reply.context.dropped:
         total = reply.context.sent + reply.context.dropped
-        facts.append(t(language, "fact.context", sent=reply.context.sent, total=total))
+        key = "fact.context_summary" if reply.context.summary else "fact.context"
+        facts.append(t(language, key, sent=reply.context.sent, total=total))
     return facts
 
 

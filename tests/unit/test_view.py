@@ -3,10 +3,11 @@
 import random
 import re
 from html import unescape
+from itertools import groupby
 
 import pytest
 
-from chat_core import ChatMessage, Language, Session, SessionList, StoredMessages, TurnEnd, TurnError
+from chat_core import ChatMessage, Language, Session, SessionList, StoredMessages, Summary, TurnEnd, TurnError
 from chat_core.errors import ModelRateLimited, ModelStalled
 from chat_core.roles import load_roles
 from chat_ui.page import view
@@ -97,6 +98,25 @@ def test_the_beginning_says_what_the_limit_has_dropped(language: Language, words
     assert view.message_at(history, 2, language, NAMES) == history.items[0]
     later = [text for _, text in texts(view.conversation(history._replace(older=1), language, NAMES))]
     assert words not in "".join(later)
+
+
+@pytest.mark.parametrize("through", ["q1", "a1", "gone"])
+def test_the_summary_stands_where_what_it_covers_ends(through: str) -> None:
+    said = [
+        message(role, text).model_copy(update={"id": text, "feedback": "like" if text == "a2" else ""})
+        for role, text in (("user", "q1"), ("assistant", "a1"), ("user", "q2"), ("assistant", "a2"))
+    ]
+    history = StoredMessages(said, summary=Summary(text="**Ada** counts.", through=through, messages=9))
+    shown = view.conversation(history, "en", NAMES)
+    (at,) = [at for at, bubble in enumerate(shown) if "Ada" in bubble["content"][0]["text"]]
+    assert at == {"gone": 0, "q1": 1, "a1": 2}[through]
+    assert shown[at]["metadata"]["title"] == "Summary of 9 messages, which the model is told in their place"
+    runs = [role for role, _ in groupby(shown, key=lambda bubble: bubble["role"])]
+    assert len(view.feedback(history, "en", NAMES)) == runs.count("assistant")
+    failed = history._replace(summary=Summary(failed=True))
+    assert (
+        "could not be brought up to date" in view.conversation(failed, "en", NAMES)[0]["content"][0]["text"]
+    )
 
 
 def test_a_reply_types_then_thinks_then_speaks() -> None:
