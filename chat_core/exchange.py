@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, NamedTuple
 from uuid import uuid4
@@ -85,7 +85,7 @@ def parse_export(data: bytes | str, *, max_message_chars: int, now: float) -> Co
         _validate_message(message, ("messages", number), max_message_chars)
     if found.messages and not title:
         title = title_from(found.messages[0])
-    return found.model_copy(update={"title": title, "messages": _with_new_ids(found.messages, now)})
+    return found.model_copy(update={"title": title, "messages": with_new_ids(found.messages, now)})
 
 
 Location = tuple[str | int, ...]
@@ -160,22 +160,22 @@ def _validate_message(message: ChatMessage, location: Location, max_message_char
 _PREVIEW = re.compile(r"data:image/(webp|png|jpeg);base64,[A-Za-z0-9+/]+={0,2}")
 
 
-def _with_new_ids(messages: tuple[ChatMessage, ...], now: float) -> tuple[ChatMessage, ...]:
+def with_new_ids(messages: Sequence[ChatMessage], now: float) -> tuple[ChatMessage, ...]:
     """The same messages under ids that nobody has; what shared a turn still does."""
     turns: dict[str, str] = defaultdict(lambda: uuid4().hex, {"": ""})
 
-    def with_new_ids(message: ChatMessage) -> ChatMessage:
+    def renewed(message: ChatMessage) -> ChatMessage:
         changes = {
             "id": uuid4().hex,
             "turn_id": turns[message.turn_id],
             "images": tuple(image.model_copy(update={"id": uuid4().hex}) for image in message.images),
             "timestamp": min(max(message.timestamp, 0.0), now),
             "error": message.error and _known_error(message.error),
-            "versions": tuple(map(with_new_ids, message.versions)),
+            "versions": tuple(map(renewed, message.versions)),
         }
         return message.model_copy(update=changes)
 
-    return tuple(map(with_new_ids, messages))
+    return tuple(map(renewed, messages))
 
 
 _MODEL_ERRORS: list[type[ModelError]] = [ModelError, *ModelError.__subclasses__()]

@@ -141,8 +141,10 @@ class SessionStore:
         session_id: str,
         head: Mapping[str, str],
         messages: Sequence[ChatMessage] = (),
+        images: Mapping[str, str] = {},
     ) -> Session:
-        """A new session with these fields, in which this was said; of the messages the latest are kept."""
+        """A new session with these fields, in which this was said, with the data URLs of its `images`, by id;
+        of the messages the latest are kept."""
         last_turn = messages[-1].turn_id if messages else ""
         change = Change(user_id, session_id)
         change.set_head(**head, created_at=self._clock(), last_turn=last_turn, dropped=0)
@@ -150,6 +152,7 @@ class SessionStore:
         change.truncate(0)
         for message in messages:
             change.append(message)
+        change.set_images(images)
         await self.commit(change)
         return await self.get(user_id, session_id)
 

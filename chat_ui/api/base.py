@@ -83,5 +83,5 @@ def role_object(role: Role, *, own: bool = False) -> Json:
 
 def session_object(session: Session) -> Json:
     """A conversation as /sessions lists it."""
-    wanted = {"title", "role", "updated_at", "messages", "running", "pinned", "last_line"}
+    wanted = {"title", "role", "updated_at", "messages", "running", "pinned", "last_line", "branched_from"}
     return {"session_id": session.id, **session.model_dump(include=wanted)}

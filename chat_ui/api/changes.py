@@ -38,3 +38,13 @@ class ChangeEndpoints(EndpointsBase):
             )
             async for event in self._begun(visitor, session_id, start):
                 yield event
+
+    async def branch(self, request: gr.Request, user_id: str, session_id: str, message_id: str) -> Json:
+        """Begins a new conversation with what was said up to and with that message. Returns {"session_id"};
+        /sessions tells what it is "branched_from"."""
+        visitor = Visitor.of(request, user_id)
+        with visitor.errors_shown():
+            branch = await self._service.branch(
+                visitor.user_id, session_id, message_id, address=visitor.address
+            )
+        return {"session_id": branch.id}

@@ -164,7 +164,8 @@ class Endpoints(ChangeEndpoints, FileEndpoints, MemoryEndpoints):
 
     async def sessions(self, request: gr.Request, user_id: str) -> Json:
         """The user's conversations, the one changed last first. Returns {"sessions": [{"session_id",
-        "title", "role", "updated_at", "messages", "running", "pinned", "last_line"}], "total"}."""
+        "title", "role", "updated_at", "messages", "running", "pinned", "last_line", "branched_from"}],
+        "total"}."""
         return await self._found(request, user_id)
 
     async def search_sessions(self, request: gr.Request, user_id: str, query: str) -> Json:
@@ -280,6 +281,7 @@ def register(endpoints: Endpoints) -> None:
         endpoints.delete_session,
         endpoints.export_session,
         endpoints.import_session,
+        endpoints.branch,
         endpoints.summary,
         endpoints.save_summary,
         endpoints.roles,

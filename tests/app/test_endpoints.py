@@ -260,6 +260,25 @@ def test_a_file_of_the_server_is_not_read_for_a_caller(client: Client, tmp_path:
     assert client.predict(user_id=conversation["user_id"], api_name="/sessions")["total"] == 1
 
 
+def test_a_conversation_is_begun_from_a_message_of_another(client: Client) -> None:
+    conversation = start(client, role="teacher")
+    for message in ("one", "two"):
+        client.predict(**conversation, message=message, api_name="/chat")
+    reply = client.predict(**conversation, api_name="/history")["messages"][1]
+    branch = client.predict(**conversation, message_id=reply["id"], api_name="/branch")
+    copy = conversation | branch
+    assert set(branch) == {"session_id"}
+    assert client.predict(**copy, message="three", api_name="/chat") == "You said: three"
+    contents = [m["content"] for m in client.predict(**copy, api_name="/history")["messages"]]
+    assert contents == ["one", "You said: one", "three", "You said: three"]
+    assert client.predict(**conversation, api_name="/history")["total"] == 4
+    listed = client.predict(user_id=conversation["user_id"], api_name="/sessions")["sessions"]
+    assert [(s["role"], s["branched_from"]) for s in listed] == [
+        ("teacher", conversation["session_id"]),
+        ("teacher", ""),
+    ]
+
+
 def test_a_second_message_while_a_reply_runs_is_refused_and_not_stored(client: Client) -> None:
     conversation = start(client)
     job = client.submit(**conversation, message="[[stall]]", api_name="/chat_events")
@@ -344,6 +363,9 @@ BAD_INPUT = [
     ("/edit_message", {"message_id": "x", "message": "hi", "user_id": "somebody-else"}, "not found"),
     ("/pin_session", {"pinned": "yes"}, "pinned must be"),
     ("/pin_session", {"user_id": "somebody-else"}, "not found"),
+    ("/branch", {"message_id": "unknown"}, "no longer there"),
+    ("/branch", {"message_id": "{x}"}, "message_id must be"),
+    ("/branch", {"message_id": "x", "user_id": "somebody-else"}, "not found"),
     ("/summary", {"user_id": "somebody-else"}, "not found"),
     ("/save_summary", {"summary": "x" * 4001}, "summary must be"),
     ("/save_summary", {"summary": 7}, "summary must be"),
@@ -490,6 +512,7 @@ def test_every_endpoint_is_documented_with_its_parameters_in_order(client: Clien
         "/pin_session": [*conversation, "pinned"],
         "/export_session": [*conversation, "format"],
         "/import_session": ["user_id", "file"],
+        "/branch": [*conversation, "message_id"],
         "/summary": conversation,
         "/save_summary": [*conversation, "summary"],
         "/delete_session": conversation,
