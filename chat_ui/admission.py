@@ -13,15 +13,14 @@ from collections import Counter
 from http import HTTPStatus
 
 from gradio.queueing import Queue
-from starlette.datastructures import Headers, QueryParams
-from starlette.responses import JSONResponse
+from starlette.datastructures import QueryParams
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .address import address_of
 from .gradio_fixes import drop_session
-from .texts import choose_language, t
+from .refusals import Refusal
 
-_CALLS = re.compile(r"/gradio_api/(queue/join|(call|run|api)/.+|upload)/?")
+_CALLS = re.compile(r"/gradio_api/(queue/join|call/.+|upload)/?")
 _STREAMS = re.compile(r"/gradio_api/(queue/data|call/.+/(?P<event_id>\w+))/?")
 
 # A page listens at once, and so do clients; a network may need a moment.
@@ -60,7 +59,7 @@ class Admission:
     async def _take_call(self, scope: Scope, receive: Receive, send: Send) -> None:
         address = address_of(scope.get("client"))
         if self._has_its_share(address):
-            await self._refuse(scope, receive, send)
+            await self._refusal().answer(scope)(scope, receive, send)
             return
 
         async def note(message: Message) -> None:
@@ -86,14 +85,9 @@ class Admission:
             share = -(-share // 8)
         return share <= taken
 
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        language = choose_language(Headers(scope=scope).get("accept-language", ""))
-        answer = JSONResponse(
-            {"detail": t(language, "too_many_calls")},
-            status_code=HTTPStatus.TOO_MANY_REQUESTS,
-            headers={"retry-after": f"{self._unheard_seconds:.0f}"},
-        )
-        await answer(scope, receive, send)
+    def _refusal(self) -> Refusal:
+        headers = {"retry-after": f"{self._unheard_seconds:.0f}"}
+        return Refusal(HTTPStatus.TOO_MANY_REQUESTS, "too_many_calls", headers=headers)
 
     def _note(self, address: str, answer: bytes) -> None:
         """Remembers whose call it is that was answered with the id of its event."""

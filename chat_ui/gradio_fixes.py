@@ -6,6 +6,7 @@ no longer there, or is no longer needed.
 
 import asyncio
 import inspect
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext, suppress
@@ -33,6 +34,11 @@ from gradio.state_holder import SessionState
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.routing import Route
+
+from .refusals import reader_language
+from .texts import t
+
+log = logging.getLogger(__name__)
 
 
 def apply(demo: gr.Blocks) -> None:
@@ -289,7 +295,15 @@ async def _when_it_is_read(**named: Any) -> Any:
         and unread.qsize() >= _MOST_UNREAD
     ):
         await asyncio.sleep(0.2)
-    return await _call_process_api(**named)
+    try:
+        return await _call_process_api(**named)
+    except gr.Error:
+        raise
+    except Exception as error:
+        # Gradio would answer with null, which nobody can show.
+        log.exception("%s failed", named["fn"].name)
+        language = reader_language(named["gr_request"].request.headers)
+        raise gr.Error(t(language, "error.internal"), print_exception=False) from error
 
 
 def wait_without_a_task() -> None:
@@ -356,8 +370,6 @@ _ROUTES = (
     "/gradio_api/upload",
     "/gradio_api/upload_progress",
     "/gradio_api/reset",
-    "/gradio_api/run/{api_name}",
-    "/gradio_api/api/{api_name}",
     "/gradio_api/queue/status",
     "/gradio_api/info",
     "/gradio_api/openapi.json",
@@ -376,7 +388,6 @@ _ROUTES = (
     "/robots.txt",
     "/manifest.json",
     "/pwa_icon",
-    "/pwa_icon/{size}",
 )
 
 

@@ -10,13 +10,14 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from chat_core import ChatError, Language
+from chat_core import ChatError
 from chat_core.errors import LoginFailed, StoreUnavailable, TooManyLoginTries
 from chat_core.service import LOGIN_SECONDS, Logins
 
 from .address import address_of
 from .login_page import login_page
-from .texts import choose_language, error_text, t
+from .refusals import reader_language
+from .texts import error_text, t
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +96,7 @@ class Login:
             return RedirectResponse(f"login{_query(request)}", HTTPStatus.SEE_OTHER, _NOT_KEPT)
         if error:
             return self._told(request, error)
-        detail = t(_language(request), "login_needed")
+        detail = t(reader_language(request.headers), "login_needed")
         return JSONResponse({"detail": detail}, HTTPStatus.UNAUTHORIZED, _NOT_KEPT)
 
     def _success(self, request: Request, address: str) -> Response:
@@ -109,11 +110,11 @@ class Login:
         return self._told(request, error)
 
     def _told(self, request: Request, error: ChatError) -> Response:
-        detail = error_text(_language(request), error)
+        detail = error_text(reader_language(request.headers), error)
         return JSONResponse({"detail": detail}, _STATUS[type(error)], _headers(error))
 
     def _page(self, request: Request, error: ChatError | None = None, name: str = "") -> Response:
-        language = _language(request)
+        language = reader_language(request.headers)
         html = login_page(
             language,
             static=self._static,
@@ -190,11 +191,6 @@ def _refused(request: Request) -> Response | None:
 
 def _wants_page(request: Request) -> bool:
     return "text/html" in request.headers.get("accept", "")
-
-
-def _language(request: Request) -> Language:
-    """The language that was chosen on the page (language.js), or what the browser prefers."""
-    return choose_language(request.cookies.get("language") or request.headers.get("accept-language", ""))
 
 
 def _query(request: Request) -> str:

@@ -8,7 +8,6 @@ import json
 import os
 import re
 from collections import OrderedDict
-from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
@@ -16,6 +15,8 @@ from gradio.utils import get_upload_folder
 from starlette.datastructures import QueryParams
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .bodies import file_paths, read_body, real_path
 
 _PREFIX = "/gradio_api/"
 _EVENT = re.compile(r"call/.+/(?P<id>[^/]+)/?")
@@ -68,7 +69,7 @@ class Ownership:
         user, route = scope["state"]["user"], path.removeprefix(_PREFIX)
         body = b""
         if scope["method"] == "POST" and route.rstrip("/") != "upload":
-            receive, body = await _read(receive)
+            receive, body = await read_body(receive)
         if not self._may(user, scope, route, _parsed(body)):
             refusal = JSONResponse({"detail": "Not found"}, HTTPStatus.NOT_FOUND)
             await refusal(scope, receive, send)
@@ -94,7 +95,9 @@ class Ownership:
         return (
             all(self._claim(user, name) for name in chosen if isinstance(name, str))
             and all(self._is_nobody_elses(user, name) for name in given if isinstance(name, str))
-            and all(self._may_read(user, path) for path in (*files, *_paths(body)))
+            and all(
+                isinstance(path, str) and self._may_read(user, path) for path in (*files, *file_paths(body))
+            )
         )
 
     def _claim(self, user: str, name: str) -> bool:
@@ -108,7 +111,7 @@ class Ownership:
 
     def _may_read(self, user: str, path: str) -> bool:
         """Gradio decides about files that nobody uploaded."""
-        real = _real(path)
+        real = real_path(path)
         return not real.startswith(self._folder) or user in self._files.of(real)
 
     def _note(self, user: str, route: str, answer: bytes) -> None:
@@ -116,12 +119,12 @@ class Ownership:
         shown."""
         if route.startswith("queue/data"):
             for found in _PUBLISHED.finditer(answer):
-                self._files.add(_real(json.loads(found[1])), user)
+                self._files.add(real_path(json.loads(found[1])), user)
             return
         known = _parsed(answer) if len(answer) < _LONGEST_ANSWER else None
         if route.startswith("upload") and isinstance(known, list):
             for path in known:
-                self._files.add(_real(str(path)), user)
+                self._files.add(real_path(str(path)), user)
         elif isinstance(known, dict) and isinstance(event_id := known.get("event_id"), str):
             self._ids.add(event_id, user)
 
@@ -130,46 +133,8 @@ class Ownership:
 _LONGEST_ANSWER = 100_000
 
 
-async def _read(receive: Receive) -> tuple[Receive, bytes]:
-    """The body, and what tells it to the app again."""
-    parts: list[bytes] = []
-    message: Message = {"more_body": True}
-    while message.get("more_body"):
-        message = await receive()
-        parts.append(message.get("body", b""))
-    body = b"".join(parts)
-    first: list[Message] = [{"type": "http.request", "body": body}]
-    if message["type"] == "http.disconnect":
-        first = [message]
-
-    async def receive_again() -> Message:
-        return first.pop() if first else await receive()
-
-    return receive_again, body
-
-
 def _parsed(text: bytes) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):  # Gradio will say so
         return None
-
-
-def _paths(value: Any) -> Iterator[str]:
-    """The paths of all files in values that are sent to Gradio."""
-    values = [value]
-    while values:
-        value = values.pop()
-        if isinstance(value, dict):
-            if isinstance(path := value.get("path"), str):
-                yield path
-            values += value.values()
-        elif isinstance(value, list):
-            values += value
-
-
-def _real(path: str) -> str:
-    try:
-        return os.path.realpath(path)
-    except ValueError:  # no file can have this name
-        return path

@@ -9,6 +9,7 @@ from socket import socket
 import gradio as gr
 import uvicorn
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 from gradio.routes import App
 from starlette.datastructures import MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
@@ -21,6 +22,7 @@ from chat_core import ChatService
 from .address import ForwardedNotice
 from .admission import Admission
 from .caching import Caching
+from .calls import WellFormedCalls, refuse_query
 from .gradio_fixes import keep_routes
 from .headers import SecurityHeaders
 from .login import Login, LoginRequired, logged_in_user
@@ -91,6 +93,8 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
+_LARGEST_CALL_BYTES = 1_000_000
+
 # Open pages keep a connection for as long as they are open: it is not worth waiting for.
 _SHUTDOWN_SECONDS = 2
 
@@ -112,6 +116,9 @@ def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
     static.mount(app)
     if service.settings.logins:
         app.add_middleware(Ownership)
+    # The longest message, in the longest form that JSON has for it, and what else a page sends.
+    most_bytes = 12 * service.settings.max_message_chars + _LARGEST_CALL_BYTES
+    app.add_middleware(WellFormedCalls, demo=demo, most_bytes=most_bytes)
     app.add_middleware(Admission, queue=demo._queue, per_address=service.settings.max_calls_per_address)
     app.add_middleware(PageHead, html=static.tags())
     app.add_middleware(Caching, logins=bool(service.settings.logins))
@@ -175,4 +182,5 @@ def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
     assert isinstance(mount, Mount)
     assert isinstance(mount.app, App)
     keep_routes(mount.app)
+    mount.app.add_exception_handler(RequestValidationError, refuse_query)
     return app

@@ -164,6 +164,18 @@ TEXTS: dict[str, dict[Language, str]] = {
         "zh": "从你所在的网络同时发来的请求太多，请稍后再试。",
         "en": "Too many requests from your network are under way. Please try again in a moment.",
     },
+    "json_needed": {
+        "zh": "请求的内容必须是 JSON（Content-Type: application/json）。",
+        "en": "A call has to be JSON (Content-Type: application/json).",
+    },
+    "call_too_large": {
+        "zh": "发送的内容太大了，请缩短后再试。",
+        "en": "What was sent is too large. Please make it shorter.",
+    },
+    "file_gone": {
+        "zh": "这个文件已经不在了，请重新选择。",
+        "en": "This file is no longer there. Please choose it again.",
+    },
     "error": {"zh": "出错了", "en": "Something went wrong"},
     "reason": {"zh": "原因：{reason}", "en": "Reason: {reason}"},
     "retry_after": {"zh": "（{seconds:.0f} 秒后可重试）", "en": "(It asks for {seconds:.0f} seconds.)"},

@@ -16,7 +16,7 @@ from ..visitor import Visitor
 from . import view
 from .layout import LANGUAGES
 from .renderer import ComponentUpdates, Renderer, properties, turn_to_follow
-from .requests import PageRequest, RequestParser, Values
+from .requests import ConversationEvent, PageRequest, PinEvent, RenameEvent, RequestParser, Values
 from .tab import EMPTY_TAB, LISTED, WINDOW, TabState
 
 Json = dict[str, Any]
@@ -70,7 +70,8 @@ class ConversationHandlers:
         """A conversation was chosen in the sidebar."""
         page = self._parse(values, request)
         with page.errors_shown():
-            return await self._rendered(page, page.tab.opening(_field(event, "session_id")))
+            chosen = page.happened(ConversationEvent, event)
+            return await self._rendered(page, page.tab.opening(chosen.session_id))
 
     async def new_chat(self, values: Values, request: gr.Request) -> Outputs:
         """An empty conversation. It is stored with its first message."""
@@ -115,8 +116,8 @@ class ConversationHandlers:
         page = self._parse(values, request)
         tab = page.tab
         with page.errors_shown():
-            session_id, title = _field(event, "session_id"), _field(event, "title")
-            renamed = await self._service.rename(page.visitor.user_id, session_id, title)
+            wanted = page.happened(RenameEvent, event)
+            renamed = await self._service.rename(page.visitor.user_id, wanted.session_id, wanted.title)
             if renamed.id == tab.session_id:
                 tab = tab.updated(title=renamed.title)
             return [*await self._listed(page), tab.model_dump()]
@@ -125,8 +126,8 @@ class ConversationHandlers:
         """A conversation is to be kept for ever, or no longer so."""
         page = self._parse(values, request)
         with page.errors_shown():
-            session_id, pinned = _field(event, "session_id"), bool(_field(event, "pinned"))
-            await self._service.pin(page.visitor.user_id, session_id, pinned)
+            wanted = page.happened(PinEvent, event)
+            await self._service.pin(page.visitor.user_id, wanted.session_id, wanted.pinned)
             return await self._listed(page)
 
     async def _listed(self, page: PageRequest) -> Outputs:
@@ -135,8 +136,8 @@ class ConversationHandlers:
     async def delete(self, values: Values, request: gr.Request, event: gr.EventData) -> Outputs:
         """A conversation is to be removed; if it was the open one, an empty one takes its place."""
         page = self._parse(values, request)
-        session_id = _field(event, "session_id")
         with page.errors_shown():
+            session_id = page.happened(ConversationEvent, event).session_id
             is_open = page.tab.session_id == session_id
             seen = page.tab.last_turn if is_open else None
             await self._service.delete(page.visitor.user_id, session_id, last_turn=seen)
@@ -203,11 +204,6 @@ class ConversationHandlers:
                 page.visitor.user_id, page.file, address=page.visitor.address
             )
             return await self._rendered(page, page.tab.opening(session.id))
-
-
-def _field(event: gr.EventData, name: str) -> Any:
-    """What the page's script sent with the event, or None."""
-    return getattr(event, name, None)
 
 
 def _download(exported: ConversationExport, kind: str, text: str) -> Json:

@@ -1,13 +1,14 @@
 """PageRequest: what a listener of the page is sent, parsed and validated once. It is untrusted input."""
 
+import re
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 import gradio as gr
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from chat_core import Sampling
 from chat_core.errors import InvalidInput
@@ -21,6 +22,7 @@ from .tab import TabState
 Values = Mapping[Any, Any]
 
 Model = TypeVar("Model", bound=BaseModel)
+Happened = TypeVar("Happened", bound="Event")
 
 
 class Identity(BaseModel):
@@ -33,6 +35,86 @@ class Identity(BaseModel):
     session_id: str = ""
     minutes_west: int = 0
     language: str = ""
+
+
+class Event(BaseModel):
+    """What the page's script says about what happened; each kind has its own fields."""
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+
+class ConversationEvent(Event):
+    """Something is to happen to a conversation in the sidebar."""
+
+    session_id: str
+
+
+class RenameEvent(ConversationEvent):
+    """It is to have another title."""
+
+    title: str
+
+
+class PinEvent(ConversationEvent):
+    """It is to be kept for ever, or no longer so."""
+
+    pinned: bool
+
+
+class OptionEvent(Event):
+    """A button under a reply was clicked."""
+
+    value: str
+
+    @property
+    def version(self) -> tuple[str, int]:
+        """A message's id, and which of its replies is wanted. Raises InvalidInput."""
+        if not (found := re.fullmatch(r"(\S+) (\d{1,6})", self.value, re.ASCII)):
+            raise InvalidInput("value", "a message's id and a number")
+        return found[1], int(found[2])
+
+
+class ExampleText(Event):
+    """An example question."""
+
+    text: str
+
+
+class ExampleEvent(Event):
+    """It was clicked."""
+
+    value: ExampleText
+
+
+def _first(index: Any) -> Any:
+    return index[0] if isinstance(index, list) and index else index
+
+
+# Of a bubble in the Chatbot; some events give the first of several that belong together.
+BubbleIndex = Annotated[int, BeforeValidator(_first)]
+
+
+class EditEvent(Event):
+    """A message was changed."""
+
+    index: BubbleIndex
+    value: Any
+
+    @property
+    def text(self) -> str:
+        """Its new text, in whichever form the Chatbot gives it. Raises InvalidInput."""
+        parts = self.value if isinstance(self.value, list) else [self.value]
+        texts = [part.get("text", "") if isinstance(part, dict) else part for part in parts]
+        if not all(isinstance(text, str) for text in texts):
+            raise InvalidInput("value", "a text")
+        return "".join(texts)
+
+
+class LikeEvent(Event):
+    """A thumb was clicked; `liked` is a text when it is taken back."""
+
+    index: BubbleIndex
+    liked: bool | str
 
 
 class Draft(NamedTuple):
@@ -64,6 +146,14 @@ class PageRequest:
         return self.visitor.errors_shown(
             lambda language, error: view.error_html(language, error, time.time())
         )
+
+    def happened(self, kind: type[Happened], event: gr.EventData) -> Happened:
+        """The event that a listener is called for. Raises InvalidInput."""
+        try:
+            return kind.model_validate(event._data)
+        except ValidationError as error:
+            place = error.errors(include_input=False, include_url=False)[0]["loc"]
+            raise InvalidInput(str(place[0]) if place else "event_data", "what the page sends") from None
 
     @property
     def sampling(self) -> Sampling:
@@ -106,7 +196,8 @@ def _validated(model: type[Model], value: Any, field: str) -> Model:
 
 def _draft(box: Any) -> Draft:
     try:
-        return Draft(box.get("text") or "", tuple(str(file["path"]) for file in box.get("files") or ()))
+        files = tuple(str(file["path"]) for file in box.get("files") or ())
+        return Draft(_text("message", box.get("text")), files)
     except (AttributeError, KeyError, TypeError):
         raise InvalidInput("message", "a text and files") from None
 

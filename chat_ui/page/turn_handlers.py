@@ -19,7 +19,16 @@ from . import view
 from .follower import Follower
 from .layout import Components
 from .renderer import ComponentUpdates, Renderer
-from .requests import Draft, PageRequest, RequestParser, Values
+from .requests import (
+    Draft,
+    EditEvent,
+    ExampleEvent,
+    LikeEvent,
+    OptionEvent,
+    PageRequest,
+    RequestParser,
+    Values,
+)
 from .tab import TabState
 
 Json = dict[str, Any]
@@ -48,28 +57,32 @@ class TurnHandlers:
                 yield frame
 
     async def send_example(
-        self, values: Values, request: gr.Request, event: gr.SelectData
+        self, values: Values, request: gr.Request, event: gr.EventData
     ) -> AsyncGenerator[Outputs, None]:
         """An example question was clicked."""
         page = self._parse(values, request)
-        async with aclosing(self._talk(page, self._send(page, Draft(event.value["text"])))) as frames:
+        with page.errors_shown():
+            text = page.happened(ExampleEvent, event).value.text
+        async with aclosing(self._talk(page, self._send(page, Draft(text)))) as frames:
             async for frame in frames:
                 yield frame
 
     async def choose_option(
-        self, values: Values, request: gr.Request, event: gr.SelectData
+        self, values: Values, request: gr.Request, event: gr.EventData
     ) -> AsyncGenerator[Outputs, None]:
         """A button under a reply was clicked: to try again, or to show another version."""
         page = self._parse(values, request)
-        if event.value == view.RETRY:
+        with page.errors_shown():
+            option = page.happened(OptionEvent, event)
+        if option.value == view.RETRY:
             async with aclosing(self._talk(page, self._regenerate(page))) as frames:
                 async for frame in frames:
                     yield frame
             return
-        message_id, _, number = str(event.value).partition(" ")
         with page.errors_shown():
             service = self._renderer.service_for(page.tab)
-            await service.select_version(page.visitor.user_id, page.tab.session_id, message_id, int(number))
+            ids = page.visitor.user_id, page.tab.session_id
+            await service.select_version(*ids, *option.version)
             rendered = await self._renderer.rerender(page.visitor, page.tab, window=page.tab.window)
         yield rendered.outputs(Components.TALK)
 
@@ -92,22 +105,24 @@ class TurnHandlers:
             return ComponentUpdates(rendered, box=box).outputs(Components.TALK)
 
     async def edit(
-        self, values: Values, request: gr.Request, event: gr.EditData
+        self, values: Values, request: gr.Request, event: gr.EventData
     ) -> AsyncGenerator[Outputs, None]:
         """An earlier message was changed: it is sent again in its place, and what followed is gone."""
         page = self._parse(values, request)
-        async with aclosing(
-            self._talk(page, self._resend(page, event.index, _text_of(event.value)))
-        ) as frames:
+        with page.errors_shown():
+            edited = page.happened(EditEvent, event)
+            resend = self._resend(page, edited.index, edited.text)
+        async with aclosing(self._talk(page, resend)) as frames:
             async for frame in frames:
                 yield frame
 
-    async def like(self, values: Values, request: gr.Request, event: gr.LikeData) -> None:
+    async def like(self, values: Values, request: gr.Request, event: gr.EventData) -> None:
         """A thumb under a reply was clicked; a second click takes it back."""
         page = self._parse(values, request)
-        feedback = {"True": "like", "False": "dislike"}.get(str(event.liked), "")
         with page.errors_shown():
-            message = await self._message_at(page, event.index)
+            liked = page.happened(LikeEvent, event)
+            feedback = {"True": "like", "False": "dislike"}.get(str(liked.liked), "")
+            message = await self._message_at(page, liked.index)
             service = self._renderer.service_for(page.tab)
             await service.rate(page.visitor.user_id, page.tab.session_id, message.id, feedback)
 
@@ -160,7 +175,7 @@ class TurnHandlers:
         await service.regenerate(page.visitor.user_id, tab.session_id, last_turn=tab.last_turn, **options)
         return tab
 
-    async def _resend(self, page: PageRequest, index: object, text: str) -> TabState:
+    async def _resend(self, page: PageRequest, index: int, text: str) -> TabState:
         service, tab = self._renderer.service_for(page.tab), page.tab
         options = await self._options(page)
         asked = await self._message_at(page, index)
@@ -198,10 +213,9 @@ class TurnHandlers:
             "address": page.visitor.address,
         }
 
-    async def _message_at(self, page: PageRequest, index: object) -> ChatMessage:
+    async def _message_at(self, page: PageRequest, index: int) -> ChatMessage:
         _, history = await self._renderer.conversation(page.visitor, page.tab)
-        position = index[0] if isinstance(index, list | tuple) else index
-        found = view.message_at(history, int(str(position)), page.visitor.language, {})
+        found = view.message_at(history, index, page.visitor.language, {})
         if found is None:
             raise MessageNotFound()
         return found
@@ -209,11 +223,3 @@ class TurnHandlers:
 
 async def _as_uploaded(image: bytes) -> str:
     return await asyncio.to_thread(save_bytes_to_cache, image, "picture.jpg", get_upload_folder())
-
-
-def _text_of(value: Any) -> str:
-    """The text of a message that was edited, in whichever form the Chatbot gives it."""
-    if isinstance(value, str):
-        return value
-    parts = value if isinstance(value, list) else [value]
-    return "".join(part if isinstance(part, str) else part.get("text", "") for part in parts)

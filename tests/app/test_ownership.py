@@ -116,7 +116,9 @@ async def test_an_event_is_followed_and_ended_by_who_began_it_alone(ana: Person,
 async def test_a_session_is_whose_page_began_it(ana: Person, bob: Person) -> None:
     async with ana.http.get(f"/gradio_api/heartbeat/{ana.session}") as alive:
         assert alive.status == 200
-        theirs = {"session_hash": ana.session, "fn_index": 0, "event_id": "x", "data": []}
+        listeners = ana._config["dependencies"]
+        (index,) = [one["id"] for one in listeners if one["api_name"] == "start_chat"]
+        theirs = {"session_hash": ana.session, "fn_index": index, "event_id": "x", "data": ["", ""]}
         for path in ("queue/join", "cancel", "call/start_chat", "run/start_chat", "api/start_chat"):
             assert await bob.status("POST", path, json=theirs) == 404
         for path in (f"queue/data?session_hash={ana.session}", f"heartbeat/{ana.session}"):
@@ -193,7 +195,7 @@ async def test_what_cannot_be_read_is_left_to_gradio(bob: Person, body: bytes) -
 
 
 async def test_an_id_without_an_end_is_refused(bob: Person) -> None:
-    assert await bob.status("POST", "queue/join", json={"session_hash": "x" * 129, "data": []}) == 404
+    assert await bob.status("POST", "queue/join", json={"session_hash": "x" * 129, "data": []}) == 400
 
 
 async def test_at_the_pictures_of_the_page_anybody_may_look(bob: Person) -> None:

@@ -7,9 +7,20 @@ from typing import Any
 import gradio as gr
 import pytest
 
+from chat_core.errors import InvalidInput
 from chat_ui.page.conversation_handlers import ConversationHandlers
 from chat_ui.page.layout import Components
-from chat_ui.page.requests import RequestParser
+from chat_ui.page.requests import (
+    ConversationEvent,
+    EditEvent,
+    Event,
+    ExampleEvent,
+    LikeEvent,
+    OptionEvent,
+    PinEvent,
+    RenameEvent,
+    RequestParser,
+)
 from chat_ui.page.tab import EMPTY_TAB, TabState
 from chat_ui.page.turn_handlers import TurnHandlers
 
@@ -74,3 +85,39 @@ def test_no_handler_takes_more_than_four_parameters(handlers: type) -> None:
     public = {name: len(inspect.signature(fn).parameters) for name, fn in methods if name[0] != "_"}
     assert len(public) > 8
     assert {name: count for name, count in public.items() if count > 4} == {}
+
+
+def event(data: Any) -> gr.EventData:
+    return gr.EventData(None, data)
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "field"),
+    [
+        (ConversationEvent, None, "event_data"),
+        (ConversationEvent, {}, "session_id"),
+        (RenameEvent, {"session_id": "s1", "title": 7}, "title"),
+        (PinEvent, {"session_id": "s1", "pinned": "yes"}, "pinned"),
+        (ExampleEvent, {"value": "Hi"}, "value"),
+        (EditEvent, {"index": "1", "value": "x"}, "index"),
+        (EditEvent, {"index": [], "value": "x"}, "index"),
+        (LikeEvent, {"index": 1, "liked": None}, "liked"),
+    ],
+)
+def test_an_event_that_no_page_sends_is_refused(kind: type[Event], data: Any, field: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        parse().happened(kind, event(data))
+    assert refused.value.facts["field"] == field
+
+
+@pytest.mark.parametrize("value", ["Hi", ["H", {"type": "text", "text": "i"}], {"text": "Hi"}], ids=repr)
+def test_a_message_is_edited_in_whichever_form_it_comes(value: Any) -> None:
+    edited = parse().happened(EditEvent, event({"index": [2, 0], "value": value}))
+    assert (edited.index, edited.text) == (2, "Hi")
+
+
+def test_a_button_under_a_reply_names_a_version() -> None:
+    assert OptionEvent(value="m1 2").version == ("m1", 2)
+    for other in ("m1", "m1 x", "m1 ²", "m1 -1", ""):
+        with pytest.raises(InvalidInput):
+            _ = OptionEvent(value=other).version

@@ -1,0 +1,79 @@
+"""Requests that Gradio would fail at: each is refused with a sentence, and none leaves a trace in the log."""
+
+import json
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+
+from tests.running import RunningApp
+
+JSON = {"content-type": "application/json"}
+JOIN = {"session_hash": "a", "fn_index": 9, "data": ["u_caller-whole-id"]}
+
+
+def refusal(
+    app: RunningApp, path: str, body: bytes | None, headers: dict[str, str] = JSON
+) -> tuple[int, Any]:
+    try:
+        urlopen(Request(f"{app.url}/gradio_api/{path}", body, headers), timeout=5).close()
+    except HTTPError as error:
+        with error:
+            return error.code, json.loads(error.read())
+    raise AssertionError("it was not refused")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "detail"),
+    [
+        ("call/models", {"data": ["u_caller-whole-id"]}, 400, "data must be a list of 0 values."),
+        ("call/chat", {"data": "x"}, 400, "data must be a list of values."),
+        ("call/chat", [], 400, "the request's body must be a JSON object in UTF-8."),
+        ("call/send", {"data": [None] * 8}, 404, "the endpoint must be one that there is."),
+        ("call/v2/chat", {"user_id": "u"}, 400, "session_id must be given."),
+        ("call/v2/sessions", {"x": 1}, 400, "1 parameter(s) must be among those that there are: user_id."),
+        ("queue/join", JOIN | {"fn_index": 400}, 404, "fn_index must be one that there is."),
+        ("queue/join", JOIN | {"fn_index": "9"}, 400, "fn_index must be a whole number."),
+        ("queue/join", JOIN | {"batched": True}, 400, "batched must be valid, or left out."),
+        ("reset", {"event_id": "a b"}, 400, "event_id must be 1 to 128 letters, digits, _ or -."),
+        ("cancel", {"session_hash": "a"}, 400, "fn_index must be a whole number."),
+    ],
+)  # fmt: skip
+def test_a_malformed_call_is_refused_with_a_sentence(
+    app: RunningApp, path: str, body: Any, status: int, detail: str
+) -> None:
+    logged = len(app.lines)
+    answer = {"detail": detail, "code": "invalid_input"}
+    assert refusal(app, path, json.dumps(body).encode()) == (status, answer)
+    assert app.lines[logged:] == []
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status", "code"),
+    [
+        (b'{"data": ["\\ud800"]}', JSON, 400, "invalid_input"),
+        (b"[" * 100_000, JSON, 400, "invalid_input"),
+        (b"\xff", JSON, 400, "invalid_input"),
+        (b'{"data": []}', {"content-type": "text/plain"}, 415, "json_needed"),
+        (b'"' + b"x" * 2_000_000 + b'"', JSON, 413, "call_too_large"),
+    ],
+    ids=["surrogate", "deep", "bytes", "text", "huge"],
+)
+def test_a_body_that_cannot_be_read_is_refused(
+    app: RunningApp, body: bytes, headers: dict[str, str], status: int, code: str
+) -> None:
+    answered, answer = refusal(app, "queue/join", body, headers)
+    assert (answered, answer["code"]) == (status, code)
+
+
+@pytest.mark.parametrize("path", ["queue/data", "queue/data?session_hash=x", "call/chat/x", "call/v2/chat/x"])
+def test_a_stream_of_nothing_does_not_begin(app: RunningApp, path: str) -> None:
+    logged = len(app.lines)
+    assert refusal(app, path, None)[0] == 404
+    assert app.lines[logged:] == []
+
+
+def test_it_is_said_in_the_callers_language(app: RunningApp) -> None:
+    _, answer = refusal(app, "upload_progress", None, {"accept-language": "zh"})
+    assert answer["detail"].startswith("参数")
