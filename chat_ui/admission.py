@@ -8,6 +8,7 @@ queue, a place among those that run, and all that it has to say.
 
 import asyncio
 import json
+import math
 import re
 from collections import Counter
 from http import HTTPStatus
@@ -59,7 +60,11 @@ class Admission:
     async def _take_call(self, scope: Scope, receive: Receive, send: Send) -> None:
         address = address_of(scope.get("client"))
         if self._has_its_share(address):
-            await self._refusal().answer(scope)(scope, receive, send)
+            await self._refusal("too_many_calls").answer(scope)(scope, receive, send)
+            return
+        if len(self._queue) >= (self._queue.max_size or math.inf):
+            # Gradio would say so too, and its page in English only.
+            await self._refusal("app_busy").answer(scope)(scope, receive, send)
             return
 
         async def note(message: Message) -> None:
@@ -85,9 +90,9 @@ class Admission:
             share = -(-share // 8)
         return share <= taken
 
-    def _refusal(self) -> Refusal:
+    def _refusal(self, key: str) -> Refusal:
         headers = {"retry-after": f"{self._unheard_seconds:.0f}"}
-        return Refusal(HTTPStatus.TOO_MANY_REQUESTS, "too_many_calls", headers=headers)
+        return Refusal(HTTPStatus.TOO_MANY_REQUESTS, key, headers=headers)
 
     def _note(self, address: str, answer: bytes) -> None:
         """Remembers whose call it is that was answered with the id of its event."""

@@ -164,6 +164,10 @@ TEXTS: dict[str, dict[Language, str]] = {
         "zh": "从你所在的网络同时发来的请求太多，请稍后再试。",
         "en": "Too many requests from your network are under way. Please try again in a moment.",
     },
+    "app_busy": {
+        "zh": "现在使用的人太多，请稍后再试；你输入的内容还在。",
+        "en": "The app is busy right now. Your text is still here: try again in a moment.",
+    },
     "json_needed": {
         "zh": "请求的内容必须是 JSON（Content-Type: application/json）。",
         "en": "A call has to be JSON (Content-Type: application/json).",

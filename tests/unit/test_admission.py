@@ -110,6 +110,23 @@ async def test_over_its_share_an_address_is_refused_and_others_are_not(open_call
     assert "Hello" in await bob.call("hello")
 
 
+async def test_when_the_queue_is_full_it_is_said_in_the_callers_language(
+    open_callers: Open, page: Served
+) -> None:
+    ana = (await open_callers(per_address=4))("192.0.2.1")
+    for _ in range(3):  # two run, one waits
+        await ana.take("stream")
+
+    async def one_waits() -> bool:
+        return len(page.queue) == 1
+
+    await eventually(one_waits)
+    page.queue.max_size = 1
+    refused = await ana.post("hello", **{"accept-language": "zh-CN"})
+    assert (refused.status_code, refused.json()["code"]) == (429, "app_busy")
+    assert refused.json()["detail"].startswith("现在使用的人太多")
+
+
 async def test_a_call_that_was_fetched_does_not_count(open_callers: Open) -> None:
     ana = (await open_callers(per_address=1))("192.0.2.1")
     for _ in range(3):
