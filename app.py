@@ -32,11 +32,14 @@ app = create_app(service, demo)
 
 
 def main() -> None:
-    """Serves until Ctrl+C or SIGTERM; running replies are saved before it ends."""
+    """Serves until Ctrl+C, SIGTERM or SIGHUP; running replies are saved before it ends."""
     logging.basicConfig(level=service.settings.log_level, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx2").setLevel(logging.WARNING)  # it would log a line for every reply
     # Once everything is closed uvicorn passes on the signal that ended it, which is no failure.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    # The terminal was closed; whoever started the app with nohup wants it to go on.
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
     with suppress(KeyboardInterrupt):
         Server(app, service).run()
 

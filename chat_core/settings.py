@@ -47,12 +47,13 @@ def _web_address(value: str) -> str:
 
 
 def _redis_address(value: SecretStr) -> SecretStr:
-    address = value.get_secret_value()
+    # redis-py does not know Valkey's own schemes, valkey:// and valkeys://.
+    address = re.sub(r"^valkey(?=s?://)", "redis", value.get_secret_value())
     parts = urlsplit(address)
     known = parts.scheme in ("redis", "rediss", "unix") and (parts.hostname or parts.path) and parts.port != 0
     if address and not known and address != "memory://":
         raise ValueError
-    return value
+    return SecretStr(address)
 
 
 def _rate_limit(value: str) -> str:
@@ -106,7 +107,8 @@ class Settings(BaseModel):
     text_only_models: Names = Field((), description="models' names, separated by commas")
 
     redis_url: Annotated[SecretStr, AfterValidator(_redis_address)] = Field(
-        SecretStr(""), description="a redis://, rediss:// or unix:// address, or memory://"
+        SecretStr(""),
+        description="a redis://, rediss://, valkey://, valkeys:// or unix:// address, or memory://",
     )
     redis_host: str = Field(
         "", pattern=r"^[\w.-]*$", description="a host name or IPv4 address, without a port"
@@ -171,6 +173,8 @@ class Settings(BaseModel):
                 [f"{env_file}: expected a text file in UTF-8 ({type(error).__name__})"]
             ) from None
         found = {**written, **environ}
+        if "PORT" in environ:  # as many hosts tell where they look for an app
+            found.setdefault("GRADIO_SERVER_PORT", environ["PORT"])
         values: dict[str, Any] = {}
         for field in cls.model_fields:
             value = (found.get(field.upper()) or "").strip()

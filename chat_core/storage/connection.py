@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -13,7 +14,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ConstantBackoff
 from redis.exceptions import RedisError
 
-from ..errors import StoreUnavailable
+from ..errors import ConfigError, StoreUnavailable
 from . import keys
 from .trouble import REASONS, StoreTrouble, trouble_of
 
@@ -121,17 +122,22 @@ def _embedded_valkey(data_dir: Path) -> Any:
 
 
 def _connect(address: str) -> Redis:
-    """A client that connects when it is first used."""
+    """A client that connects when it is first used. Raises ConfigError for options that it does not know."""
     if address == "memory://":
         from fakeredis import FakeAsyncRedis, FakeServer  # nobody needs it before
 
         return FakeAsyncRedis(server=FakeServer(), decode_responses=True)
-    return Redis.from_url(
-        address,
-        decode_responses=True,
-        max_connections=2000,
-        health_check_interval=30,
-        # One more try, not the library's ten: a person waits for the word that the store is away.
-        socket_timeout=4,
-        retry=Retry(ConstantBackoff(0.2), 1),
-    )
+    try:
+        client = Redis.from_url(
+            re.sub(r"(?<=[?&])protocol=\d+&?", "", address),  # which changes the forms of answers
+            decode_responses=True,
+            max_connections=2000,
+            health_check_interval=30,
+            # One more try, not the library's ten: a person waits for the word that the store is away.
+            socket_timeout=4,
+            retry=Retry(ConstantBackoff(0.2), 1),
+        )
+        client.connection_pool.make_connection()  # type: ignore[no-untyped-call]  # looks at the options
+    except (ValueError, TypeError):
+        raise ConfigError(["REDIS_URL: expected options that redis-py has, with values that fit"]) from None
+    return client

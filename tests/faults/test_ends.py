@@ -4,7 +4,7 @@ import asyncio
 import os
 import time
 from pathlib import Path
-from signal import SIGINT, SIGKILL, SIGSTOP, SIGTERM, Signals
+from signal import SIGHUP, SIGINT, SIGKILL, SIGSTOP, SIGTERM, Signals
 
 import pytest
 from redis.asyncio import Redis
@@ -51,7 +51,7 @@ async def _ended(person: Caller) -> None:
     assert person.last["status"] == "interrupted"
 
 
-@pytest.mark.parametrize("how", [SIGTERM, SIGINT])
+@pytest.mark.parametrize("how", [SIGTERM, SIGINT, SIGHUP])
 async def test_an_end_keeps_every_word_and_leaves_nothing_running(
     directory: Path, settings: dict[str, str], how: Signals
 ) -> None:

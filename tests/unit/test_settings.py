@@ -194,6 +194,19 @@ def test_addresses_of_stores_are_taken_as_they_are(address):
     assert load(REDIS_URL=address, REDIS_HOST="other").redis_address == address
 
 
+@pytest.mark.parametrize(
+    ("address", "taken"),
+    [("valkey://host/1", "redis://host/1"), ("valkeys://:key@host", "rediss://:key@host")],
+)
+def test_addresses_of_valkey_are_those_of_redis(address, taken):
+    assert load(REDIS_URL=address).redis_address == taken
+
+
+def test_the_port_is_the_one_that_a_host_gives_unless_another_is_set():
+    assert load(PORT="8080").gradio_server_port == 8080
+    assert load(PORT="8080", GRADIO_SERVER_PORT="8081").gradio_server_port == 8081
+
+
 @pytest.mark.parametrize("limit", ["1/second", "20/minute", "100 per hour", "20 per 5 minutes", "9/day"])
 def test_rate_limits_are_a_number_and_a_time(limit):
     assert load(RATE_LIMIT=limit).rate_limit == limit
