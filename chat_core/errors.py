@@ -32,6 +32,7 @@
         ├── ModelAuthFailed
         ├── ModelNotFound
         ├── ModelRateLimited
+        ├── ModelQuotaExhausted
         ├── ModelUnreachable
         ├── ModelServerFailed
         ├── ModelRequestRejected
@@ -309,10 +310,12 @@ class StoreUnavailable(ChatError):
 
 
 class ModelError(ChatError):
-    """The model failed. `reason` is the provider's own, its secrets removed; empty when it gave none."""
+    """The model failed. `reason` is the provider's own, its secrets removed; empty when it gave none.
+    `remedy` is what whoever runs the app can do about it, where nobody else can do anything."""
 
     code = "model_failed"
     summary: ClassVar[str] = "The model failed."
+    remedy: ClassVar[str] = ""
 
     def __init__(self, reason: str = "", *, retry_after: float | None = None) -> None:
         # A provider's JSON can carry half of a surrogate pair, which nothing can store.
@@ -328,7 +331,8 @@ class ModelNotConfigured(ModelError):
     """There is no model to talk to: no key, no address, and no embedded model."""
 
     code = "model_not_configured"
-    summary = "No model is set up. Set OPENAI_API_KEY, or OPENAI_BASE_URL for a local server."
+    summary = "No model is set up."
+    remedy = "Set OPENAI_API_KEY, or OPENAI_BASE_URL for a local server."
 
 
 class ModelAuthFailed(ModelError):
@@ -336,6 +340,7 @@ class ModelAuthFailed(ModelError):
 
     code = "model_auth_failed"
     summary = "The model's provider did not accept the API key."
+    remedy = "Check OPENAI_API_KEY."
 
 
 class ModelNotFound(ModelError):
@@ -343,6 +348,7 @@ class ModelNotFound(ModelError):
 
     code = "model_not_found"
     summary = "The provider does not know this model."
+    remedy = "Check OPENAI_MODEL and OPENAI_BASE_URL."
 
 
 class ModelRateLimited(ModelError):
@@ -352,11 +358,21 @@ class ModelRateLimited(ModelError):
     summary = "The model's provider asks to slow down."
 
 
+class ModelQuotaExhausted(ModelError):
+    """What was paid for at the provider, or given for nothing, is used up (402, or 429 with that reason):
+    waiting does not help."""
+
+    code = "model_quota_exhausted"
+    summary = "The credit at the model's provider is used up."
+    remedy = "Top it up there, or set another OPENAI_API_KEY."
+
+
 class ModelUnreachable(ModelError):
     """No connection to the provider could be made."""
 
     code = "model_unreachable"
     summary = "The model's server cannot be reached."
+    remedy = "Check the network and OPENAI_BASE_URL."
 
 
 class ModelServerFailed(ModelError):
@@ -399,6 +415,7 @@ class ModelGarbled(ModelError):
 
     code = "model_garbled"
     summary = "The model's server sent something that is not a chat reply."
+    remedy = "Check OPENAI_BASE_URL."
 
 
 class ModelSilent(ModelError):

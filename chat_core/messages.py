@@ -91,8 +91,9 @@ class ChatMessage(_Record):
 
     `timestamp` is in seconds since 1970; `turn_id` is shared by a user's message and the reply to it. To a
     user's message belong its `images` and, when it was regenerated, `versions`: the replies that it also
-    got, besides the one that follows it. The fields from `reasoning` on belong to replies: `role_key` is
-    the key of the role that gave it, `reasoning_seconds` how long it reasoned before its text.
+    got, besides the one that follows it; its `status` and `error` say how its turn ended if it got none. The
+    other fields from `reasoning` on belong to replies: `role_key` is the key of the role that gave it,
+    `reasoning_seconds` how long it reasoned before its text.
     """
 
     id: str

@@ -5,6 +5,7 @@ uvicorn, not Gradio, says where a connection comes from. In front of it may be r
 """
 
 import logging
+from collections.abc import Mapping
 from ipaddress import IPv6Address, ip_address, ip_network
 
 from starlette.datastructures import Headers
@@ -15,6 +16,17 @@ log = logging.getLogger(__name__)
 # Whoever comes from the app's own machine sits at it, or comes through a proxy that nobody has named, as all
 # others do then.
 _THIS_MACHINE = ("127.0.0.1", "::1", "::ffff:127.0.0.1")
+
+
+# What reverse proxies say of whom they speak for.
+_FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
+
+
+def is_at_the_machine(client: tuple[str, int] | None, headers: Mapping[str, str]) -> bool:
+    """Whether the `client` of a request with these `headers` sits at the app's own machine: whoever runs the
+    app, as far as can be told."""
+    host = client[0] if client else ""
+    return host in _THIS_MACHINE and not any(name in headers for name in _FORWARDED)
 
 
 def address_of(client: tuple[str, int] | None) -> str:

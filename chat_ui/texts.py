@@ -1,5 +1,8 @@
 """Every word the page and the endpoints say, in Chinese and English."""
 
+import math
+from collections.abc import Callable
+
 from chat_core import ChatError, Language, TurnError
 
 TEXTS: dict[str, dict[Language, str]] = {
@@ -37,6 +40,7 @@ TEXTS: dict[str, dict[Language, str]] = {
     "no_reply": {"zh": "没有得到回复。", "en": "No reply came."},
     "picture": {"zh": "图片", "en": "Picture"},
     "retry": {"zh": "重试", "en": "Try again"},
+    "retry_later": {"zh": "时间到后自动重试", "en": "By itself, when the time is up"},
     "close": {"zh": "关闭", "en": "Close"},
     "settings": {"zh": "设置", "en": "Settings"},
     "settings_of_chat": {"zh": "## 这个对话", "en": "## This conversation"},
@@ -182,7 +186,10 @@ TEXTS: dict[str, dict[Language, str]] = {
     },
     "error": {"zh": "出错了", "en": "Something went wrong"},
     "reason": {"zh": "原因：{reason}", "en": "Reason: {reason}"},
-    "retry_after": {"zh": "（{seconds:.0f} 秒后可重试）", "en": "(It asks for {seconds:.0f} seconds.)"},
+    "wait": {"zh": "请在 {seconds} 秒后再试。", "en": "Please try again in {seconds} seconds."},
+    "wait_unknown": {"zh": "请稍后再试。", "en": "Please try again later."},
+    "wait_over": {"zh": "现在可以重试了。", "en": "You can try again now."},
+    "operator_needed": {"zh": "需要由运营者处理。", "en": "The operator of this app has to look at it."},
     "error.internal": {
         "zh": "应用内部出错了，请重试。",
         "en": "Something went wrong inside the app. Please try again.",
@@ -233,16 +240,16 @@ TEXTS: dict[str, dict[Language, str]] = {
         "en": "Something was said here meanwhile, so nothing was changed. Have a look and try again.",
     },
     "error.rate_limited": {
-        "zh": "消息发得太快了，请在 {retry_after:.0f} 秒后再试。",
-        "en": "That was too fast. Please try again in {retry_after:.0f} seconds.",
+        "zh": "消息发得太快了。",
+        "en": "That was too fast.",
     },
     "error.login_failed": {
         "zh": "用户名或密码不正确。",
         "en": "The name or the password is not right.",
     },
     "error.too_many_login_tries": {
-        "zh": "密码错误的次数太多，请在 {retry_after:.0f} 秒后再试。",
-        "en": "Too many wrong passwords. Please try again in {retry_after:.0f} seconds.",
+        "zh": "密码错误的次数太多。",
+        "en": "Too many wrong passwords.",
     },
     "error.too_many_replies": {
         "zh": "现在同时回复的人太多，请稍后再试。",
@@ -266,24 +273,28 @@ TEXTS: dict[str, dict[Language, str]] = {
     },
     "error.model_failed": {"zh": "模型出错了，请重试。", "en": "The model failed. Please try again."},
     "error.model_not_configured": {
-        "zh": "还没有设置模型。请设置 OPENAI_API_KEY，或为本地服务器设置 OPENAI_BASE_URL。",
-        "en": "No model is set up. Set OPENAI_API_KEY, or OPENAI_BASE_URL for a local server.",
+        "zh": "还没有设置模型。",
+        "en": "No model is set up.",
     },
     "error.model_auth_failed": {
-        "zh": "模型服务商拒绝了 API 密钥。请检查 OPENAI_API_KEY。",
-        "en": "The model's provider did not accept the API key. Check OPENAI_API_KEY.",
+        "zh": "模型服务商拒绝了 API 密钥。",
+        "en": "The model's provider did not accept the API key.",
     },
     "error.model_not_found": {
-        "zh": "服务商不认识这个模型或地址。请检查 OPENAI_MODEL 和 OPENAI_BASE_URL。",
-        "en": "The provider does not know this model or address. Check OPENAI_MODEL and OPENAI_BASE_URL.",
+        "zh": "服务商不认识这个模型或地址。",
+        "en": "The provider does not know this model or address.",
     },
     "error.model_rate_limited": {
-        "zh": "模型服务商请求放慢速度，请稍后再试。",
-        "en": "The model's provider asks to slow down. Please try again later.",
+        "zh": "模型服务商请求放慢速度。",
+        "en": "The model's provider asks to slow down.",
+    },
+    "error.model_quota_exhausted": {
+        "zh": "模型服务商那里的额度用完了。",
+        "en": "The credit at the model's provider is used up.",
     },
     "error.model_unreachable": {
-        "zh": "连接不上模型服务器。请检查网络和 OPENAI_BASE_URL。",
-        "en": "The model's server cannot be reached. Check the network and OPENAI_BASE_URL.",
+        "zh": "连接不上模型服务器。",
+        "en": "The model's server cannot be reached.",
     },
     "error.model_server_failed": {
         "zh": "模型服务器出错了，请稍后再试。",
@@ -306,16 +317,16 @@ TEXTS: dict[str, dict[Language, str]] = {
         "en": "The connection to the model was lost in the middle. Please try again.",
     },
     "error.model_garbled": {
-        "zh": "模型服务器返回的不是聊天回复。请检查 OPENAI_BASE_URL。",
-        "en": "The model's server sent something that is not a chat reply. Check OPENAI_BASE_URL.",
+        "zh": "模型服务器返回的不是聊天回复。",
+        "en": "The model's server sent something that is not a chat reply.",
     },
     "error.model_silent": {
         "zh": "模型什么也没说就结束了，请换个说法再试。",
         "en": "The model ended without saying anything. Please rephrase and try again.",
     },
     "error.context_too_long": {
-        "zh": "对话太长，超出了模型的容量。请开始新对话，或调小 CONTEXT_MESSAGES。",
-        "en": "The conversation is too long for this model. Start a new one, or lower CONTEXT_MESSAGES.",
+        "zh": "对话太长，超出了模型的容量。请开始新对话。",
+        "en": "The conversation is too long for this model. Please start a new one.",
     },
     "error.import_rejected": {
         "zh": "这个文件无法导入：{field} 应为 {expected}。",
@@ -337,6 +348,25 @@ TEXTS: dict[str, dict[Language, str]] = {
         "zh": "模型 {model} 看不了图片。能看图片的模型：{known}。",
         "en": "The model {model} cannot see pictures. Models that can: {known}.",
     },
+    # What the operator can do, after the error of that code; others are told that only the operator can.
+    "remedy.model_not_configured": {
+        "zh": "请设置 OPENAI_API_KEY，或为本地服务器设置 OPENAI_BASE_URL。",
+        "en": "Set OPENAI_API_KEY, or OPENAI_BASE_URL for a local server.",
+    },
+    "remedy.model_auth_failed": {"zh": "请检查 OPENAI_API_KEY。", "en": "Check OPENAI_API_KEY."},
+    "remedy.model_quota_exhausted": {
+        "zh": "请在那里充值，或换一个 OPENAI_API_KEY。",
+        "en": "Top it up there, or set another OPENAI_API_KEY.",
+    },
+    "remedy.model_not_found": {
+        "zh": "请检查 OPENAI_MODEL 和 OPENAI_BASE_URL。",
+        "en": "Check OPENAI_MODEL and OPENAI_BASE_URL.",
+    },
+    "remedy.model_unreachable": {
+        "zh": "请检查网络和 OPENAI_BASE_URL。",
+        "en": "Check the network and OPENAI_BASE_URL.",
+    },
+    "remedy.model_garbled": {"zh": "请检查 OPENAI_BASE_URL。", "en": "Check OPENAI_BASE_URL."},
 }
 
 
@@ -345,14 +375,35 @@ def t(language: Language, key: str, **facts: object) -> str:
     return TEXTS[key][language].format(**facts)
 
 
-def error_text(language: Language, error: ChatError | TurnError) -> str:
-    """What went wrong, for a person, with the provider's own reason if it gave one."""
-    sentence = t(language, f"error.{error.code}", **error.facts)
-    if error.code == "model_rate_limited" and (wait := error.facts.get("retry_after")):
-        sentence += " " + t(language, "retry_after", seconds=wait)
+def wait_text(language: Language, seconds: int) -> str:
+    """When to try again."""
+    return t(language, "wait", seconds=seconds)
+
+
+def error_text(
+    language: Language,
+    error: ChatError | TurnError,
+    *,
+    is_operator: bool = False,
+    wait: Callable[[Language, int], str] = wait_text,
+) -> str:
+    """What went wrong and what to do next, for a person, with the provider's own reason if it gave one. The
+    operator is told what to set. `wait` finds the words for the seconds to wait."""
+    sentences = [t(language, f"error.{error.code}", **error.facts)]
+    if error.code in _WAITS:
+        seconds = error.facts.get("retry_after")
+        whole = math.ceil(seconds) if isinstance(seconds, int | float) else 0
+        sentences.append(wait(language, whole) if whole > 0 else t(language, "wait_unknown"))
+    remedy = f"remedy.{error.code}"
+    if remedy in TEXTS:
+        sentences.append(t(language, remedy if is_operator else "operator_needed"))
     if reason := error.facts.get("reason"):
-        sentence += " " + t(language, "reason", reason=reason)
-    return sentence
+        sentences.append(t(language, "reason", reason=reason))
+    return ("" if language == "zh" else " ").join(sentences)
+
+
+# In another one's sentence the seconds would be a promise that nobody gave.
+_WAITS = ("rate_limited", "too_many_login_tries", "model_rate_limited")
 
 
 def choose_language(accept_language: str) -> Language:

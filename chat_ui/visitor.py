@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import gradio as gr
 
-from chat_core import ChatError, Language
+from chat_core import ChatError, Language, TurnError
 
-from .address import address_of
+from .address import address_of, is_at_the_machine
 from .texts import choose_language, error_text
 
 _READING_SECONDS = 10.0
@@ -21,6 +21,7 @@ class Visitor(NamedTuple):
     language: Language
     minutes_west: int = 0  # of Greenwich, as browsers count time zones
     address: str = ""
+    is_operator: bool = False
 
     @classmethod
     def of(cls, request: gr.Request, claimed: str = "", minutes_west: int = 0, chosen: str = "") -> "Visitor":
@@ -29,16 +30,21 @@ class Visitor(NamedTuple):
         language = choose_language(chosen or request.headers.get("accept-language") or "")
         west = minutes_west if abs(minutes_west) < 24 * 60 else 0
         user_id = str(request.username) if request.username else claimed
-        return cls(user_id, language, west, address_of(request.client))
+        at_machine = is_at_the_machine(request.client, request.headers)
+        return cls(user_id, language, west, address_of(request.client), at_machine)
+
+    def error_text(self, error: ChatError | TurnError) -> str:
+        """What went wrong, in words for this visitor."""
+        return error_text(self.language, error, is_operator=self.is_operator)
 
     @contextmanager
-    def errors_shown(self, words: Callable[[Language, ChatError], str] = error_text) -> Iterator[None]:
+    def errors_shown(self, words: Callable[[ChatError], str] | None = None) -> Iterator[None]:
         """A ChatError that is raised inside reaches the visitor as a sentence, which `words` makes of it."""
         try:
             yield
         except ChatError as error:
             raise gr.Error(
-                words(self.language, error),
+                (words or self.error_text)(error),
                 # Where it is known when trying again makes sense, the sentence stays until then.
                 duration=float(error.facts.get("retry_after") or _READING_SECONDS),
                 print_exception=False,

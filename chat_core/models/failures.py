@@ -11,6 +11,7 @@ from ..errors import (
     ModelAuthFailed,
     ModelError,
     ModelNotFound,
+    ModelQuotaExhausted,
     ModelRateLimited,
     ModelRequestRejected,
     ModelServerFailed,
@@ -27,6 +28,8 @@ def model_error(
     reason = _without_secrets(reason, secret)
     if _CONTEXT_TOO_LONG.search(f"{code} {reason}"):
         return ContextTooLong(reason)
+    if _QUOTA_EXHAUSTED.search(f"{code} {reason}"):
+        return ModelQuotaExhausted(reason)
     return _error_class(status)(reason, retry_after=retry_after(headers or {}))
 
 
@@ -46,6 +49,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 def _error_class(status: int | None) -> type[ModelError]:
     by_status: dict[int, type[ModelError]] = {
         401: ModelAuthFailed,
+        402: ModelQuotaExhausted,
         403: ModelAuthFailed,
         404: ModelNotFound,
         408: ModelTimedOut,
@@ -62,6 +66,11 @@ def _error_class(status: int | None) -> type[ModelError]:
 _CONTEXT_TOO_LONG = re.compile(
     r"(?i)context_length_exceeded|exceed_context_size|maximum context|context (length|window|size)"
     r"|prompt is too long"
+)
+# Not every "quota" is one: some providers call their requests a minute so.
+_QUOTA_EXHAUSTED = re.compile(
+    r"(?i)insufficient[ _](quota|balance|credits?|funds)|billing_(hard_limit_reached|not_active)"
+    r"|credit balance is too low"
 )
 _SECRETS = re.compile(r"(?i)\b(sk|hf|gsk|xai|key)[-_][\w*.-]{6,}|bearer\s+\S+|://[^/\s@]+@")
 _REASON_CHARS = 500

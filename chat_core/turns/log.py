@@ -180,7 +180,7 @@ class TurnLog:
             if state.open_turn != turn_id:
                 return None
             change = Change(user_id, session_id, state)
-            return self._planned_end(change, turn_id, end, position, _previous_version(state))
+            return self._planned_end(change, turn_id, end, position, state)
 
         return await self._change_end(user_id, session_id, plan)
 
@@ -199,23 +199,30 @@ class TurnLog:
         turn_id: str,
         end: TurnEnd,
         position: int,
-        previous: tuple[ChatMessage, ChatMessage] | None = None,
+        state: SessionState | None = None,
     ) -> Change:
-        """The change that ends the turn, if it is still open. When nothing new came, the `previous` version
-        takes its place again."""
+        """The change that ends the turn, if it is still open. When nothing new came, which takes the `state`,
+        the previous version is the reply again; without one the user's message says why it has none."""
         user_id, session_id = change.user_id, change.session_id
         change.require(turn_id, "HGET", keys.session(user_id, session_id), "open_turn")
         change.add("XADD", keys.log(user_id, turn_id), f"{position}-1", "end", end.to_json())
         change.keep_log(turn_id)
         if end.message:
             change.append(end.message)
-        elif previous:
-            asked, reply = previous
-            change.set_message(-1, asked)
-            change.append(reply)
+        elif state:
+            self._plan_no_reply(change, state, end)
         change.set_head(open_turn="")
         change.add("DEL", keys.stop(user_id, turn_id), keys.lease(user_id, session_id))
         return change
+
+    def _plan_no_reply(self, change: Change, state: SessionState, end: TurnEnd) -> None:
+        for asked in parse_rows(state.rows[-1:], state.session_id).items:
+            if not asked.versions:
+                change.set_message(-1, asked.model_copy(update={"status": end.status, "error": end.error}))
+                return
+            *versions, reply = asked.versions
+            change.set_message(-1, asked.model_copy(update={"versions": tuple(versions)}))
+            change.append(reply)
 
     async def request_stop(self, user_id: str, turn_id: str) -> None:
         """Asks the process that runs the turn, whichever it is, to stop it."""
@@ -240,7 +247,7 @@ class TurnLog:
             position = pieces[-1].end if pieces else 0
             end = _interrupted_end(turn_id, pieces, state.head)
             change = Change(user_id, session_id, state)
-            self._planned_end(change, turn_id, end, position, _previous_version(state))
+            self._planned_end(change, turn_id, end, position, state)
             # Should the process give a sign of life after all, the turn stays its own.
             change.require(0, "EXISTS", lease)
             change.require(len(entries), "XLEN", log)
@@ -339,15 +346,6 @@ def _interrupted_end(turn_id: str, pieces: Sequence[Delta], head: Mapping[str, s
         model=head.get("model", ""),
     )
     return TurnEnd(status="interrupted", message=message if message.content else None)
-
-
-def _previous_version(state: SessionState) -> tuple[ChatMessage, ChatMessage] | None:
-    """The latest user's message without the last of its versions, and that version."""
-    for asked in parse_rows(state.rows[-1:], state.session_id).items:
-        if asked.versions:
-            *versions, reply = asked.versions
-            return asked.model_copy(update={"versions": tuple(versions)}), reply
-    return None
 
 
 def _image_ids(messages: Iterable[ChatMessage]) -> set[str]:

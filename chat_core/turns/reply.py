@@ -7,7 +7,7 @@ from contextlib import aclosing
 from typing import NamedTuple
 
 from ..context import Context
-from ..errors import ChatError, ModelSilent
+from ..errors import ChatError, ModelError, ModelSilent
 from ..messages import ChatMessage, ContextReceipt, Sampling, Status, TurnEnd, TurnError, Usage
 from ..models import ChatModel
 from .live import LiveTurn
@@ -98,6 +98,8 @@ class Reply:
         if not isinstance(failure, ChatError):
             log.error("turn %.8s… failed inside the app", self._turn.id, exc_info=failure)
             failure = ChatError()
+        if isinstance(failure, ModelError) and failure.remedy:
+            log.error("turn %.8s… failed: %s %s", self._turn.id, failure, failure.remedy)
         return "failed", TurnError.of(failure)
 
     def _elapsed(self) -> float:

@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 from chat_core import ChatMessage, ChatService, Role, Session, TurnEnd, TurnEvent
 
 from ..page import FramePacer
-from ..texts import error_text
 from ..visitor import Visitor
 
 Json = dict[str, Any]
@@ -66,7 +65,7 @@ def event_object(event: TurnEvent, visitor: Visitor) -> Json:
         ended["error"] = {
             **event.error.facts,
             "code": event.error.code,
-            "message": error_text(visitor.language, event.error),
+            "message": visitor.error_text(event.error),
         }
     return ended
 

@@ -10,7 +10,6 @@ from chat_core import TurnEnd
 from chat_core.errors import InvalidInput
 
 from ..page import MAX_STREAMS
-from ..texts import error_text
 from ..uploads import uploaded_images
 from ..visitor import Visitor
 from .base import Json, event_object, message_object, role_object, session_object, yields
@@ -71,7 +70,7 @@ class Endpoints(ChangeEndpoints, FileEndpoints, MemoryEndpoints):
                     text += event.text
                     yield text
         if error:
-            raise gr.Error(error_text(visitor.language, error), print_exception=False)
+            raise gr.Error(visitor.error_text(error), print_exception=False)
         yield text
 
     @yields(dict)

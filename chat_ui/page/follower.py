@@ -1,7 +1,7 @@
 """Follower: a running reply as the frames that a page shows."""
 
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
@@ -12,7 +12,7 @@ from ..visitor import Visitor
 from . import view
 from .markdown import GrowingMarkdown
 from .pacing import FramePacer
-from .renderer import ComponentUpdates, Renderer, fingerprint, properties
+from .renderer import ComponentUpdates, Renderer, fingerprint, properties, reader_of
 from .tab import TabState
 
 # A follower that joins late receives the reasoning in one piece, so the time it took is only known to one
@@ -63,12 +63,12 @@ class Follower:
     ) -> tuple[list[view.Bubble], list[str | None], int]:
         """What stands above a running reply, what was thought of it, and how many messages it is."""
         session, history = await self._renderer.conversation(visitor, tab)
-        names = await self._role_names(visitor, session, history)
+        reader = await self._reader(visitor, session, history)
         kept = [m for m in history.items if m.role == "user" or m.turn_id != tab.turn_id]
-        change = view.role_change(view.last_role(kept), session.role, names)
+        change = view.role_change(view.last_role(kept), session.role, reader.names)
         above = history._replace(items=kept)
-        bubbles = view.conversation(above, visitor.language, names)
-        feedback = view.feedback(above, visitor.language, names)
+        bubbles = view.conversation(above, reader)
+        feedback = view.feedback(above, reader)
         return bubbles + change, feedback, len(kept) + history.unreadable
 
     async def _last_frame(
@@ -76,9 +76,9 @@ class Follower:
     ) -> ComponentUpdates:
         session, history = await self._renderer.conversation(visitor, tab)
         ended = tab.updated(turn_id="", fingerprint=fingerprint(session), title=session.title)
-        names = await self._role_names(visitor, session, history)
-        bubbles = _ended_bubbles(visitor, end, history, names, partial)
-        feedback = view.feedback(history, visitor.language, names)
+        reader = await self._reader(visitor, session, history)
+        bubbles = _ended_bubbles(reader, end, history, partial)
+        feedback = view.feedback(history, reader)
         return ComponentUpdates(
             _chatbot(bubbles, feedback_value=feedback),
             activity=view.activity(False, visitor.language),
@@ -86,29 +86,22 @@ class Follower:
             tab=ended.model_dump(),
         )
 
-    async def _role_names(
-        self, visitor: Visitor, session: Session, history: StoredMessages
-    ) -> dict[str, str]:
-        roles = await self._renderer.roles(visitor, session, history)
-        return view.role_names(roles.values(), visitor.language)
+    async def _reader(self, visitor: Visitor, session: Session, history: StoredMessages) -> view.Reader:
+        return reader_of(visitor, await self._renderer.roles(visitor, session, history))
 
 
 def _ended_bubbles(
-    visitor: Visitor,
-    end: TurnEnd,
-    history: StoredMessages,
-    names: Mapping[str, str],
-    partial: list[view.Bubble],
+    reader: view.Reader, end: TurnEnd, history: StoredMessages, partial: list[view.Bubble]
 ) -> list[view.Bubble]:
     """The conversation as it is stored now, and why there is no new reply if there is none; the `partial`
     one that was followed if it could not be stored."""
     if end.error and end.error.code == StoreUnavailable.code:
-        return partial + view.ending(end, visitor.language, at=time.time())
-    whole = view.conversation(history, visitor.language, names)
-    if end.message:
+        return partial + view.ending(end, reader, at=time.time())
+    whole = view.conversation(history, reader)
+    asked = [message for message in history.items if message.role == "user"]
+    if end.message or (asked and asked[-1].status != "done"):  # which says why itself
         return whole
-    asked = [message.timestamp for message in history.items if message.role == "user"]
-    return whole + view.ending(end, visitor.language, at=asked[-1] if asked else time.time())
+    return whole + view.ending(end, reader, at=asked[-1].timestamp if asked else time.time())
 
 
 def _chatbot(bubbles: list[view.Bubble], **others: Any) -> ComponentUpdates:

@@ -41,6 +41,12 @@ class Unchanged(dict[str, Any]):
 UNCHANGED = Unchanged(properties())
 
 
+def reader_of(visitor: Visitor, roles: Roles) -> view.Reader:
+    """The visitor, to whom these roles may have spoken."""
+    names = view.role_names(roles.values(), visitor.language)
+    return view.Reader(visitor.language, names, visitor.is_operator)
+
+
 class Renderer:
     """Renders conversations and the list of them."""
 
@@ -80,8 +86,9 @@ class Renderer:
             self.conversation(visitor, tab), self._latest(visitor, tab)
         )
         roles = roles or await self.roles(visitor, session, history)
-        # A turn that has no reply yet runs, or failed: following it shows which.
-        unanswered = bool(history.items) and history.items[-1].role == "user"
+        # A turn that has no reply yet, and does not say why, runs or was cut off: following it shows which.
+        last = history.items[-1] if history.items else None
+        unanswered = last is not None and last.role == "user" and last.status == "done"
         tab = _showing(tab, session, follow=session.running or unanswered)
         return self.render_values(visitor, tab, roles, sessions, history, session)
 
@@ -117,9 +124,8 @@ class Renderer:
     ) -> ComponentUpdates:
         """The same, from what is known. The list of roles stays as it is where the visitor's own ones were
         not looked up, unless they cannot be."""
-        language, service = visitor.language, self._service
-        names = view.role_names(roles.values(), language)
-        choices = view.role_names((*roles.values(), CUSTOM), language) | names
+        language, service, reader = visitor.language, self._service, reader_of(visitor, roles)
+        choices = {**view.role_names((*roles.values(), CUSTOM), language), **reader.names}
         whole = {"choices": [[name, key] for key, name in choices.items()]}
         if roles is service.roles and store:
             whole = {}
@@ -130,8 +136,8 @@ class Renderer:
         values = {
             **self._values_beside(visitor, tab, sessions or SessionList([]), session, shown),
             "chatbot": properties(
-                value=view.conversation(history, language, names),
-                feedback_value=view.feedback(history, language, names),
+                value=view.conversation(history, reader),
+                feedback_value=view.feedback(history, reader),
                 # Seen only in an empty conversation.
                 **({} if history.items else view.greeting(answering, language)),
             ),

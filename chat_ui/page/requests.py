@@ -143,8 +143,9 @@ class PageRequest:
 
     def errors_shown(self) -> AbstractContextManager[None]:
         """As `Visitor.errors_shown`, with seconds that the page counts down."""
+        language, is_operator = self.visitor.language, self.visitor.is_operator
         return self.visitor.errors_shown(
-            lambda language, error: view.error_html(language, error, time.time())
+            lambda error: view.error_html(language, error, time.time(), is_operator=is_operator)
         )
 
     def happened(self, kind: type[Happened], event: gr.EventData) -> Happened:

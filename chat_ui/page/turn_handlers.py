@@ -215,7 +215,8 @@ class TurnHandlers:
 
     async def _message_at(self, page: PageRequest, index: int) -> ChatMessage:
         _, history = await self._renderer.conversation(page.visitor, page.tab)
-        found = view.message_at(history, index, page.visitor.language, {})
+        reader = view.Reader(page.visitor.language, {})  # the names make no difference
+        found = view.message_at(history, index, reader)
         if found is None:
             raise MessageNotFound()
         return found

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from html import escape
-from typing import Any
+from typing import Any, NamedTuple
 
 from chat_core import (
     ChatError,
@@ -17,10 +17,19 @@ from chat_core import (
     TurnError,
 )
 
-from ..texts import error_text, t
+from ..texts import error_text, t, wait_text
 from .markdown import escape_user_text, markdown
 
 Bubble = dict[str, Any]
+
+
+class Reader(NamedTuple):
+    """For whom something is shown: their language, the roles' `names` in it by key, and whether they run the
+    app."""
+
+    language: Language
+    names: Mapping[str, str]
+    is_operator: bool = False
 
 
 def bubble(role: str, text: str, **metadata: Any) -> Bubble:
@@ -30,35 +39,34 @@ def bubble(role: str, text: str, **metadata: Any) -> Bubble:
     return shown | {"metadata": metadata} if metadata else shown
 
 
-def conversation(history: StoredMessages, language: Language, names: Mapping[str, str]) -> list[Bubble]:
-    """Stored messages, oldest first, as bubbles. `names` are the roles' names by key."""
-    return [shown for _, bubbles in message_bubbles(history, language, names) for shown in bubbles]
+def conversation(history: StoredMessages, reader: Reader) -> list[Bubble]:
+    """Stored messages, oldest first, as bubbles."""
+    return [shown for _, bubbles in message_bubbles(history, reader) for shown in bubbles]
 
 
-def message_at(
-    history: StoredMessages, index: int, language: Language, names: Mapping[str, str]
-) -> ChatMessage | None:
+def message_at(history: StoredMessages, index: int, reader: Reader) -> ChatMessage | None:
     """The message whose bubble has this index in `conversation`; None for one that belongs to no message."""
-    owners = [message for message, bubbles in message_bubbles(history, language, names) for _ in bubbles]
+    owners = [message for message, bubbles in message_bubbles(history, reader) for _ in bubbles]
     return owners[index] if 0 <= index < len(owners) else None
 
 
-def feedback(history: StoredMessages, language: Language, names: Mapping[str, str]) -> list[str | None]:
+def feedback(history: StoredMessages, reader: Reader) -> list[str | None]:
     """What was thought of each reply, as the Chatbot wants it: an entry for each run of replying bubbles, or
     none at all."""
     if not any(message.feedback for message in history.items):
         return []
     return [
         message.feedback.title() or None if message else None
-        for message, bubbles in message_bubbles(history, language, names)
+        for message, bubbles in message_bubbles(history, reader)
         if any(shown["role"] == "assistant" for shown in bubbles)
     ]
 
 
 def message_bubbles(
-    history: StoredMessages, language: Language, names: Mapping[str, str]
+    history: StoredMessages, reader: Reader
 ) -> Iterator[tuple[ChatMessage | None, list[Bubble]]]:
     """Each message with its bubbles; None with notes that belong to no message."""
+    language = reader.language
     if notes := _beginning(history, language):
         yield None, notes
     role, asked = "", None
@@ -71,21 +79,21 @@ def message_bubbles(
     for message in history.items:
         if message.role == "user":
             if asked:  # told apart, for Gradio draws what one side says in a row as one
-                yield None, [_note(t(language, "no_reply"))]
+                yield None, no_reply(asked, reader, last=False) or [_note(t(language, "no_reply"))]
             asked = message
             above = summary if message.id == through else []
             yield message, user_bubbles(message, language)
             continue
         last = message is history.items[-1]
         bubbles = [
-            *role_change(role, message.role_key, names),
+            *role_change(role, message.role_key, reader.names),
             *reply(
                 language,
                 markdown(message.content),
                 markdown(message.reasoning),
                 seconds=message.reasoning_seconds,
             ),
-            *ending(TurnEnd.of_message(message), language, at=message.timestamp, last=last),
+            *ending(TurnEnd.of_message(message), reader, at=message.timestamp, last=last),
         ]
         if asked and asked.versions:
             bubbles[-1]["options"] = [*bubbles[-1].get("options", ()), *_versions(asked, message)]
@@ -94,6 +102,13 @@ def message_bubbles(
         below = summary if message.id == through else []
         yield message, [*above, *bubbles, *below]
         above = []
+    if asked and (bubbles := no_reply(asked, reader, last=True)):
+        yield None, bubbles
+
+
+def no_reply(asked: ChatMessage, reader: Reader, *, last: bool) -> list[Bubble]:
+    """Why a person's message got no reply; nothing if that is not known, or not yet."""
+    return ending(TurnEnd(status=asked.status, error=asked.error), reader, at=asked.timestamp, last=last)
 
 
 def _beginning(history: StoredMessages, language: Language) -> list[Bubble]:
@@ -172,15 +187,19 @@ def reply(
 _MOMENT_SECONDS = 0.1
 
 
-def ending(end: TurnEnd, language: Language, *, at: float = 0.0, last: bool = True) -> list[Bubble]:
-    """What is said under a reply: why it failed, with a button to try again if it is the `last` one, and in
+def ending(end: TurnEnd, reader: Reader, *, at: float = 0.0, last: bool = True) -> list[Bubble]:
+    """What is said under a reply: why it failed, with buttons to try again if it is the `last` one, and in
     one quiet line how it ended and what it took. `at` is when it ended."""
+    language = reader.language
     bubbles = []
     if end.error:
-        told = f"**⚠️ {t(language, 'error')}**\n\n{error_html(language, end.error, at)}"
+        why = error_html(language, end.error, at, is_operator=reader.is_operator)
+        told = f"**⚠️ {t(language, 'error')}**\n\n{why}"
         failure = bubble("assistant", f'<div class="failure">\n\n{told}\n\n</div>')
-        retry = {"label": f"↻ {t(language, 'retry')}", "value": RETRY}
-        bubbles.append(failure | {"options": [retry]} if last else failure)
+        options = [{"label": f"↻ {t(language, 'retry')}", "value": RETRY}]
+        if 'class="countdown"' in why:
+            options.append({"label": f"⏱ {t(language, 'retry_later')}", "value": RETRY})
+        bubbles.append(failure | {"options": options} if last else failure)
     facts = [t(language, end.status)] if end.status in ("stopped", "interrupted") else []
     if end.message:
         facts += _facts(end.message, language)
@@ -190,19 +209,21 @@ def ending(end: TurnEnd, language: Language, *, at: float = 0.0, last: bool = Tr
 RETRY = "retry"
 
 
-def error_html(language: Language, error: ChatError | TurnError, at: float) -> str:
-    """What went wrong, with the seconds to wait as a `<time>` that the page counts down. `at` is when."""
-    sentence = error_text(language, error)
-    wait = error.facts.get("retry_after")
-    if error.code not in _TELL_SECONDS or not isinstance(wait, int | float):
-        return sentence
-    until = datetime.fromtimestamp(at + wait, UTC).isoformat(timespec="seconds")
-    seconds = f"{wait:.0f}"
-    return sentence.replace(seconds, f'<time class="countdown" datetime="{until}">{seconds}</time>', 1)
+def error_html(
+    language: Language, error: ChatError | TurnError, at: float, *, is_operator: bool = False
+) -> str:
+    """What went wrong, `at` that time, with the seconds to wait as a `<time>` that countdown.js counts down,
+    and what is said in their place when they are over."""
 
+    def wait(language: Language, seconds: int) -> str:
+        until = datetime.fromtimestamp(at + seconds, UTC).isoformat(timespec="seconds")
+        counted = f'<time class="countdown" datetime="{until}">{seconds}</time>'
+        sentence = wait_text(language, seconds).replace(str(seconds), counted, 1)
+        return (
+            f'<span class="wait">{sentence}</span><span class="wait-over">{t(language, "wait_over")}</span>'
+        )
 
-# Those whose sentence says how long to wait; in another one the number would stand by chance.
-_TELL_SECONDS = ("rate_limited", "model_rate_limited")
+    return error_text(language, error, is_operator=is_operator, wait=wait)
 
 
 def _facts(reply: ChatMessage, language: Language) -> list[str]:

@@ -9,6 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser.chat import ChatPage
 from tests.browser.conftest import OpenPage
 from tests.conftest import process_of, running_valkey
+from tests.fake_openai import FakeOpenAI, error
 from tests.relay import relay_to
 from tests.running import RunningApp, running_app
 
@@ -58,6 +59,7 @@ def test_a_failure_is_a_sentence_also_after_a_reload_and_a_wait_is_counted_down_
     failure = chat.page.locator("#chatbot .failure")
     expect(failure).to_contain_text("The model's provider asks to slow down.")
     expect(failure).to_contain_text("Reason: Too Many Requests")
+    expect(chat.page.get_by_text("You can try again now.")).to_be_hidden()
     seconds = failure.locator(".countdown")
     expect(seconds).to_have_text(re.compile(r"^(30|2\d)$"))
     first = int(seconds.inner_text())
@@ -72,6 +74,56 @@ def test_a_failure_is_a_sentence_also_after_a_reload_and_a_wait_is_counted_down_
     expect(seconds).not_to_have_attribute("datetime", end)
     expect(seconds).to_have_text(re.compile(r"^(30|2\d)$"))
     expect(chat.questions).to_have_count(1)
+
+
+def test_the_reason_for_no_reply_stays_when_the_next_message_is_sent(chat: ChatPage) -> None:
+    chat.send("[[503]]")
+    failure = chat.page.locator("#chatbot .failure")
+    expect(failure).to_contain_text("The model's server had an error.")
+    chat.wait_until_idle()
+    chat.say("and now?")
+    expect(failure).to_contain_text("The model's server had an error.")
+    chat.reload()
+    expect(failure).to_contain_text("The model's server had an error.")
+    expect(chat.page.get_by_role("button", name="Try again")).to_have_count(0)
+
+
+def test_when_a_wait_is_over_the_next_try_is_offered_or_made_if_the_reader_asked_for_it(
+    chat: ChatPage, provider: FakeOpenAI
+) -> None:
+    provider.answers += [error(429, retry_after=seconds) for seconds in ("30", "90")]
+    chat.page.clock.install()
+    chat.reload()
+    chat.send("one")
+    failure, seconds = (chat.page.locator(f"#chatbot .failure{part}") for part in ("", " .countdown"))
+    again = chat.page.get_by_role("button", name="↻ Try again")
+    later = chat.page.get_by_role("button", name="By itself, when the time is up")
+    expect(later).to_have_attribute("aria-pressed", "false")
+    chat.wait_until_idle()
+    chat.page.clock.fast_forward(31_000)
+    expect(failure).to_contain_text("You can try again now.", use_inner_text=True)
+    expect(failure).not_to_contain_text("seconds", use_inner_text=True)
+    expect(later).to_be_hidden()
+    end = seconds.get_attribute("datetime") or ""
+    again.click()
+    expect(seconds).not_to_have_attribute("datetime", end)
+    chat.wait_until_idle()
+    later.click()
+    expect(later).to_have_attribute("aria-pressed", "true")
+    chat.page.clock.fast_forward(60_000)
+    expect(chat.replies.last).to_contain_text("You said: one")
+    expect(chat.questions).to_have_count(1)
+
+
+def test_visitors_are_told_that_the_operator_is_needed_and_the_operator_what_to_do(
+    open_page: OpenPage, app: RunningApp
+) -> None:
+    visitor = open_page(extra_http_headers={"x-forwarded-for": "203.0.113.7"})
+    visitor.send("[[401]]")
+    failure = visitor.page.locator("#chatbot .failure")
+    expect(failure).to_contain_text("The operator of this app has to look at it.")
+    expect(failure).not_to_contain_text("OPENAI_API_KEY")
+    assert "did not accept the API key. Unauthorized Check OPENAI_API_KEY." in app.log
 
 
 def test_the_store_being_away_and_too_many_messages_are_told_and_the_text_is_kept(

@@ -481,7 +481,8 @@ async def test_an_end_without_a_message_stores_no_reply(
 ) -> None:
     failed = TurnEnd(status="failed", error=TurnError.of(ModelStalled()))
     assert await finish(log, turn, failed)
-    assert await contents(store) == ["Why?"]
+    (asked,) = (await store.messages(USER, SESSION)).items
+    assert (asked.content, asked.status, asked.error) == ("Why?", "failed", failed.error)
     assert await read(log.follow(USER, SESSION, "t1")) == ("", failed)
 
 
@@ -586,7 +587,8 @@ async def test_a_dead_turn_without_text_leaves_no_reply(
 ) -> None:
     await die(redis)
     assert await log.recover(USER, SESSION)
-    assert await contents(store) == ["Why?"]
+    (asked,) = (await store.messages(USER, SESSION)).items
+    assert (asked.content, asked.status, asked.error) == ("Why?", "interrupted", None)
     assert await read(log.follow(USER, SESSION, "t1")) == ("", TurnEnd(status="interrupted"))
 
 

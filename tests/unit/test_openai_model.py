@@ -27,6 +27,7 @@ from chat_core.errors import (
     ModelGarbled,
     ModelNotConfigured,
     ModelNotFound,
+    ModelQuotaExhausted,
     ModelRateLimited,
     ModelRequestRejected,
     ModelServerFailed,
@@ -465,6 +466,7 @@ async def test_a_token_takes_few_calls_from_the_socket_on(make_model):
     [
         (400, ModelRequestRejected),
         (401, ModelAuthFailed),
+        (402, ModelQuotaExhausted),
         (403, ModelAuthFailed),
         (404, ModelNotFound),
         (408, ModelTimedOut),
@@ -525,6 +527,21 @@ async def test_secrets_are_removed_from_the_reason(server, make_model, secret, i
     problem, _ = await failed(make_model())
     assert secret not in str(problem)
     assert problem.reason == "Wrong: *** is not right"
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        pytest.param(error(429, "Over.", code="insufficient_quota"), ModelQuotaExhausted, id="OpenAI"),
+        pytest.param(error(400, "Your credit balance is too low."), ModelQuotaExhausted, id="Anthropic"),
+        pytest.param(error(403, "Insufficient Balance"), ModelQuotaExhausted, id="DeepSeek"),
+        pytest.param(error(429, "You exceeded your quota a minute."), ModelRateLimited, id="a minute's"),
+    ],
+)
+async def test_credit_that_is_used_up_is_told_from_a_wish_to_slow_down(server, make_model, answer, kind):
+    server.answers.append(answer)
+    problem, _ = await failed(make_model())
+    assert type(problem) is kind
 
 
 @pytest.mark.parametrize(

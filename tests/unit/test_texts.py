@@ -1,15 +1,18 @@
 """The words of the page."""
 
 import string
+from typing import TypeVar
 
 import pytest
 
 from chat_core import TurnError
-from chat_core.errors import ChatError, ModelRateLimited, RateLimited
+from chat_core.errors import ChatError, ModelAuthFailed, ModelError, ModelRateLimited, RateLimited
 from chat_ui.texts import TEXTS, choose_language, error_text
 
+Kind = TypeVar("Kind", bound=ChatError)
 
-def all_errors(error: type[ChatError] = ChatError) -> set[type[ChatError]]:
+
+def all_errors(error: type[Kind] = ChatError) -> set[type[Kind]]:  # type: ignore[assignment]
     return {error}.union(*(all_errors(kind) for kind in error.__subclasses__()))
 
 
@@ -47,9 +50,24 @@ def test_the_language_is_the_one_the_browser_prefers(accept_language: str, langu
 
 
 def test_an_error_is_error_texted_with_its_facts_and_the_providers_reason() -> None:
-    assert error_text("en", RateLimited(12.4)) == "That was too fast. Please try again in 12 seconds."
+    assert error_text("en", RateLimited(12.4)) == "That was too fast. Please try again in 13 seconds."
     told = TurnError.of(ModelRateLimited("Slow down!", retry_after=30))
-    assert error_text("zh", told) == "模型服务商请求放慢速度，请稍后再试。 （30 秒后可重试） 原因：Slow down!"
+    assert error_text("zh", told) == "模型服务商请求放慢速度。请在 30 秒后再试。原因：Slow down!"
+    told = TurnError.of(ModelRateLimited("Slow down!", retry_after=0))
+    assert error_text("en", told).startswith(
+        "The model's provider asks to slow down. Please try again later."
+    )
+
+
+def test_only_the_operator_is_told_what_only_the_operator_can_do() -> None:
+    error = ModelAuthFailed()
+    refused = "The model's provider did not accept the API key."
+    assert error_text("en", error, is_operator=True) == f"{refused} Check OPENAI_API_KEY."
+    assert error_text("en", error) == f"{refused} The operator of this app has to look at it."
+    remedies = {error.code: error.remedy for error in all_errors(ModelError) if error.remedy}
+    assert {key: words["en"] for key, words in TEXTS.items() if key.startswith("remedy.")} == {
+        f"remedy.{code}": remedy for code, remedy in remedies.items()
+    }
 
 
 def test_a_reason_with_braces_is_not_taken_for_a_format() -> None:

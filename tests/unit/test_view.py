@@ -24,10 +24,11 @@ def message(role: str, content: str, **fields: object) -> ChatMessage:
 
 
 def conversation(*messages: ChatMessage, language: Language = "en", unreadable: int = 0) -> list[view.Bubble]:
-    return view.conversation(StoredMessages([*messages], unreadable), language, NAMES)
+    return view.conversation(StoredMessages([*messages], unreadable), view.Reader(language, NAMES))
 
 
 NAMES = {"assistant": "✨ Assistant", "teacher": "📚 Teacher"}
+READER = view.Reader("en", NAMES)
 
 
 def texts(bubbles: list[view.Bubble]) -> list[tuple[str, str]]:
@@ -59,8 +60,10 @@ def test_a_failed_reply_keeps_its_text_and_explains_the_failure() -> None:
 def test_the_seconds_to_wait_stand_where_the_page_can_count_them_down() -> None:
     error = ModelRateLimited("Only 30 a day", retry_after=30)
     assert view.error_html("en", error, at=1.0) == (
-        "The model's provider asks to slow down. Please try again later. (It asks for "
-        '<time class="countdown" datetime="1970-01-01T00:00:31+00:00">30</time> seconds.) '
+        "The model's provider asks to slow down. "
+        '<span class="wait">Please try again in '
+        '<time class="countdown" datetime="1970-01-01T00:00:31+00:00">30</time> seconds.</span>'
+        '<span class="wait-over">You can try again now.</span> '
         "Reason: Only 30 a day"
     )
     assert "<time" not in view.error_html("en", ModelStalled(), at=1.0)
@@ -93,10 +96,12 @@ def test_unreadable_rows_are_mentioned() -> None:
 @pytest.mark.parametrize(("language", "words"), [("en", "12 earlier messages"), ("zh", "更早的 12 条消息")])
 def test_the_beginning_says_what_the_limit_has_dropped(language: Language, words: str) -> None:
     history = StoredMessages([message("user", "q")], unreadable=3, dropped=12)
-    shown = [text for _, text in texts(view.conversation(history, language, NAMES))]
+    shown = [text for _, text in texts(view.conversation(history, view.Reader(language, NAMES)))]
     assert (words in shown[0], "3" in shown[1], len(shown)) == (True, True, 3)
-    assert view.message_at(history, 2, language, NAMES) == history.items[0]
-    later = [text for _, text in texts(view.conversation(history._replace(older=1), language, NAMES))]
+    assert view.message_at(history, 2, view.Reader(language, NAMES)) == history.items[0]
+    later = [
+        text for _, text in texts(view.conversation(history._replace(older=1), view.Reader(language, NAMES)))
+    ]
     assert words not in "".join(later)
 
 
@@ -107,16 +112,14 @@ def test_the_summary_stands_where_what_it_covers_ends(through: str) -> None:
         for role, text in (("user", "q1"), ("assistant", "a1"), ("user", "q2"), ("assistant", "a2"))
     ]
     history = StoredMessages(said, summary=Summary(text="**Ada** counts.", through=through, messages=9))
-    shown = view.conversation(history, "en", NAMES)
+    shown = view.conversation(history, READER)
     (at,) = [at for at, bubble in enumerate(shown) if "Ada" in bubble["content"][0]["text"]]
     assert at == {"gone": 0, "q1": 1, "a1": 2}[through]
     assert shown[at]["metadata"]["title"] == "Summary of 9 messages, which the model is told in their place"
     runs = [role for role, _ in groupby(shown, key=lambda bubble: bubble["role"])]
-    assert len(view.feedback(history, "en", NAMES)) == runs.count("assistant")
+    assert len(view.feedback(history, READER)) == runs.count("assistant")
     failed = history._replace(summary=Summary(failed=True))
-    assert (
-        "could not be brought up to date" in view.conversation(failed, "en", NAMES)[0]["content"][0]["text"]
-    )
+    assert "could not be brought up to date" in view.conversation(failed, READER)[0]["content"][0]["text"]
 
 
 def test_a_reply_types_then_thinks_then_speaks() -> None:
@@ -131,7 +134,7 @@ def test_a_reply_types_then_thinks_then_speaks() -> None:
 
 
 def test_a_good_end_needs_no_word() -> None:
-    assert view.ending(TurnEnd(status="done"), "en") == []
+    assert view.ending(TurnEnd(status="done"), READER) == []
 
 
 def test_titles_in_the_list_are_text_not_html() -> None:
@@ -176,8 +179,8 @@ def test_a_bubble_leads_back_to_its_message_whatever_stands_between() -> None:
         message("assistant", "whole", role_key="teacher"),
     ]
     history = StoredMessages(said, unreadable=1)
-    bubbles = view.conversation(history, "en", NAMES)
-    owners = [view.message_at(history, index, "en", NAMES) for index in range(-1, len(bubbles) + 1)]
+    bubbles = view.conversation(history, READER)
+    owners = [view.message_at(history, index, READER) for index in range(-1, len(bubbles) + 1)]
     assert owners == [None, None, said[0], *[said[1]] * 3, said[2], *[said[3]] * 2, None]
 
 
@@ -201,21 +204,34 @@ def test_a_message_without_a_reply_stands_apart_from_the_next() -> None:
         message("assistant", "here", feedback="like"),
     ]
     history = StoredMessages(said)
-    assert texts(view.conversation(history, "en", NAMES))[1] == (
+    assert texts(view.conversation(history, READER))[1] == (
         "assistant",
         '<span class="note">No reply came.</span>',
     )
-    assert [view.message_at(history, index, "en", NAMES) for index in range(4)] == [
+    assert [view.message_at(history, index, READER) for index in range(4)] == [
         *(said[0], None),
         *said[1:],
     ]
-    assert view.feedback(history, "en", NAMES) == [None, "Like"]
+    assert view.feedback(history, READER) == [None, "Like"]
+
+
+def test_a_message_says_why_it_got_no_reply_also_when_another_one_follows() -> None:
+    lost = message("user", "lost", status="failed", error=TurnError.of(ModelStalled()))
+    reason = "The model stopped in the middle of its reply."
+    (_, last) = conversation(lost)
+    assert reason in last["content"][0]["text"]
+    assert [option["value"] for option in last["options"]] == [view.RETRY]
+    (_, between, _) = conversation(lost, message("user", "again"))
+    assert reason in between["content"][0]["text"]
+    assert "options" not in between
+    (_, stopped, _) = conversation(message("user", "x", status="stopped"), message("user", "again"))
+    assert stopped["content"][0]["text"] == '<span class="note">Stopped</span>'
 
 
 def test_feedback_stands_at_the_reply_it_is_about() -> None:
     liked = message("assistant", "a", feedback="like")
     history = StoredMessages([message("user", "q"), liked, message("assistant", "b")], unreadable=2)
-    assert view.feedback(history, "en", NAMES) == [None, "Like", None]
+    assert view.feedback(history, READER) == [None, "Like", None]
 
 
 NOON = 1_000_000_000 // 86_400 * 86_400 + 43_200  # in Greenwich
