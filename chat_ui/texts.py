@@ -102,10 +102,6 @@ TEXTS: dict[str, dict[Language, str]] = {
     },
     "fact.tokens": {"zh": "{tokens} 个词元", "en": "{tokens} tokens"},
     "fact.context": {"zh": "发送了 {total} 条消息中的 {sent} 条", "en": "{sent} of {total} messages sent"},
-    "stopped_after": {
-        "zh": "已停止，保留了 {characters} 个字符。",
-        "en": "Stopped; {characters} characters kept.",
-    },
     "nothing_to_stop": {"zh": "没有正在进行的回复。", "en": "No reply is running."},
     "summary": {
         "zh": "前面 {count} 条消息的摘要（模型看到的是它）",

@@ -135,14 +135,13 @@ class TurnHandlers:
                     yield frame.outputs(Components.FOLLOW)
 
     async def stop(self, values: Values, request: gr.Request) -> None:
-        """Ends the running reply and says what that did; the follower sees the end."""
+        """Ends the running reply, which says so itself; the follower sees the end."""
         page = self._parse(values, request)
-        language = page.visitor.language
         with page.errors_shown():
             service = self._renderer.service_for(page.tab)
             result = await service.stop(page.visitor.user_id, page.tab.session_id)
-        key = "stopped_after" if result.stopped else "nothing_to_stop"
-        gr.Info(t(language, key, characters=result.characters), duration=3)
+        if not result.stopped:
+            gr.Info(t(page.visitor.language, "nothing_to_stop"), duration=3)
 
     async def _talk(
         self, page: PageRequest, start: Awaitable[TabState], **updates: Any

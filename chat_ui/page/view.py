@@ -203,7 +203,8 @@ def ending(end: TurnEnd, reader: Reader, *, at: float = 0.0, last: bool = True) 
     facts = [t(language, end.status)] if end.status in ("stopped", "interrupted") else []
     if end.message:
         facts += _facts(end.message, language)
-    return [*bubbles, _note(" · ".join(facts))] if facts else bubbles
+    quiet = end.status == "done"
+    return [*bubbles, _note(" · ".join(facts), "note facts" if quiet else "note")] if facts else bubbles
 
 
 RETRY = "retry"
@@ -279,5 +280,5 @@ def activity(running: bool, language: Language) -> str:
 TYPING_INDICATOR = '<span class="typing"><i></i><i></i><i></i></span>'
 
 
-def _note(text: str) -> Bubble:
-    return bubble("assistant", f'<span class="note">{escape(text)}</span>')
+def _note(text: str, kind: str = "note") -> Bubble:
+    return bubble("assistant", f'<span class="{kind}">{escape(text)}</span>')

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Page, Request, expect
 
 from tests.browser.chat import ChatPage
+from tests.browser.conftest import OpenPage
 from tests.running import RunningApp
 
 MAKEFILE = "all:  build\n\t@echo  done\n\nbuild:\n\tcc -o a \\\n\t   a.c\n"
@@ -155,3 +156,44 @@ def test_thoughts_fold_and_tables_and_formulas_are_drawn_and_prices_are_not(chat
     too_wide = "shown => shown.scrollWidth - shown.clientWidth"
     assert chat.page.locator("#chatbot .bubble-wrap").evaluate(too_wide) == 0
     assert reply.locator("table").evaluate(too_wide) > 50  # it scrolls by itself
+
+
+def test_tables_lists_and_task_boxes_look_as_they_were_meant(open_page: OpenPage) -> None:
+    chat = open_page(width=390)
+    more = " more |" * 3
+    wide = (
+        f"| Colour | Wavelength | Scattered |{more}\n|---|--:|:-:|{'---|' * 3}\n| blue | 450 | much |{more}"
+    )
+    chat.say(f"see\n\n{wide}\n\n- [x] done\n- [ ] open\n  - under it\n\n```\ncode\n```")
+    reply = chat.replies.last
+    aligned = "cells => cells.map((cell) => getComputedStyle(cell).textAlign)"
+    assert reply.locator("td").evaluate_all(aligned)[1:3] == ["right", "center"]
+    done, left = reply.get_by_role("checkbox").all()
+    colour = "box => getComputedStyle(box).backgroundColor"
+    assert done.evaluate(colour) != left.evaluate(colour)
+    size = "line => getComputedStyle(line).fontSize"
+    assert len({line.evaluate(size) for line in reply.locator("li").all()}) == 1
+    assert reply.locator("pre code").evaluate(size) == "14px"
+    table = reply.locator("table")
+    assert table.evaluate("table => table.scrollWidth - table.clientWidth") > 20
+    assert table.evaluate("table => getComputedStyle(table).backgroundAttachment").count("local") == 2
+    assert reply.locator("td").first.evaluate("cell => cell.clientWidth") >= 80
+
+
+def test_what_can_be_done_with_a_message_is_shown_when_it_is_wanted(chat: ChatPage) -> None:
+    chat.say("one")
+    chat.say("two")
+    shown = chat.page.locator("#chatbot")
+    copies = shown.get_by_role("button", name="Copy message")
+    facts = shown.locator(".facts")
+    chat.box.hover()
+    actions = shown.locator(".message-buttons")
+    for quiet in (actions.nth(0), actions.nth(1), facts.first):
+        expect(quiet).to_have_css("opacity", "0")
+    for kept in (actions.nth(3), facts.last):
+        expect(kept).to_have_css("opacity", "1")
+    chat.replies.first.hover()
+    expect(actions.nth(1)).to_have_css("opacity", "1")
+    expect(facts.first).to_have_css("opacity", "1")
+    copies.first.focus()
+    expect(actions.nth(0)).to_have_css("opacity", "1")
