@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, FailFast, ValidationError
 from pydantic_core import from_json, to_json
 
 from .errors import ChatError, ImportRejected, ModelError
-from .messages import TITLE_CHARS, ChatMessage, TurnError, title_from
+from .messages import ChatMessage, TurnError, title_from, title_of
 
 MAX_FILE_BYTES = 5_000_000
 MAX_REPLY_CHARS = 200_000
@@ -78,9 +78,7 @@ def parse_export(data: bytes | str, *, max_message_chars: int, now: float) -> Co
     except ValidationError as error:
         detail = error.errors(include_url=False, include_input=False)[0]
         raise _rejected(detail["loc"], _expectation(detail)) from None
-    title = " ".join(found.title.split())
-    if len(title) > TITLE_CHARS:
-        raise _rejected(("title",), f"at most {TITLE_CHARS} characters")
+    title = title_of(found.title)
     for number, message in enumerate(found.messages):
         _validate_message(message, ("messages", number), max_message_chars)
     if found.messages and not title:

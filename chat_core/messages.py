@@ -144,9 +144,13 @@ TITLE_CHARS = 60
 
 
 def title_from(message: ChatMessage) -> str:
-    """A conversation's title from its first message: the first line, at most TITLE_CHARS characters."""
-    first_line = next((line for line in message.content.splitlines() if line.strip()), "")
-    title = " ".join(first_line.split())
+    """A conversation's title from its first message: the first line, as `title_of` makes one."""
+    return title_of(next((line for line in message.content.splitlines() if line.strip()), ""))
+
+
+def title_of(text: str) -> str:
+    """The text in one line, cut to TITLE_CHARS characters."""
+    title = " ".join(text.split())
     return title if len(title) <= TITLE_CHARS else f"{title[: TITLE_CHARS - 1]}…"
 
 
