@@ -205,6 +205,10 @@ class FakeOpenAI:
         await asyncio.gather(*self._connections, return_exceptions=True)
         await self._server.wait_closed()
 
+    def is_over(self, request: Request) -> bool:
+        """Whether nothing of it is under way: it was answered to its end, or its connection is closed."""
+        return request.answered or request.connection not in list(self._connections.values())
+
     def let_out(self, gate: asyncio.Event) -> None:
         """Sets the event from another thread, see `in_thread`."""
         self._server.get_loop().call_soon_threadsafe(gate.set)

@@ -19,7 +19,7 @@ from redis.asyncio import Redis
 
 from chat_core.storage.valkey import EmbeddedValkey
 from tests.conftest import eventually, process_of, running_valkey
-from tests.fake_openai import FakeOpenAI, Request, echo, in_thread
+from tests.fake_openai import FakeOpenAI, echo, in_thread
 from tests.running import RunningApp, running_app
 
 from .callers import Caller, Json, callers
@@ -188,7 +188,7 @@ async def soak(directory: Path, seconds: float, seed: int) -> Soak:
                     freeze = group.create_task(_freeze(valkey, until))
                     for soaker in soakers:
                         group.create_task(soaker.live(until))
-            await eventually(lambda: _is_quiet(provider), 10)
+            await _check_upstream(provider)
             for soaker in soakers:
                 await eventually(lambda s=soaker: _is_idle(s.caller), 15)  # type: ignore[misc]
                 await soaker.check(await soaker.caller.history())
@@ -250,14 +250,18 @@ async def _freeze(valkey: EmbeddedValkey, until: float) -> list[tuple[float, flo
     return frozen
 
 
-async def _is_quiet(provider: FakeOpenAI) -> bool:
-    """Whether no request to the provider is under way."""
-    return all(_is_over(request) for request in provider.requests)
+async def _check_upstream(provider: FakeOpenAI) -> None:
+    """No request to the provider is under way any more."""
 
+    def under_way() -> list[str]:
+        return [request.said[:40] for request in provider.requests if not provider.is_over(request)]
 
-def _is_over(request: Request) -> bool:
-    ends_by_itself = request.body and ("[[cut]]" in request.said or "[[reset]]" in request.said)
-    return bool(request.answered or request.closed.is_set() or ends_by_itself)
+    async def is_quiet() -> bool:
+        return not under_way()
+
+    with suppress(AssertionError):
+        await eventually(is_quiet, 10)
+    assert not under_way()
 
 
 async def _is_idle(caller: Caller) -> bool:

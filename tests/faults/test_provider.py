@@ -12,7 +12,7 @@ from chat_core import Language
 from chat_core.messages import TurnError
 from chat_ui.texts import error_text, t
 from tests.conftest import eventually
-from tests.fake_openai import KEYWORDS, FakeOpenAI, Request
+from tests.fake_openai import KEYWORDS, FakeOpenAI
 from tests.faults.callers import callers
 from tests.running import RunningApp, running_app
 
@@ -38,7 +38,6 @@ FAULTS = {
     "503": ("model_server_failed", False),
 }
 HARMLESS = {"reason", "long", "slow"}
-ENDS_BY_ITSELF = {"cut", "reset"}
 
 
 def test_every_fault_of_the_provider_is_tried() -> None:
@@ -68,10 +67,13 @@ async def test_a_fault_is_told_and_leaves_nothing_open(
 ) -> None:
     code, partly = FAULTS[fault]
     before = len(provider.requests)
+
+    async def is_over() -> bool:
+        return all(map(provider.is_over, provider.requests[before:]))
+
     async with callers(app.url, 1, headers={"accept-language": language}) as (person,):
         end = await person.call("chat_events", message=f"[[{fault}]] and more")
-        if fault not in ENDS_BY_ITSELF:
-            await eventually(lambda: _are_over(provider.requests[before:]), 1)
+        await eventually(is_over, 1)
         asked, *replies = await person.history()
         error = end["error"]
         facts = {name: value for name, value in error.items() if name not in ("code", "message")}
@@ -83,10 +85,6 @@ async def test_a_fault_is_told_and_leaves_nothing_open(
         assert (await person.call("chat_events", message="go on"))["status"] == "done"
     assert "Traceback" not in app.log
     assert "sk-secret" not in json.dumps(end) + app.log
-
-
-async def _are_over(requests: list[Request]) -> bool:
-    return bool(requests) and all(request.answered or request.closed.is_set() for request in requests)
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
