@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 APP = Path(__file__).parent.parent / "app.py"
-START_SECONDS = 40
+START_SECONDS = 100
 
 
 class RunningApp:

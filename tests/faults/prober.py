@@ -1,5 +1,5 @@
 """Asks an address again and again until its input ends, in a process of its own, so that nobody else's work
-delays it; then prints [[when it asked, seconds until the answer], …] and how late it was itself, as JSON.
+delays it; then prints [[when it asked, seconds until the answer], …] as JSON.
 
     python -m tests.faults.prober http://127.0.0.1:7860/healthz
 """
@@ -19,12 +19,10 @@ _INTERVAL_SECONDS = 0.05
 
 
 class Probes:
-    """How long answers took, and by how much a process that only sleeps was late meanwhile: a machine that is
-    busy with other things."""
+    """How long answers took, and when they were asked for."""
 
     def __init__(self) -> None:
         self.answers: list[tuple[float, float]] = []
-        self.late: list[float] = []
 
     def slowest(self, share: float, *, except_in: Sequence[tuple[float, float]] = ()) -> float:
         """So large a share of the answers took no longer than this, of those that were asked for outside
@@ -34,14 +32,7 @@ class Probes:
             for when, seconds in self.answers
             if not any(begin - seconds <= when <= end for begin, end in except_in)
         ]
-        return _quantile(took, share)
-
-    def noise(self, share: float) -> float:
-        return _quantile(self.late, share)
-
-
-def _quantile(values: Sequence[float], share: float) -> float:
-    return sorted(values)[int(share * (len(values) - 1))]
+        return sorted(took)[int(share * (len(took) - 1))]
 
 
 @contextmanager
@@ -56,23 +47,21 @@ def probed(url: str) -> Iterator[Probes]:
             yield probes
         finally:
             said, _ = process.communicate(timeout=30)
-    probes.answers, probes.late = json.loads(said)
+    probes.answers = json.loads(said)
 
 
 def main(url: str) -> None:
     parts = urlsplit(url)
     assert parts.hostname
     connection = HTTPConnection(parts.hostname, parts.port, timeout=20)
-    answers, late = [], []
+    answers = []
     while not select.select([sys.stdin], [], [], 0)[0]:
         began = time.monotonic()
         connection.request("GET", parts.path)
         connection.getresponse().read()
-        answered = time.monotonic()
-        answers.append((began, answered - began))
+        answers.append((began, time.monotonic() - began))
         time.sleep(_INTERVAL_SECONDS)
-        late.append(time.monotonic() - answered - _INTERVAL_SECONDS)
-    print(json.dumps([answers, late]))
+    print(json.dumps(answers))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from tests.running import RunningApp, running_app
 from .callers import Caller, Json, callers
 from .floods import memory_of
 from .prober import probed
-from .watching import connections_of, threads_of
+from .watching import MOST_STARVATION, connections_of, starvation_of, threads_of
 
 PEOPLE = 50
 WORDS_A_SECOND = 40
@@ -150,8 +150,13 @@ class Soak:
     done: Counter[str]
     megabytes: list[float]
     healthz_seconds: float
-    noise_seconds: float
+    starvation: float
     freezes: int
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether the health check was quick, as far as the machine let it be."""
+        return self.healthz_seconds < 0.1 or self.starvation > MOST_STARVATION
 
     @property
     def growth(self) -> float:
@@ -182,7 +187,7 @@ async def soak(directory: Path, seconds: float, seed: int) -> Soak:
         async with callers(app.url, PEOPLE) as people:
             soakers = [Soaker(person, random.Random(seed + n), done) for n, person in enumerate(people)]
             until = time.monotonic() + seconds
-            with probed(f"{app.url}/healthz") as probes:
+            with probed(f"{app.url}/healthz") as probes, starvation_of(app) as starved:
                 async with asyncio.TaskGroup() as group:
                     weigh = group.create_task(_weigh(app, until))
                     freeze = group.create_task(_freeze(valkey, until))
@@ -204,7 +209,7 @@ async def soak(directory: Path, seconds: float, seed: int) -> Soak:
             done,
             weigh.result(),
             probes.slowest(0.99, except_in=frozen),
-            probes.noise(0.99),
+            starved[0],
             len(frozen),
         )
 
@@ -286,10 +291,10 @@ def main() -> None:
         f"{sum(came.done.values())} operations {dict(came.done)}, the store frozen {came.freezes} times.\n"
         f"Memory {came.megabytes[0]:.0f} to {came.megabytes[-1]:.0f} MB, {came.growth:+.1%} after warm-up.\n"
         f"99 % of /healthz within {came.healthz_seconds * 1000:.0f} ms "
-        f"(this machine is late by {came.noise_seconds * 1000:.0f} ms)."
+        f"(of its time the machine kept it waiting for {came.starvation:.0%})."
     )
     assert came.growth < 0.2
-    assert came.healthz_seconds < 0.1 + 2 * came.noise_seconds
+    assert came.is_healthy
 
 
 if __name__ == "__main__":

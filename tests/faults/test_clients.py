@@ -12,7 +12,7 @@ from tests.running import RunningApp
 
 from .floods import Flooder, Person, app_over_scripted_model, client_at, memory_of
 from .prober import probed
-from .watching import connections_of
+from .watching import MOST_STARVATION, connections_of, starvation_of
 
 MOST_MEGABYTES = 100
 SECONDS = 8
@@ -31,7 +31,7 @@ async def test_others_notice_nothing_and_the_places_are_free_again(
     async with Person.at(app.url) as person:
         await person.talk(3)  # what is made once is there
         memory, connections = memory_of(app), connections_of(app)
-        with probed(f"{app.url}/livez") as probes:
+        with probed(f"{app.url}/livez") as probes, starvation_of(app) as starved:
             async with client_at("127.0.0.1") as http:
                 clients = [Flooder(http, app.url) for _ in range(number)]
                 for few in range(0, number, 20):
@@ -50,11 +50,11 @@ async def test_others_notice_nothing_and_the_places_are_free_again(
             await eventually(are_gone, 5)
             freed = time.monotonic() - gone
             began += await person.talk(2)
-        blocked, noise = probes.slowest(0.99), probes.noise(0.99)
+        blocked = probes.slowest(0.99)
         grown = memory_of(app) - memory
         print(
             f"began after {max(began):.2f} s, gone after {freed:.1f} s, {grown:.0f} MB more, {blocked:.3f} s"
         )
-        assert max(began) <= 1 + 10 * noise
-        assert blocked <= 0.1 + 2 * noise
+        assert max(began) <= 1 or starved[0] > MOST_STARVATION
+        assert blocked <= 0.1 or starved[0] > MOST_STARVATION
         assert grown < MOST_MEGABYTES

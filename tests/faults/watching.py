@@ -5,13 +5,16 @@ import json
 import os
 import urllib.error
 import urllib.request
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from tests.faults.callers import Caller
 from tests.running import RunningApp
 
+# Of an app that has to wait for longer than this, others decide how fast it answers.
+MOST_STARVATION = 0.25
 _LISTENS = "0A"  # a state of a socket in /proc/net/tcp
 
 
@@ -53,6 +56,18 @@ def connections_of(app: RunningApp) -> int:
 
 def threads_of(app: RunningApp) -> int:
     return len(list(Path(f"/proc/{app.process.pid}/task").iterdir()))
+
+
+@contextmanager
+def starvation_of(app: RunningApp) -> Iterator[list[float]]:
+    """Afterwards, the one number in the list is the share of the time in which it wanted to run and was
+    not let: so busy was the machine with other things."""
+    schedule = Path(f"/proc/{app.process.pid}/schedstat")
+    ran, waited, _ = map(int, schedule.read_text().split())
+    share: list[float] = []
+    yield share
+    now_ran, now_waited, _ = map(int, schedule.read_text().split())
+    share.append((now_waited - waited) / (now_ran - ran + now_waited - waited))
 
 
 async def is_stored(person: Caller, question: str) -> bool:
