@@ -41,6 +41,7 @@
         ├── ModelDisconnected
         ├── ModelGarbled
         ├── ModelSilent
+        ├── ModelRepeated
         └── ContextTooLong
 
 An error carries facts; whoever shows it finds the words. `code` names the kind on the wire and in
@@ -423,6 +424,13 @@ class ModelSilent(ModelError):
 
     code = "model_silent"
     summary = "The model ended its reply without saying anything."
+
+
+class ModelRepeated(ModelError):
+    """The reply went round in circles and was ended."""
+
+    code = "model_repeated"
+    summary = "The model began to repeat itself, so its reply was ended."
 
 
 class ContextTooLong(ModelError):

@@ -129,11 +129,16 @@ TEXTS: dict[str, dict[Language, str]] = {
         "en": "{count} stored messages cannot be read and are not shown.",
     },
     "notice.embedded_model": {
-        "zh": "正在使用内置的小模型 {model}，只适合试用。在 `.env` 中设置 `OPENAI_API_KEY`"
-        "（或 `OPENAI_BASE_URL`）即可使用真正的模型。",
-        "en": "You are talking to {model}, a tiny built-in model for trying things out. "
-        "Set `OPENAI_API_KEY` (or `OPENAI_BASE_URL`) in `.env` to use a real one.",
+        "zh": "正在使用内置的小模型 {model}，只适合试用，而且**只会英语**：请用英语提问。"
+        "在 `.env` 中写入两行并重启，即可使用真正的模型。例如 Ollama："
+        "`OPENAI_BASE_URL=http://localhost:11434/v1` `OPENAI_MODEL=llama3.2`。"
+        "使用服务商时，第一行改为 `OPENAI_API_KEY=…`。",
+        "en": "You are talking to {model}, a tiny built-in model for trying things out. Two lines in `.env` "
+        "and a restart bring a real one, for example from Ollama: "
+        "`OPENAI_BASE_URL=http://localhost:11434/v1` `OPENAI_MODEL=llama3.2`. "
+        "With a provider the first line is `OPENAI_API_KEY=…`.",
     },
+    "close_notice": {"zh": "不再显示", "en": "Do not show again"},
     "notice.no_model": {
         "zh": "还没有模型。在 `.env` 中设置 `OPENAI_API_KEY` 或 `OPENAI_BASE_URL`，"
         "或运行 `make install` 安装内置小模型，然后重启。",
@@ -319,6 +324,10 @@ TEXTS: dict[str, dict[Language, str]] = {
     "error.model_silent": {
         "zh": "模型什么也没说就结束了，请换个说法再试。",
         "en": "The model ended without saying anything. Please rephrase and try again.",
+    },
+    "error.model_repeated": {
+        "zh": "模型开始重复自己的话，回复到此为止。请换个说法再试。",
+        "en": "The model began to repeat itself, so its reply was ended here. Please rephrase and try again.",
     },
     "error.context_too_long": {
         "zh": "对话太长，超出了模型的容量。请开始新对话。",

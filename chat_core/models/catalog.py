@@ -10,6 +10,7 @@ from ..errors import ModelNotConfigured
 from . import llama
 from .base import ChatModel, NoModel
 from .openai import OpenAIChatModel
+from .repetition import RepetitionGuard
 
 log = logging.getLogger(__name__)
 
@@ -89,4 +90,4 @@ class ModelCatalog:
             stall_seconds=self._provider.stall_seconds,
         )
         stack.push_async_callback(model.aclose)
-        self.model = model
+        self.model = RepetitionGuard(model) if self.is_embedded else model

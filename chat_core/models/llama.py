@@ -1,5 +1,6 @@
 """EmbeddedLlama: llama.cpp with a small model, behind an OpenAI-compatible loopback port."""
 
+import os
 import secrets
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,9 +12,10 @@ from ..errors import ModelNotConfigured
 CONTEXT_TOKENS = 2048
 _WINDOW_TOKENS = 8192
 _LONGEST_REPLY_TOKENS = 512
-# So small a model needs a short leash: little chance, and a price on repeating whole phrases, without
-# which it goes round in circles.
-_SAMPLING = {"temp": 0.2, "top_p": 0.9, "dry_multiplier": 0.8}
+# So small a model needs a short leash: little chance, and a price on repeating words, without which it goes
+# round in circles. A price on repeating phrases (DRY) makes it invent words instead, and miss the end. What
+# this is worth is measured in tests/embedded/test_first_impression.py.
+_SAMPLING = {"temp": 0.2, "top_p": 0.9, "penalty_repeat": 1.1, "penalty_last_n": 256, "dry_multiplier": 0.0}
 _REPLIES_AT_ONCE = 4
 
 
@@ -54,6 +56,10 @@ class EmbeddedLlama:
         options.n_predict = _LONGEST_REPLY_TOKENS
         for name, value in _SAMPLING.items():
             setattr(options.sampling, name, value)
+        # One core is left to others: as long as a thread waits for its core, the rest spin and wait for it,
+        # and on a machine that is busy with something else no reply ends.
+        threads = max(1, (os.cpu_count() or 1) - 1)
+        options.cpuparams.n_threads = options.cpuparams_batch.n_threads = threads
         options.endpoint_metrics = True
         options.verbosity = -1
         try:

@@ -159,7 +159,7 @@ class ConversationHandlers:
         page = self._parse(values, request)
         with page.errors_shown():
             role = (await self._service.roles_for(page.visitor.user_id, [page.role]))[page.role]
-        return properties(**view.greeting(role, page.visitor.language))
+        return properties(**self._renderer.greeting(role, page.visitor.language))
 
     async def write_prompt(self, values: Values, request: gr.Request) -> None:
         """The prompt of the visitor's own role is being written."""

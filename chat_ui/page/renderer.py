@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
-from chat_core import ChatService, Roles, Session, SessionList, StoredMessages
+from chat_core import ChatService, Language, Role, Roles, Session, SessionList, StoredMessages
 from chat_core.roles import CUSTOM
 
 from ..texts import t
@@ -57,6 +57,11 @@ class Renderer:
         """Everybody's roles, and the visitor's own where one of those has spoken or is to speak."""
         keys = {session.role, *(message.role_key for message in history.items)}
         return await self._service.roles_for(visitor.user_id, keys)
+
+    def greeting(self, role: Role, language: Language) -> Json:
+        """What an empty conversation shows. The embedded model is asked in the language that it speaks."""
+        embedded = "embedded_model" in self._service.notices
+        return view.greeting(role, language, asked_in="en" if embedded else language)
 
     def service_for(self, tab: TabState) -> ChatService:
         """The service that has the tab's conversation."""
@@ -139,7 +144,7 @@ class Renderer:
                 value=view.conversation(history, reader),
                 feedback_value=view.feedback(history, reader),
                 # Seen only in an empty conversation.
-                **({} if history.items else view.greeting(answering, language)),
+                **({} if history.items else self.greeting(answering, language)),
             ),
             "role": properties(value=answering.key, **whole),
             "model": properties(value=model, visible=len(service.models) > 1),

@@ -253,21 +253,28 @@ def headings(language: Language, names: Mapping[str, str]) -> Headings:
     return Headings(user=user, assistant=assistant, roles=names, reasoning=thought, untitled=untitled)
 
 
-def greeting(role: Role, language: Language) -> dict[str, Any]:
-    """What an empty conversation shows, as properties of the Chatbot: the welcome, and questions to click."""
+def greeting(role: Role, language: Language, *, asked_in: Language) -> dict[str, Any]:
+    """What an empty conversation shows, as properties of the Chatbot: the welcome, and questions to click, in
+    a language that the model speaks."""
     welcome = f"{role.icon}\n\n## {role.welcome_message[language]}"
-    questions = [{"text": question} for question in role.example_questions[language]]
+    questions = [{"text": question} for question in role.example_questions[asked_in]]
     return {"placeholder": welcome, "examples": questions}
 
 
 def notice(
     notices: Sequence[Notice], model: str, language: Language, *, store: bool = True, temporary: bool = False
 ) -> str:
-    """What a person should know about where this chat runs, as Markdown; empty if nothing."""
+    """What a person should know about where this chat runs, as Markdown; empty if nothing. What is no
+    warning has a button that closes it (static/notice.js)."""
     keys = [f"notice.{key}" for key in notices]
     keys += [] if store else ["notice.store_away"]
     keys += ["notice.temporary"] if temporary else []
-    return " ".join(t(language, key, model=model) for key in keys)
+    told = {key: t(language, key, model=model) for key in keys}
+    if closable := told.get("notice.embedded_model"):
+        close = escape(t(language, "close_notice"))
+        closable += f' <span class="close-notice">{close}</span>'
+        told["notice.embedded_model"] = f'<div class="closable">\n\n{closable}\n\n</div>'
+    return "\n\n".join(told.values())
 
 
 def activity(running: bool, language: Language) -> str:

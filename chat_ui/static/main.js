@@ -12,6 +12,7 @@ import * as editing from "./editing.js";
 import * as inputMethods from "./input-methods.js";
 import { setLanguage } from "./language.js";
 import { logOut } from "./log-out.js";
+import * as notice from "./notice.js";
 import * as panels from "./panels.js";
 import * as refresh from "./refresh.js";
 import * as scrolling from "./scrolling.js";
@@ -47,6 +48,7 @@ const modules = [
   refresh,
   countdown,
   accessibility,
+  notice,
   editing,
   scrolling,
   inputMethods,

@@ -156,7 +156,7 @@ def test_an_empty_list_says_so() -> None:
 
 def test_the_greeting_and_the_choices_are_in_the_readers_language() -> None:
     roles = load_roles()
-    greeting = view.greeting(roles["teacher"], "zh")
+    greeting = view.greeting(roles["teacher"], "zh", asked_in="zh")
     assert "老师" in greeting["placeholder"]
     assert {"text": "为什么天空是蓝色的？"} in greeting["examples"]
     assert view.role_names(roles.values(), "en")["teacher"] == "📚 Teacher"
@@ -165,6 +165,8 @@ def test_the_greeting_and_the_choices_are_in_the_readers_language() -> None:
 def test_the_notice_tells_the_embedded_model_and_how_to_get_a_real_one() -> None:
     notice = view.notice(("embedded_model",), "Small-1", "en")
     assert "Small-1" in notice
+    assert "OPENAI_BASE_URL=http://localhost:11434/v1" in notice
+    assert "OPENAI_MODEL" in notice
     assert "OPENAI_API_KEY" in notice
     assert view.notice((), "gpt-4o", "en") == ""
     assert "does not answer" in view.notice((), "gpt-4o", "en", store=False)
