@@ -19,6 +19,7 @@ Language = Literal["zh", "en"]
 Text = Annotated[str, Field(min_length=1, max_length=2000)]
 TextOrNone = Annotated[str, Field(max_length=2000)]
 DEFAULT_ROLE = "assistant"
+NONE = "none"  # of the built-in roles
 PROMPT_CHARS = 20_000
 _ICON_CHARS = 8
 _PICTURE_CHARS = 20_000
@@ -145,21 +146,19 @@ class Roles(Mapping[str, Role]):
 
 class _RolesFile(_Strict):
     roles: tuple[Role, ...] = ()
-    default: str = DEFAULT_ROLE
+    default: str = ""
 
 
-def load_roles(path: Path | None = None) -> Roles:
-    """The built-in roles and those of the file at `path`; a role of a built-in key replaces it.
+def load_roles(path: Path | None = None, offered: tuple[str, ...] = ()) -> Roles:
+    """The built-in roles, or those of them whose keys are `offered` (`NONE`: none), in that order, and those
+    of the file at `path`; a role of a built-in key replaces it.
 
-    The file is TOML with `[[roles]]` tables, or JSON with a list `roles`; either may name a `default`.
-    Raises ConfigError with a sentence for every mistake in it.
+    The file is TOML with `[[roles]]` tables, or JSON with a list `roles`; either may name a `default`, which
+    is else the assistant, or the first role where that one is not offered. Raises ConfigError with a
+    sentence for every mistake.
     """
-    if path is None:
-        return Roles(BUILT_IN)
-    try:
-        file = _RolesFile.model_validate(_parse(path))
-    except ValidationError as error:
-        raise ConfigError([_problem(path, detail) for detail in error.errors()]) from None
+    built_in = _offered(offered)
+    file = _RolesFile() if path is None else _read_file(path)
     keys = [role.key for role in file.roles]
     problems = [
         f"ROLES_FILE {path}: two roles have the key {key!r}"
@@ -167,12 +166,33 @@ def load_roles(path: Path | None = None) -> Roles:
     ]
     if CUSTOM.key in keys:
         problems.append(f"ROLES_FILE {path}: the key {CUSTOM.key!r} is kept for a role that users write")
-    merged = {role.key: role for role in (*BUILT_IN, *file.roles)}
-    if file.default not in merged:
-        problems.append(f"ROLES_FILE {path}: default is {file.default!r}, which no role has as its key")
+    merged = {role.key: role for role in (*built_in, *file.roles)}
+    if not merged:
+        raise ConfigError(["BUILT_IN_ROLES: expected some of them, for ROLES_FILE brings none"])
+    default = file.default or (DEFAULT_ROLE if DEFAULT_ROLE in merged else next(iter(merged)))
+    if default not in merged:
+        problems.append(f"ROLES_FILE {path}: default is {default!r}, which no role has as its key")
     if problems:
         raise ConfigError(problems)
-    return Roles(tuple(merged.values()), file.default)
+    return Roles(tuple(merged.values()), default)
+
+
+def _offered(keys: tuple[str, ...]) -> tuple[Role, ...]:
+    known = {role.key: role for role in BUILT_IN}
+    if not keys:
+        return BUILT_IN
+    if keys == (NONE,):
+        return ()
+    if not known.keys() >= {*keys}:
+        raise ConfigError([f"BUILT_IN_ROLES: expected {NONE}, or some of {', '.join(known)}"])
+    return tuple(known[key] for key in keys)
+
+
+def _read_file(path: Path) -> _RolesFile:
+    try:
+        return _RolesFile.model_validate(_parse(path))
+    except ValidationError as error:
+        raise ConfigError([_problem(path, detail) for detail in error.errors()]) from None
 
 
 def _parse(path: Path) -> Any:

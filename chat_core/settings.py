@@ -137,6 +137,7 @@ class Settings(BaseModel):
     first_token_seconds: float = Field(120, gt=0, description="seconds, more than 0")
     stall_seconds: float = Field(60, gt=0, description="seconds, more than 0")
 
+    built_in_roles: Names = Field((), description="keys of built-in roles, separated by commas, or none")
     roles_file: Path | None = Field(None, description="a path to a .toml or .json file")
     data_dir: Path = Field(Path("data"), description="a path to a directory")
     embedded_model: Path | None = Field(None, description="a path to a .gguf file")

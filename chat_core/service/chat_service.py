@@ -61,7 +61,7 @@ class ChatService(Conversations, Exports, OwnRoles, Memories):
         main: "ChatService | None" = None,
     ) -> None:
         self.settings = settings
-        self.roles = load_roles(settings.roles_file)
+        self.roles = load_roles(settings.roles_file, settings.built_in_roles)
         self.is_temporary = main is not None
         self._temporary: ChatService | None = None
         if main is not None:

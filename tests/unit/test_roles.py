@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from chat_core.errors import ConfigError, UnknownRole
-from chat_core.roles import Role, Words, load_roles
+from chat_core.roles import BUILT_IN, Role, Words, load_roles
 
-CHEF = {"key": "chef", "name": "Chef", "prompt": "Cook.", "welcome_message": "Hungry?"}
+CHEF = {"key": "baker", "name": "Chef", "prompt": "Cook.", "welcome_message": "Hungry?"}
 
 
 def write(path: Path, content: object, name: str = "roles.json") -> Path:
@@ -29,10 +29,42 @@ def problems(file: Path) -> list[str]:
 # Built in
 
 
-def test_three_roles_are_built_in():
+BUILT_IN_KEYS = [role.key for role in BUILT_IN]
+
+
+def test_fifteen_roles_are_built_in_and_the_assistant_is_the_default():
     roles = load_roles()
-    assert list(roles) == ["assistant", "teacher", "programmer"]
+    assert list(roles) == BUILT_IN_KEYS
+    assert (len(roles), BUILT_IN_KEYS[:3]) == (15, ["assistant", "teacher", "programmer"])
     assert roles.default == "assistant"
+
+
+@pytest.mark.parametrize(
+    ("offered", "default"),
+    [
+        (("teacher", "assistant"), "assistant"),
+        (("chef", "teacher"), "chef"),
+    ],
+)
+def test_some_of_the_built_in_roles_are_offered_in_the_order_that_was_chosen(offered, default):
+    roles = load_roles(offered=offered)
+    assert (tuple(roles), roles.default) == (offered, default)
+
+
+def test_a_file_can_bring_all_roles(tmp_path):
+    roles = load_roles(write(tmp_path, {"roles": [CHEF]}), offered=("none",))
+    assert (list(roles), roles.default) == (["baker"], "baker")
+
+
+@pytest.mark.parametrize("offered", [("none",), ("asistant",), ("none", "chef")])
+def test_roles_that_cannot_be_offered_are_told(offered):
+    with pytest.raises(ConfigError, match="BUILT_IN_ROLES: expected"):
+        load_roles(offered=offered)
+
+
+def test_every_built_in_role_is_named_where_they_are_chosen():
+    example = (Path(__file__).parents[2] / ".env.example").read_text(encoding="utf-8")
+    assert all(key in example for key in BUILT_IN_KEYS)
 
 
 @pytest.mark.parametrize("role", load_roles().values(), ids=lambda role: role.key)
@@ -40,7 +72,7 @@ def test_a_built_in_role_is_complete_in_both_languages(role):
     assert role.icon
     assert role.prompt
     assert "language of the user" in role.prompt
-    for words in (role.name, role.welcome_message):
+    for words in (role.name, role.welcome_message, role.description):
         assert words["zh"] != words["en"]
         assert words["en"].isascii()
         assert not words["zh"].isascii()
@@ -66,10 +98,10 @@ def test_the_empty_key_means_the_default():
 def test_an_unknown_key_is_refused_with_the_known_ones():
     roles = load_roles()
     with pytest.raises(UnknownRole) as caught:
-        roles["chef"]
-    assert caught.value.facts["role"] == "chef"
-    assert caught.value.facts["known"] == "assistant, teacher, programmer"
-    assert "chef" not in roles
+        roles["baker"]
+    assert caught.value.facts["role"] == "baker"
+    assert caught.value.facts["known"] == ", ".join(BUILT_IN_KEYS)
+    assert "baker" not in roles
     assert "teacher" in roles
 
 
@@ -82,10 +114,10 @@ def test_a_key_that_has_gone_means_the_default(key, found):
 
 
 TOML = """
-default = "chef"
+default = "baker"
 
 [[roles]]
-key = "chef"
+key = "baker"
 icon = "🍳"
 name = { zh = "厨师", en = "Chef" }
 prompt = '''
@@ -100,9 +132,9 @@ example_questions = ["What is for dinner?"]
 @pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["plain", "with a byte order mark"])
 def test_a_toml_file_adds_a_role(tmp_path, mark):
     roles = load_roles(write(tmp_path, mark + TOML, "roles.toml"))
-    assert list(roles) == ["assistant", "teacher", "programmer", "chef"]
+    assert list(roles) == [*BUILT_IN_KEYS, "baker"]
     chef = roles[""]
-    assert (chef.key, chef.icon, chef.prompt) == ("chef", "🍳", "Cook.\nTaste.")
+    assert (chef.key, chef.icon, chef.prompt) == ("baker", "🍳", "Cook.\nTaste.")
     assert (chef.name["zh"], chef.name["en"]) == ("厨师", "Chef")
     assert chef.welcome_message["zh"] == chef.welcome_message["en"] == "Hungry? 饿了吗？"
     assert chef.example_questions["zh"] == chef.example_questions["en"] == ("What is for dinner?",)
@@ -114,13 +146,13 @@ def test_a_json_file_adds_a_role(tmp_path, mark):
     content = json.dumps({"roles": [{**CHEF, "example_questions": examples}]})
     roles = load_roles(write(tmp_path, mark + content, "roles.JSON"))
     assert roles.default == "assistant"
-    assert roles["chef"].name == Words(zh="Chef", en="Chef")
-    assert roles["chef"].example_questions["en"] == ("Dinner?",)
-    assert roles["chef"].example_questions["zh"] == ()
+    assert roles["baker"].name == Words(zh="Chef", en="Chef")
+    assert roles["baker"].example_questions["en"] == ("Dinner?",)
+    assert roles["baker"].example_questions["zh"] == ()
 
 
 def test_what_a_role_may_leave_out_has_a_default(tmp_path):
-    chef = load_roles(write(tmp_path, {"roles": [CHEF]}))["chef"]
+    chef = load_roles(write(tmp_path, {"roles": [CHEF]}))["baker"]
     assert chef == Role(**CHEF)
     assert chef.icon == "💬"
     assert chef.example_questions["zh"] == ()
@@ -128,7 +160,7 @@ def test_what_a_role_may_leave_out_has_a_default(tmp_path):
 
 def test_a_role_of_a_built_in_key_replaces_it_in_its_place(tmp_path):
     roles = load_roles(write(tmp_path, {"roles": [{**CHEF, "key": "teacher"}]}))
-    assert list(roles) == ["assistant", "teacher", "programmer"]
+    assert list(roles) == BUILT_IN_KEYS
     assert roles["teacher"].prompt == "Cook."
 
 
@@ -178,17 +210,17 @@ def test_a_mistake_in_a_role_is_told_with_its_place(tmp_path, changes, told):
     ("content", "told"),
     [
         pytest.param([CHEF], ["file: input should be a valid dictionary"], id="a list"),
-        pytest.param({"roles": {"chef": CHEF}}, ["roles: input should be a valid list"], id="roles by name"),
-        pytest.param({"roles": ["chef"]}, ["roles.1: input should be a valid dictionary"], id="only a name"),
+        pytest.param({"roles": {"baker": CHEF}}, ["roles: input should be a valid list"], id="roles by name"),
+        pytest.param({"roles": ["baker"]}, ["roles.1: input should be a valid dictionary"], id="only a name"),
         pytest.param({"role": [CHEF]}, ["role: extra inputs are not permitted"], id="misspelt"),
-        pytest.param({"roles": [CHEF, CHEF]}, ["two roles have the key 'chef'"], id="the same key twice"),
+        pytest.param({"roles": [CHEF, CHEF]}, ["two roles have the key 'baker'"], id="the same key twice"),
         pytest.param(
             {"roles": [CHEF], "default": "cook"},
             ["default is 'cook', which no role has as its key"],
             id="unknown default",
         ),
         pytest.param(
-            {"roles": [{"key": "chef"}]},
+            {"roles": [{"key": "baker"}]},
             ["roles.1.name: field required", "roles.1.prompt: field required"],
             id="all that is missing",
         ),
@@ -199,7 +231,7 @@ def test_a_mistake_in_a_role_is_told_with_its_place(tmp_path, changes, told):
         ),
         pytest.param(
             {"roles": [CHEF, CHEF], "default": "cook"},
-            ["two roles have the key 'chef'", "default is 'cook', which no role has as its key"],
+            ["two roles have the key 'baker'", "default is 'cook', which no role has as its key"],
             id="two mistakes",
         ),
     ],
