@@ -6,7 +6,7 @@ import httpx2
 import pytest
 
 from chat_core.models.llama import EmbeddedLlama
-from chat_core.roles import BUILT_IN, Role
+from chat_core.roles import load_roles
 
 REPEATED_AT_MOST = 0.05
 
@@ -29,10 +29,11 @@ def repeated(text: str) -> float:
     return 1 - len(set(triples)) / len(triples) if triples else 0.0
 
 
-@pytest.mark.parametrize("role", BUILT_IN, ids=lambda role: role.key)
+@pytest.mark.parametrize("key", ["assistant", "teacher", "programmer"])
 def test_the_first_example_question_gets_an_answer_that_ends_by_itself_and_goes_on(
-    llama: httpx2.Client, role: Role
+    llama: httpx2.Client, key: str
 ) -> None:
+    role = load_roles()[key]
     question = role.example_questions["en"][0]
     messages = [{"role": "system", "content": role.prompt}, {"role": "user", "content": question}]
     answer = llama.post("/chat/completions", json={"messages": messages, "seed": 1}).json()
