@@ -146,8 +146,10 @@ def _without_what_nobody_reads(
     """
     if not self.success:
         return _dump(self, **options)
+    # At the end there may be models among the values, of listeners that process them.
+    output = _dump(self)["output"] if isinstance(self, ProcessCompletedMessage) else self.output
     read = ("data", "render_config", "changed_state_ids")
-    output = {name: value for name, value in self.output.items() if name in read and value}
+    output = {name: value for name, value in output.items() if name in read and value}
     return {"msg": self.msg, "event_id": self.event_id, "output": output, "success": True}
 
 

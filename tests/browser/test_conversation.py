@@ -56,7 +56,8 @@ def test_the_text_stays_in_the_box_while_a_reply_runs_and_stop_keeps_the_reply_a
     expect(chat.toast).to_contain_text("A reply is still being written here")
     expect(chat.toast).to_be_in_viewport(ratio=1)
     # Gradio would put a button and a word, both invisible, into every part that was to be shown.
-    expect(chat.page.get_by_role("button", name="Clear")).to_have_count(0)
+    buttons = chat.page.locator("button:not(#clear)")  # that one is the page's own
+    expect(chat.page.get_by_role("button", name="Clear").and_(buttons)).to_have_count(0)
     expect(chat.box).to_have_value("too early")
     expect(chat.questions).to_have_count(1)
     chat.stop_button.click()

@@ -50,6 +50,9 @@ CALLS: dict[str, Callable[[ChatService], Awaitable[object]]] = {
     "rate": lambda service: service.rate("u_ada", "s1", "m1", "like"),
     "select_version": lambda service: service.select_version("u_ada", "s1", "m1", 1),
     "stop": lambda service: service.stop("u_ada", "s1"),
+    "branch": lambda service: service.branch("u_ada", "s1", "m1"),
+    "summary": lambda service: service.summary("u_ada", "s1"),
+    "save_summary": lambda service: service.save_summary("u_ada", "s1", "Short."),
 }
 
 
