@@ -18,14 +18,19 @@ async def read_body(receive: Receive, most: int | None = None) -> tuple[Receive,
         parts.append(message.get("body", b""))
         size += len(parts[-1])
     body = b"".join(parts)
-    first: list[Message] = [{"type": "http.request", "body": body}]
-    if message["type"] == "http.disconnect":
-        first = [message]
+    if message["type"] != "http.disconnect":
+        message = {"type": "http.request", "body": body}
+    return received_first(message, receive), body
+
+
+def received_first(message: Message, receive: Receive) -> Receive:
+    """What tells the app the message, and then what comes."""
+    first = [message]
 
     async def receive_again() -> Message:
         return first.pop() if first else await receive()
 
-    return receive_again, body
+    return receive_again
 
 
 def file_paths(value: Any) -> Iterator[Any]:

@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .bodies import file_paths, read_body, real_path
+from .bodies import file_paths, read_body, real_path, received_first
 from .refusals import Refusal, malformed
 
 _PREFIX = "/gradio_api/"
@@ -114,8 +114,10 @@ class WellFormedCalls:
         receive, body = await read_body(receive, self._most_bytes)
         if len(body) > self._most_bytes:
             raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "call_too_large")
-        self._check_call(route, body)
-        return receive
+        checked = self._check_call(route, body)
+        return (
+            receive if checked is body else received_first({"type": "http.request", "body": checked}, receive)
+        )
 
     def _check_stream(self, scope: Scope, route: str) -> None:
         """One that does not exist would break off where it begins."""
@@ -132,7 +134,8 @@ class WellFormedCalls:
         unfinished = queue.pending_event_ids_session.values()
         return event_id in queue.event_ids_to_events or any(event_id in ids for ids in unfinished)
 
-    def _check_call(self, route: str, body: bytes) -> None:
+    def _check_call(self, route: str, body: bytes) -> bytes:
+        """The body that the app is to have: with the values that a caller left out who counts them."""
         if route == "queue/join":
             call = _parsed(_INDEXED_CALL, body)
             _check_values(call.data, self._listener(call.fn_index))
@@ -148,9 +151,13 @@ class WellFormedCalls:
                 _check_parameters(parameters, endpoint)
                 self._check_files(parameters)
             else:
-                values = _parsed(_NAMED_CALL, body).data
-                _check_values(values, endpoint)
-                self._check_files(values)
+                counted = _parsed(_NAMED_CALL, body)
+                left_out = _defaults(_parameters(endpoint)[len(counted.data) :])
+                counted.data += left_out
+                _check_values(counted.data, endpoint)
+                self._check_files(counted.data)
+                return counted.model_dump_json(exclude_unset=True).encode() if left_out else body
+        return body
 
     def _listener(self, index: int) -> BlockFunction:
         function = self._demo.fns.get(index)
@@ -199,14 +206,21 @@ def _check_values(data: list[Any], function: BlockFunction) -> None:
                 raise malformed("data", f"what a {component.get_block_name()} sends") from None
 
 
+def _parameters(function: BlockFunction) -> list[inspect.Parameter]:
+    assert function.fn is not None
+    named = inspect.signature(function.fn).parameters.values()
+    return [parameter for parameter in named if parameter.annotation is not gr.Request]
+
+
+def _defaults(parameters: list[inspect.Parameter]) -> list[Any]:
+    """Their values when they are left out; none if one of them must not be."""
+    values = [parameter.default for parameter in parameters]
+    return [] if inspect.Parameter.empty in values else values
+
+
 def _check_parameters(given: dict[str, Any], function: BlockFunction) -> None:
     """Those of a call by their names."""
-    assert function.fn is not None
-    parameters = [
-        parameter
-        for parameter in inspect.signature(function.fn).parameters.values()
-        if parameter.annotation is not gr.Request
-    ]
+    parameters = _parameters(function)
     if unknown := given.keys() - {parameter.name for parameter in parameters} - {"oauth_token"}:
         names = ", ".join(parameter.name for parameter in parameters) or "none"
         raise malformed(f"{len(unknown)} parameter(s)", f"among those that there are: {names}")

@@ -49,6 +49,20 @@ def test_a_malformed_call_is_refused_with_a_sentence(
     assert app.lines[logged:] == []
 
 
+def test_who_counts_the_values_may_leave_out_the_last_ones(app: RunningApp) -> None:
+    def call(name: str, *values: str) -> Any:
+        url, body = f"{app.url}/gradio_api/call/{name}", json.dumps({"data": values}).encode()
+        with urlopen(Request(url, body, JSON), timeout=5) as answer:
+            event_id = json.load(answer)["event_id"]
+        with urlopen(f"{url}/{event_id}", timeout=5) as answer:
+            return json.loads(answer.read().decode().rpartition("data: ")[2])[0]
+
+    who = call("start_chat")
+    call("chat", who["user_id"], who["session_id"], "Hello")
+    said = call("history", who["user_id"], who["session_id"])["messages"]
+    assert [message["content"] for message in said] == ["Hello", "You said: Hello"]
+
+
 @pytest.mark.parametrize(
     ("body", "headers", "status", "code"),
     [

@@ -70,10 +70,11 @@ class Flooder:
 
     async def unread_streams(self) -> None:
         """Resumes one reply that runs."""
-        if not self._conversation:
-            self._conversation = await self._start_chat()
-            await self._call("chat", *self._conversation, LONG_REPLY, "", "")
-        await self._call("resume", *self._conversation, "")
+        if not self._conversation and (conversation := await self._start_chat()):
+            self._conversation = conversation
+            await self._call("chat", *conversation, LONG_REPLY, "", "")
+        if self._conversation:
+            await self._call("resume", *self._conversation, "")
 
     async def unread_replies(self) -> None:
         if conversation := await self._start_chat():

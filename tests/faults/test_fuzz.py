@@ -11,5 +11,5 @@ from .fuzz import fuzz
 def test_thousands_of_calls_that_no_client_sends(app: RunningApp) -> None:
     answers = fuzz(app, 3000)
     print(dict(answers))
-    assert answers["200"] - answers["refused later"] > 100
+    assert answers["200"] - answers["refused later"] > 50
     assert min(answers["refused later"], answers["400"]) > 100

@@ -78,7 +78,9 @@ async def test_a_fault_is_told_and_leaves_nothing_open(
         error = end["error"]
         facts = {name: value for name, value in error.items() if name not in ("code", "message")}
         assert error["code"] == code
-        assert error["message"] == error_text(language, TurnError(code=code, message="", facts=facts))
+        assert error["message"] == error_text(
+            language, TurnError(code=code, message="", facts=facts), is_operator=True
+        )
         assert asked["content"] == f"[[{fault}]] and more"
         assert [reply["status"] for reply in replies] == ["failed"] * partly
         assert all(reply["content"].startswith("You said: [[") for reply in replies)
