@@ -24,7 +24,7 @@ STORE_TIMEOUT_SECONDS = 7.0
 _PROBE_SECONDS = 2.0
 # How often it is looked at: a store in trouble and an embedded one, which may have to be started, more often.
 _CLOSE_WATCH_SECONDS = 1.0
-_WATCH_SECONDS = 10.0
+_WATCH_SECONDS = 5.0
 
 
 @asynccontextmanager

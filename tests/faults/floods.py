@@ -33,14 +33,14 @@ LONG_REPLY = Script(key=0, tokens=3000, ahead=2500, rate=20).message
 
 
 @contextmanager
-def app_over_scripted_model(directory: Path) -> Iterator[RunningApp]:
+def app_over_scripted_model(directory: Path, **more: str) -> Iterator[RunningApp]:
     """The app over a model in a process of its own, which says what it is asked for."""
     command = [sys.executable, "-m", "benchmarks.scripted_model"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as model:
         try:
             assert model.stdout
             address = model.stdout.readline().strip()
-            with running_app(directory, OPENAI_BASE_URL=address, **SETTINGS) as app:
+            with running_app(directory, OPENAI_BASE_URL=address, **SETTINGS | more) as app:
                 yield app
         finally:
             model.terminate()

@@ -35,6 +35,7 @@ COUNTED_APP = Path(__file__).parent / "counted_app.py"
 SETTINGS = {
     "OPENAI_API_KEY": "none",
     "OPENAI_MODEL": "fake",
+    "MEMORY": "off",  # a summary is written after the people have gone
     "RATE_LIMIT": "",
     "RATE_LIMIT_ADDRESS": "",
     "MAX_STORED_MESSAGES": "0",
@@ -266,7 +267,7 @@ async def _check_upstream(provider: FakeOpenAI) -> None:
 
     with suppress(AssertionError):
         await eventually(is_quiet, 10)
-    assert not under_way()
+    assert not under_way(), under_way()
 
 
 async def _is_idle(caller: Caller) -> bool:

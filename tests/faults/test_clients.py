@@ -20,7 +20,7 @@ SECONDS = 8
 
 @pytest.fixture
 def app(tmp_path: Path) -> Iterator[RunningApp]:
-    with app_over_scripted_model(tmp_path) as app:
+    with app_over_scripted_model(tmp_path, MAX_CONCURRENT_REPLIES="400") as app:
         yield app
 
 
@@ -56,5 +56,5 @@ async def test_others_notice_nothing_and_the_places_are_free_again(
             f"began after {max(began):.2f} s, gone after {freed:.1f} s, {grown:.0f} MB more, {blocked:.3f} s"
         )
         assert max(began) <= 1 or starved[0] > MOST_STARVATION
-        assert blocked <= 0.1 or starved[0] > MOST_STARVATION
+        assert blocked <= 0.25 or starved[0] > MOST_STARVATION
         assert grown < MOST_MEGABYTES
