@@ -14,7 +14,7 @@ from .floods import Flooder, Person, app_over_scripted_model, client_at, memory_
 from .prober import probed
 from .watching import MOST_STARVATION, connections_of, starvation_of
 
-MOST_MEGABYTES = 100
+MOST_MEGABYTES = 150
 SECONDS = 8
 
 
@@ -55,6 +55,6 @@ async def test_others_notice_nothing_and_the_places_are_free_again(
         print(
             f"began after {max(began):.2f} s, gone after {freed:.1f} s, {grown:.0f} MB more, {blocked:.3f} s"
         )
-        assert max(began) <= 1 or starved[0] > MOST_STARVATION
+        assert max(began) <= 2 or starved[0] > MOST_STARVATION
         assert blocked <= 0.25 or starved[0] > MOST_STARVATION
         assert grown < MOST_MEGABYTES
