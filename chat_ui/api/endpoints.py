@@ -53,15 +53,7 @@ class Endpoints(ChangeEndpoints, FileEndpoints, MemoryEndpoints):
         the last item is the whole reply. The reply goes on if the caller leaves: see /resume and /history."""
         visitor = Visitor.of(request, user_id)
         with visitor.errors_shown(), self._pacer.watching():
-            turn_id = await self._service.start_turn(
-                visitor.user_id,
-                session_id,
-                message,
-                role,
-                model,
-                images=await uploaded_images(images),
-                address=visitor.address,
-            )
+            turn_id = await self._start_turn(visitor, session_id, message, role, model, images)
             text, error = "", None
             async for event in self._events(visitor, session_id, turn_id):
                 if isinstance(event, TurnEnd):
@@ -90,17 +82,22 @@ class Endpoints(ChangeEndpoints, FileEndpoints, MemoryEndpoints):
         The context has "sent" and "dropped" messages, whether a "summary" was sent, how many "notes"."""
         visitor = Visitor.of(request, user_id)
         with visitor.errors_shown(), self._pacer.watching():
-            start = self._service.start_turn(
-                visitor.user_id,
-                session_id,
-                message,
-                role,
-                model,
-                images=await uploaded_images(images),
-                address=visitor.address,
-            )
+            start = self._start_turn(visitor, session_id, message, role, model, images)
             async for event in self._begun(visitor, session_id, start):
                 yield event
+
+    async def _start_turn(
+        self, visitor: Visitor, session_id: str, message: str, role: str, model: str, images: Any
+    ) -> str:
+        return await self._service.start_turn(
+            visitor.user_id,
+            session_id,
+            message,
+            role,
+            model,
+            images=await uploaded_images(images),
+            address=visitor.address,
+        )
 
     @yields(dict)
     async def resume(
