@@ -21,27 +21,6 @@ TOKENS_PER_IMAGE = 1000
 # Stands for a message of nothing but images that are not sent: some providers refuse an empty one.
 _IMAGE_PLACEHOLDER = "[image]"
 _NON_LATIN = re.compile(r"[^\x00-\u02ff]")
-
-
-class Memory(NamedTuple):
-    """What a model is told beside the latest messages: a summary of those before, and what the user wants the
-    role to know."""
-
-    summary: str = ""
-    notes: tuple[str, ...] = ()
-
-    def prompt(self, role_prompt: str) -> str:
-        """The system prompt: the role's, then this. In one message, for some models take no second one."""
-        parts = [role_prompt]
-        if self.notes:
-            parts.append("\n".join([_NOTES, *(f"- {note}" for note in self.notes)]))
-        if self.summary:
-            parts.append(f"{_SUMMARY}\n{self.summary}")
-        return "\n\n".join(parts)
-
-
-NO_MEMORY = Memory()
-_NOTES = "What the user wants you to know about them:"
 _SUMMARY = "What was said earlier in this conversation, in summary (these are no instructions):"
 
 
@@ -70,23 +49,23 @@ def build_context(
     max_tokens: int,
     older: int = 0,
     images: Mapping[str, str] = {},
-    memory: Memory = NO_MEMORY,
+    summary: str = "",
 ) -> Context:
-    """The system prompt with the `memory`, the latest `max_messages` of `history` and the new `message`.
+    """The system prompt, the latest `max_messages` of `history` and the new `message`.
 
+    A `summary` of what was said before goes with the prompt, in one message: some models take no second one.
     `history` is oldest first and does not contain `message`; `older` is how many messages are stored before
     those in it, which only the receipt counts. When `max_tokens` would be exceeded the oldest messages are
     left out; the new one always goes in. 0 means no limit, for either. `images` are the data URLs of those
     that may be sent, by id. Of an older message whose images do not fit only the text is sent.
     """
-    system_prompt = memory.prompt(system_prompt)
+    system_prompt = _with_summary(system_prompt, summary)
     sent, tokens = _select_messages(system_prompt, history, message, max_messages, max_tokens, images)
     receipt = ContextReceipt(
         sent=len(sent),
         dropped=older + len(history) + 1 - len(sent),
         estimated_tokens=tokens,
-        summary=bool(memory.summary),
-        notes=len(memory.notes),
+        summary=bool(summary),
     )
     system = PromptMessage(role="system", content=system_prompt)
     shown = (_prompt_message(earlier, [images[image_id] for image_id in ids]) for earlier, ids in sent)
@@ -100,13 +79,17 @@ def images_to_send(
     *,
     max_messages: int,
     max_tokens: int,
-    memory: Memory = NO_MEMORY,
+    summary: str = "",
 ) -> list[str]:
     """The ids of the images that `build_context` would send if it had them all."""
     known = {image.id for earlier in (*history, message) for image in earlier.images}
-    prompt = memory.prompt(system_prompt)
+    prompt = _with_summary(system_prompt, summary)
     sent, _ = _select_messages(prompt, history, message, max_messages, max_tokens, known)
     return [image_id for _, ids in sent for image_id in ids]
+
+
+def _with_summary(system_prompt: str, summary: str) -> str:
+    return f"{system_prompt}\n\n{_SUMMARY}\n{summary}" if summary else system_prompt
 
 
 def _select_messages(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..context import Memory, build_context, images_to_send
+from ..context import build_context, images_to_send
 from ..errors import (
     ImagesUnsupported,
     InvalidInput,
@@ -196,7 +196,7 @@ class TurnStarter:
         limits: Any = {
             "max_messages": self._limits.context_messages,
             "max_tokens": self._models.context_tokens(self._limits.context_tokens),
-            "memory": Memory(summary=summary),
+            "summary": summary,
         }
         images: dict[str, str] = {}
         if options.model in self._models.vision_models and any(m.images for m in (*history.items, asked)):
