@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -76,6 +76,14 @@ class Caller:
         """The stored messages."""
         messages: list[Json] = (await self.call("history"))["messages"]
         return messages
+
+
+async def ask_all(people: Sequence[Caller], message: str) -> list[asyncio.Task[None]]:
+    """All ask; returns when all have heard the beginning of their replies."""
+    asking = [asyncio.create_task(person.ask(message)) for person in people]
+    async with asyncio.timeout(20):
+        await asyncio.gather(*(person.began.wait() for person in people))
+    return asking
 
 
 @asynccontextmanager

@@ -15,7 +15,7 @@ import pytest
 
 from chat_core.storage.valkey import EmbeddedValkey
 from tests.conftest import eventually
-from tests.faults.callers import Caller, callers
+from tests.faults.callers import Caller, ask_all, callers
 from tests.faults.watching import is_ready, is_stored, readiness, says
 from tests.running import APP, RunningApp, launch, running_app
 
@@ -45,8 +45,7 @@ async def test_an_embedded_store_that_is_killed_is_started_again(
     store = EmbeddedValkey(directory / "data")
     with running_app(directory, **settings) as app:
         async with callers(app.url, 6) as (late, *people):
-            asking = [asyncio.create_task(person.ask(QUESTION)) for person in people]
-            await asyncio.gather(*(person.began.wait() for person in people))
+            asking = await ask_all(people, QUESTION)
             os.kill(process_of(store), SIGKILL)
             await asyncio.gather(*asking)
             await eventually(partial(is_ready, app), 10)

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from chat_core.storage.valkey import EmbeddedValkey
 from tests.conftest import process_of, running_valkey
-from tests.faults.callers import Caller, callers
+from tests.faults.callers import Caller, ask_all, callers
 from tests.running import running_app
 
 PEOPLE = 20
@@ -20,10 +20,8 @@ LEASE_SECONDS = 5
 
 
 async def talk(people: list[Caller]) -> list[asyncio.Task[None]]:
-    """All ask; returns when all have heard the beginning of their replies."""
-    asking = [asyncio.create_task(person.ask(QUESTION)) for person in people]
-    async with asyncio.timeout(20):
-        await asyncio.gather(*(person.began.wait() for person in people))
+    """All ask; returns when all have heard a second of their replies."""
+    asking = await ask_all(people, QUESTION)
     await asyncio.sleep(1)  # of the replies is said
     return asking
 

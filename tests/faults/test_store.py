@@ -16,7 +16,7 @@ from redis import Redis
 
 from chat_core.storage.valkey import EmbeddedValkey
 from tests.conftest import eventually, process_of, running_valkey
-from tests.faults.callers import callers
+from tests.faults.callers import ask_all, callers
 from tests.faults.watching import is_ready, is_stored, readiness, says
 from tests.running import running_app
 
@@ -71,8 +71,7 @@ async def test_replies_go_on_and_are_saved_and_new_messages_are_told(
         address = {"REDIS_URL": f"unix://{valkey.socket}"}
         with running_app(tmp_path, **settings, **address) as app:
             async with callers(app.url, 6) as (late, *people):
-                asking = [asyncio.create_task(person.ask(QUESTION)) for person in people]
-                await asyncio.gather(*(person.began.wait() for person in people))
+                asking = await ask_all(people, QUESTION)
                 take_away(valkey)
                 gone = time.monotonic()
                 with pytest.raises(RuntimeError, match="store does not answer"):
@@ -103,8 +102,7 @@ async def test_after_an_emptied_store_the_app_goes_on_with_new_conversations(
         address = {"REDIS_URL": f"unix://{valkey.socket}"}
         with running_app(tmp_path, **settings, **address) as app:
             async with callers(app.url, 5) as people:
-                asking = [asyncio.create_task(person.ask(QUESTION)) for person in people]
-                await asyncio.gather(*(person.began.wait() for person in people))
+                asking = await ask_all(people, QUESTION)
                 tell("FLUSHALL")(valkey)
                 await asyncio.wait_for(asyncio.gather(*asking), 10)
                 for person in people:  # who had heard something keeps it, and is told that it is all
