@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
+from gradio.utils import get_upload_folder
 from starlette.types import Message, Receive
 
 
@@ -52,3 +53,8 @@ def real_path(path: str) -> str:
         return os.path.realpath(path)
     except ValueError:  # no file can have this name
         return path
+
+
+def is_in_upload_folder(path: str) -> bool:
+    """Whether a file of that name would be among those that clients have uploaded."""
+    return real_path(path).startswith(os.path.join(os.path.realpath(get_upload_folder()), ""))

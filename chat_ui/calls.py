@@ -8,19 +8,19 @@ traceback and status 500, or in the middle of a stream, when they are not there 
 import inspect
 import os
 import re
+from functools import cache
 from http import HTTPStatus
 from typing import Annotated, Any, Literal, TypeVar
 
 import gradio as gr
 from gradio.block_function import BlockFunction
-from gradio.utils import get_upload_folder
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from starlette.datastructures import Headers, QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .bodies import file_paths, read_body, real_path, received_first
+from .bodies import file_paths, is_in_upload_folder, read_body, received_first
 from .refusals import Refusal, malformed
 
 _PREFIX = "/gradio_api/"
@@ -91,7 +91,6 @@ class WellFormedCalls:
         self._app = app
         self._demo = demo
         self._most_bytes = most_bytes
-        self._folder = os.path.join(os.path.realpath(get_upload_folder()), "")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "").removeprefix(scope.get("root_path", "")).rstrip("/")
@@ -174,7 +173,7 @@ class WellFormedCalls:
     def _check_files(self, value: Any) -> None:
         """A file that is named has to be one that was uploaded, and not long ago."""
         for path in file_paths(value):
-            if not (isinstance(path, str) and real_path(path).startswith(self._folder)):
+            if not (isinstance(path, str) and is_in_upload_folder(path)):
                 raise malformed("path", "that of a file that was uploaded")
             if not os.path.isfile(path):
                 raise Refusal(HTTPStatus.NOT_FOUND, "file_gone")
@@ -206,6 +205,7 @@ def _check_values(data: list[Any], function: BlockFunction) -> None:
                 raise malformed("data", f"what a {component.get_block_name()} sends") from None
 
 
+@cache
 def _parameters(function: BlockFunction) -> list[inspect.Parameter]:
     assert function.fn is not None
     named = inspect.signature(function.fn).parameters.values()

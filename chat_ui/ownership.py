@@ -5,18 +5,16 @@ Gradio 6.31 takes whoever names the hash of a session, the id of an event or the
 """
 
 import json
-import os
 import re
 from collections import OrderedDict
 from http import HTTPStatus
 from typing import Any
 
-from gradio.utils import get_upload_folder
 from starlette.datastructures import QueryParams
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .bodies import file_paths, read_body, real_path
+from .bodies import file_paths, is_in_upload_folder, read_body, real_path
 
 _PREFIX = "/gradio_api/"
 _EVENT = re.compile(r"call/.+/(?P<id>[^/]+)/?")
@@ -59,7 +57,6 @@ class Ownership:
         self._app = app
         self._ids = Owners()
         self._files = Owners()
-        self._folder = os.path.join(os.path.realpath(get_upload_folder()), "")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "").removeprefix(scope.get("root_path", ""))
@@ -111,8 +108,7 @@ class Ownership:
 
     def _may_read(self, user: str, path: str) -> bool:
         """Gradio decides about files that nobody uploaded."""
-        real = real_path(path)
-        return not real.startswith(self._folder) or user in self._files.of(real)
+        return not is_in_upload_folder(path) or user in self._files.of(real_path(path))
 
     def _note(self, user: str, route: str, answer: bytes) -> None:
         """Remembers what was made for the user: an event, files that they uploaded, files that they are

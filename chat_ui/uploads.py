@@ -4,10 +4,10 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from gradio.utils import get_upload_folder
-
 from chat_core.errors import ImageUnreadable, ImportRejected, InvalidInput, TooManyImages
 from chat_core.images import MAX_IMAGES
+
+from .bodies import is_in_upload_folder
 
 
 async def uploaded_images(files: Any) -> list[bytes]:
@@ -26,13 +26,12 @@ async def uploaded_file(file: Any) -> bytes:
 
 async def _read(file: Any, refusal: InvalidInput) -> bytes:
     try:
-        return await asyncio.to_thread(_in_upload_folder(file["path"]).read_bytes)
+        return await asyncio.to_thread(_read_uploaded, file["path"])
     except (OSError, KeyError, TypeError, ValueError):  # uploads are deleted after an hour
         raise refusal from None
 
 
-def _in_upload_folder(path: str) -> Path:
-    found = Path(path).resolve()
-    if not found.is_relative_to(Path(get_upload_folder()).resolve()):
+def _read_uploaded(path: str) -> bytes:
+    if not is_in_upload_folder(path):
         raise ValueError
-    return found
+    return Path(path).read_bytes()
