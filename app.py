@@ -1,15 +1,19 @@
 """A many-role AI chat: `python app.py` serves it; `demo` is the page and `app` what it is mounted on."""
 
+import gc
 import logging
 import os
 import signal
 import sys
 from contextlib import suppress
 
+# What is imported stays: to look through it in vain is a sixth of the start.
+gc.disable()
+
 # Before Gradio is imported: it would phone home.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
-from chat_core import ChatService, ConfigError, Settings
+from chat_core import ChatService, ConfigError, Settings  # noqa: E402
 
 
 def build_service() -> ChatService:
@@ -29,6 +33,8 @@ from chat_ui.server import Server, create_app  # noqa: E402
 
 demo = build_ui(service)
 app = create_app(service, demo)
+gc.freeze()
+gc.enable()
 
 
 def main() -> None:

@@ -10,6 +10,13 @@ from . import api, gradio_fixes, page
 def build_ui(service: ChatService) -> gr.Blocks:
     """The page over `service`, with its named endpoints. Opens nothing."""
     gradio_fixes.open_no_loops()
+    with gradio_fixes.without_apps():
+        demo = _build(service)
+    gradio_fixes.apply(demo)
+    return demo
+
+
+def _build(service: ChatService) -> gr.Blocks:
     demo: gr.Blocks
     with gr.Blocks(
         title=page.TITLE,
@@ -23,5 +30,4 @@ def build_ui(service: ChatService) -> gr.Blocks:
     demo.max_threads = 256  # also the number of generators that may run at once
     demo.state_session_capacity = 1000
     demo.queue(max_size=512, default_concurrency_limit=None, api_open=False)
-    gradio_fixes.apply(demo)
     return demo

@@ -8,8 +8,8 @@ import asyncio
 import inspect
 import logging
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import nullcontext, suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from types import SimpleNamespace
 from typing import Any
 
@@ -254,6 +254,18 @@ def open_no_loops() -> None:
     for module in (gradio.queueing, gradio.utils):
         vars(module)["safe_get_lock"] = asyncio.Lock
     gradio.utils.safe_get_stop_event = asyncio.Event
+
+
+@contextmanager
+def without_apps() -> Iterator[None]:
+    """`blocks.py`, `Blocks.__init__`, `__exit__` and `queue`: make a FastAPI app of eighty routes
+    each. A page that is mounted gets one of its own."""
+    create_app = App.create_app
+    setattr(App, "create_app", staticmethod(lambda *_, **__: None))  # noqa: B010 - mypy forbids an assignment
+    try:
+        yield
+    finally:
+        setattr(App, "create_app", staticmethod(create_app))  # noqa: B010
 
 
 def keep_messages(queue: Queue) -> None:

@@ -90,14 +90,17 @@ def test_a_broken_roles_file_is_explained_without_a_traceback(tmp_path: Path) ->
     assert "roles.1.prompt: field required" in errors
 
 
-def test_importing_app_opens_no_connection_and_starts_no_server(tmp_path: Path) -> None:
+def test_importing_app_opens_no_connection_starts_no_server_and_looks_for_no_garbage(tmp_path: Path) -> None:
     code = f"""
 import socket, subprocess, sys
 def refuse(*_, **__): raise AssertionError("a connection was opened")
 socket.socket.connect = socket.socket.connect_ex = subprocess.Popen.__init__ = refuse
 sys.path.insert(0, {str(APP.parent)!r})
+collections = []
+import gc; gc.callbacks.append(lambda phase, _: collections.append(phase))
 import app, gradio, fastapi
 assert isinstance(app.demo, gradio.Blocks) and isinstance(app.app, fastapi.FastAPI)
+assert gc.isenabled() and len(collections) < 20, len(collections)
 """
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False

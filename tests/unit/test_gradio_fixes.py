@@ -6,7 +6,7 @@ import builtins
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from itertools import count
 from typing import Any
 
@@ -231,7 +231,7 @@ async def test_what_is_skipped_is_not_built_anew(
         assert (done["built"] == 0) == fixed
 
 
-def test_a_page_is_built_without_opening_event_loops(fixed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_is_built_without_event_loops_and_an_app(fixed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gradio.queueing, "safe_get_lock", gradio.queueing.safe_get_lock)
     monkeypatch.setattr(gradio.utils, "safe_get_lock", gradio.utils.safe_get_lock)
     monkeypatch.setattr(gradio.utils, "safe_get_stop_event", gradio.utils.safe_get_stop_event)
@@ -244,7 +244,9 @@ def test_a_page_is_built_without_opening_event_loops(fixed: bool, monkeypatch: p
     monkeypatch.setattr(asyncio, "new_event_loop", open_loop)
     if fixed:
         gradio_fixes.open_no_loops()
-    page()
+    with gradio_fixes.without_apps() if fixed else nullcontext():
+        demo = page()
+    assert isinstance(demo.app, App) is not fixed
     asyncio.set_event_loop(None)
     for loop in opened:
         loop.close()
