@@ -7,9 +7,12 @@ from starlette.types import Receive, Scope, Send
 from chat_ui.headers import SecurityHeaders
 
 
-async def answered(scheme: str = "http", *frame_ancestors: str) -> httpx2.Headers:
+async def answered(
+    scheme: str = "http", *frame_ancestors: str, content_type: str = "text/html"
+) -> httpx2.Headers:
     async def app(_: Scope, __: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": []})
+        headers = [(b"content-type", content_type.encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body"})
 
     transport = httpx2.ASGITransport(SecurityHeaders(app, frame_ancestors=frame_ancestors))
@@ -43,3 +46,19 @@ async def test_the_page_may_use_the_microphone_and_little_else():
     allowed = {name for name, who in permissions.items() if who != "()"}
     assert allowed == {"microphone", "clipboard-write"}
     assert {"camera", "geolocation", "payment", "usb", "display-capture"} <= permissions.keys()
+
+
+@pytest.mark.parametrize(
+    ("content_type", "is_page"),
+    [
+        ("text/html; charset=utf-8", True),
+        ("image/svg+xml", True),
+        ("application/json", True),
+        ("text/javascript; charset=utf-8", False),
+        ("text/css", False),
+    ],
+)
+async def test_parts_of_pages_go_without_what_holds_for_pages(content_type, is_page):
+    headers = await answered(content_type=content_type)
+    assert headers["x-content-type-options"] == "nosniff"
+    assert ("content-security-policy" in headers) == ("permissions-policy" in headers) == is_page
