@@ -2,8 +2,8 @@
 
 `layout` has the components, `theme` their looks, `wiring` every listener. Listeners call the methods of
 `conversation_handlers` and `turn_handlers` with what `requests` parses. What they answer comes from
-`renderer` and, for a running reply, `follower`, by the pure functions of `view`, `session_list` and
-`markdown`.
+`renderer` and, for a running reply, `follower` with `watching`, by the pure functions of `view`,
+`session_list` and `markdown`.
 """
 
 import gradio as gr
@@ -39,5 +39,6 @@ def build_page(demo: gr.Blocks, service: ChatService, pacer: FramePacer) -> None
     """Lays the page out inside the current Blocks, and connects it with the service."""
     components = build(service)
     renderer, parser = Renderer(service), RequestParser(components)
-    turns = TurnHandlers(service, renderer, parser, Follower(renderer, pacer))
-    wire(demo, components, ConversationHandlers(service, renderer, parser), turns)
+    follower = Follower(renderer, pacer)
+    conversations = ConversationHandlers(service, renderer, parser, follower)
+    wire(demo, components, conversations, TurnHandlers(service, renderer, parser, follower))

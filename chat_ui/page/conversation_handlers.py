@@ -14,6 +14,7 @@ from chat_core.roles import CUSTOM
 from ..texts import t
 from ..visitor import Visitor
 from . import view
+from .follower import Follower
 from .layout import LANGUAGES
 from .renderer import ComponentUpdates, Renderer, properties, turn_to_follow
 from .requests import ConversationEvent, PageRequest, PinEvent, RenameEvent, RequestParser, Values
@@ -26,10 +27,13 @@ Outputs = list[Any]
 class ConversationHandlers:
     """The handlers of opening, finding, naming, keeping and removing conversations."""
 
-    def __init__(self, service: ChatService, renderer: Renderer, parser: RequestParser) -> None:
+    def __init__(
+        self, service: ChatService, renderer: Renderer, parser: RequestParser, follower: Follower
+    ) -> None:
         self._service = service
         self._renderer = renderer
         self._parse = parser.parse
+        self._follower = follower
 
     async def load(self, values: Values, request: gr.Request) -> Outputs:
         """The page was opened: the conversation this browser had open, or an empty one."""
@@ -84,17 +88,22 @@ class ConversationHandlers:
     async def _render_empty(self, page: PageRequest, *, temporary: bool = False) -> Outputs:
         tab = page.tab.opening(temporary=temporary)
         with page.errors_shown():
-            return (await self._renderer.render(page.visitor, tab, role=page.role)).outputs()
+            return self._instead(page, await self._renderer.render(page.visitor, tab, role=page.role))
 
     async def _rendered(self, page: PageRequest, tab: TabState) -> Outputs:
-        return (await self._renderer.render(page.visitor, tab)).outputs()
+        return self._instead(page, await self._renderer.render(page.visitor, tab))
+
+    def _instead(self, page: PageRequest, rendered: ComponentUpdates) -> Outputs:
+        """These values, in place of what the page follows."""
+        self._follower.leave(page.session_hash)
+        return rendered.outputs()
 
     async def show_earlier(self, values: Values, request: gr.Request) -> Outputs:
         """More of the conversation is wanted than its latest messages."""
         page = self._parse(values, request)
         with page.errors_shown():
             window = page.tab.window + WINDOW
-            return (await self._renderer.rerender(page.visitor, page.tab, window=window)).outputs()
+            return self._instead(page, await self._renderer.rerender(page.visitor, page.tab, window=window))
 
     async def search(self, values: Values, request: gr.Request) -> str:
         """The list shows what contains the query."""
@@ -109,6 +118,7 @@ class ConversationHandlers:
         tab = page.tab.updated(listed=page.tab.listed + LISTED, render_id=uuid4().hex)
         with page.errors_shown():
             sessions = await self._renderer.session_list(page.visitor, tab, page.query)
+        self._follower.leave(page.session_hash)
         return [sessions, tab.model_dump(), turn_to_follow(tab)]
 
     async def rename(self, values: Values, request: gr.Request, event: gr.EventData) -> Outputs:
@@ -152,7 +162,7 @@ class ConversationHandlers:
                 service = self._renderer.service_for(page.tab)
                 ids = page.visitor.user_id, page.tab.session_id
                 await service.clear(*ids, last_turn=page.tab.last_turn)
-            return (await self._renderer.rerender(page.visitor, page.tab)).outputs()
+            return self._instead(page, await self._renderer.rerender(page.visitor, page.tab))
 
     async def choose_role(self, values: Values, request: gr.Request) -> Json:
         """The role answers from the next message on; an empty conversation greets in its name now."""

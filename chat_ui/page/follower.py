@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing
 from typing import Any
 
 from chat_core import Delta, Session, StoredMessages, TurnEnd
@@ -14,6 +14,7 @@ from .markdown import GrowingMarkdown
 from .pacing import FramePacer
 from .renderer import ComponentUpdates, Renderer, fingerprint, properties, reader_of
 from .tab import TabState
+from .watching import Watch, Watches
 
 # A follower that joins late receives the reasoning in one piece, so the time it took is only known to one
 # that was there; below this threshold it is not shown.
@@ -26,12 +27,34 @@ class Follower:
     def __init__(self, renderer: Renderer, pacer: FramePacer) -> None:
         self._renderer = renderer
         self._pacer = pacer
+        self._watches = Watches()
+
+    def watch(self, session_hash: str) -> AbstractContextManager[Watch]:
+        """To be opened before anything is awaited, so that it can be ended from then on."""
+        return self._watches.begin(session_hash)
+
+    def leave(self, session_hash: str) -> None:
+        """Something else is to be shown on this page: no frame comes after it. Gradio's `cancels=` would come
+        too late for that, and end the follower of what is shown then."""
+        self._watches.end(session_hash)
 
     async def frames(
-        self, visitor: Visitor, tab: TabState, listed: str = ""
+        self, visitor: Visitor, tab: TabState, watch: Watch, listed: str = ""
     ) -> AsyncGenerator[ComponentUpdates, None]:
-        """The tab's turn, as it goes on and as it ends. All but the Chatbot changes only at the end; the list
-        of conversations only if it is another one than what is `listed`."""
+        """The tab's turn, as it goes on and as it ends; instead of any other that the page follows. If it is
+        left before, the last frame changes nothing, for Gradio sends the latest values once more. The list of
+        conversations comes only if it is another one than what is `listed`."""
+        self._watches.end(watch.page, but=watch)
+        async with aclosing(self._frames(visitor, tab, listed)) as frames:
+            while (frame := await watch.next(frames)) is not None:
+                yield frame
+        if watch.is_over:
+            yield ComponentUpdates()
+
+    async def _frames(
+        self, visitor: Visitor, tab: TabState, listed: str
+    ) -> AsyncGenerator[ComponentUpdates, None]:
+        """All but the Chatbot changes only at the end."""
         service = self._renderer.service_for(tab)
         with self._pacer.watching():
             above, feedback, count = await self._bubbles_above(visitor, tab)

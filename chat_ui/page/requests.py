@@ -126,9 +126,10 @@ class Draft(NamedTuple):
 
 @dataclass(frozen=True)
 class PageRequest:
-    """Who asks, what their tab shows, and what they have chosen and written. What is not among a listener's
-    inputs has its default."""
+    """Who asks and by which of Gradio's sessions, what their tab shows, and what they have chosen and
+    written. What is not among a listener's inputs has its default."""
 
+    session_hash: str
     visitor: Visitor
     identity: Identity
     tab: TabState
@@ -174,6 +175,7 @@ class RequestParser:
         with Visitor.of(request).errors_shown():
             identity = _validated(Identity, values.get(c.identity), "identity")
             return PageRequest(
+                session_hash=request.session_hash or "",
                 visitor=Visitor.of(request, identity.user_id, identity.minutes_west, identity.language),
                 identity=identity,
                 tab=_validated(TabState, values.get(c.tab), "tab"),

@@ -102,6 +102,7 @@ class TurnHandlers:
             text, images, _ = await service.undo(*ids, last_turn=page.tab.last_turn)
             box = {"text": text, "files": [await _as_uploaded(image) for image in images]}
             rendered = await self._renderer.rerender(page.visitor, page.tab)
+            self._follower.leave(page.session_hash)
             return ComponentUpdates(rendered, box=box).outputs(Components.TALK)
 
     async def edit(
@@ -129,8 +130,8 @@ class TurnHandlers:
     async def follow(self, values: Values, request: gr.Request) -> AsyncGenerator[Outputs, None]:
         """Shows the turn that runs in a conversation that was opened."""
         page = self._parse(values, request)
-        with page.errors_shown():
-            async with aclosing(self._follower.frames(page.visitor, page.tab)) as frames:
+        with page.errors_shown(), self._follower.watch(page.session_hash) as watch:
+            async with aclosing(self._follower.frames(page.visitor, page.tab, watch)) as frames:
                 async for frame in frames:
                     yield frame.outputs(Components.FOLLOW)
 
@@ -148,13 +149,16 @@ class TurnHandlers:
     ) -> AsyncGenerator[Outputs, None]:
         """Waits for the turn's `start`, then shows it as it goes on, at first together with the `updates`. It
         may be ended at any time: the turn isn't."""
-        with page.errors_shown():
+        with page.errors_shown(), self._follower.watch(page.session_hash) as watch:
             tab, beside = await self._renderer.render_started(page.visitor, await start)
             listed = beside["sessions"]
             if tab.session_id == page.tab.session_id:
                 del beside["identity"]
-            async with aclosing(self._follower.frames(page.visitor, tab, listed)) as frames:
-                yield ComponentUpdates(beside, **updates, **await anext(frames)).outputs(Components.TALK)
+            async with aclosing(self._follower.frames(page.visitor, tab, watch, listed)) as frames:
+                first = await anext(frames)
+                if not watch.is_over:  # else the reader has gone on to another conversation
+                    updates |= beside
+                yield ComponentUpdates(updates, **first).outputs(Components.TALK)
                 async for frame in frames:
                     yield frame.outputs(Components.TALK)
 

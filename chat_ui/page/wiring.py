@@ -26,7 +26,7 @@ def wire(demo: gr.Blocks, c: Components, conversations: ConversationHandlers, tu
     """Connects the components with their handlers."""
     tab_inputs: set[Block] = {c.identity, c.tab}
     # Following a turn that runs already: whoever renders one gives `turn` a new value.
-    follow = c.turn.change(
+    c.turn.change(
         turns.follow,
         tab_inputs,
         c.named(c.FOLLOW),
@@ -39,42 +39,36 @@ def wire(demo: gr.Blocks, c: Components, conversations: ConversationHandlers, tu
     # Talking: each of these follows the turn that it begins.
     chat_inputs: set[Block] = {*tab_inputs, c.role, c.model, c.temperature, c.length, c.prompt}
     talk: dict[str, Any] = {"outputs": c.named(c.TALK), "trigger_mode": "multiple", **_PLAIN}
-    following: list[Any] = [
-        follow,
-        c.box.submit(turns.send, {c.box, *chat_inputs}, **talk),
-        c.chatbot.example_select(turns.send_example, chat_inputs, **talk),
-        c.chatbot.retry(turns.regenerate, chat_inputs, **talk),
-        c.chatbot.edit(turns.edit, chat_inputs, **talk),
-        c.chatbot.option_select(turns.choose_option, chat_inputs, **talk),
-    ]
+    c.box.submit(turns.send, {c.box, *chat_inputs}, **talk)
+    c.chatbot.example_select(turns.send_example, chat_inputs, **talk)
+    c.chatbot.retry(turns.regenerate, chat_inputs, **talk)
+    c.chatbot.edit(turns.edit, chat_inputs, **talk)
+    c.chatbot.option_select(turns.choose_option, chat_inputs, **talk)
     c.box.stop(turns.stop, tab_inputs, **_PLAIN_INPUTS)
     # Not plain: pictures come back as files, which Gradio has to publish.
-    c.chatbot.undo(turns.undo, tab_inputs, c.named(c.TALK), cancels=following, **_PLAIN_INPUTS)
+    c.chatbot.undo(turns.undo, tab_inputs, c.named(c.TALK), **_PLAIN_INPUTS)
     c.chatbot.like(turns.like, tab_inputs, **_PLAIN_INPUTS)
 
     render: dict[str, Any] = {"outputs": c.named(c.RENDER), **_PLAIN}
-    render_and_unfollow: dict[str, Any] = {"cancels": following, **render}
 
     # Opening and leaving conversations
     demo.load(conversations.load, {c.identity}, js="(identity) => [window.chat.identify(identity)]", **render)
     c.tab.change(None, [c.tab], None, js="(tab) => window.chat.showTab(tab)", **_PLAIN_INPUTS)
     c.refresh.click(conversations.refresh, tab_inputs, **render)
-    c.sessions.select(conversations.open_conversation, tab_inputs, **render_and_unfollow)
+    c.sessions.select(conversations.open_conversation, tab_inputs, **render)
     empty_inputs: set[Block] = {*tab_inputs, c.role}
-    c.new_chat.click(conversations.new_chat, empty_inputs, **render_and_unfollow)
-    c.temporary.click(conversations.new_temporary_chat, empty_inputs, **render_and_unfollow)
-    c.earlier.click(conversations.show_earlier, tab_inputs, js=_KEEP_SCROLL_POSITION, **render_and_unfollow)
+    c.new_chat.click(conversations.new_chat, empty_inputs, **render)
+    c.temporary.click(conversations.new_temporary_chat, empty_inputs, **render)
+    c.earlier.click(conversations.show_earlier, tab_inputs, js=_KEEP_SCROLL_POSITION, **render)
 
     # The list of conversations
     list_inputs: set[Block] = {*tab_inputs, c.search}
     # Not `.input`, which hears keys only: text is pasted and dictated too.
     c.search.change(conversations.search, list_inputs, [c.sessions], trigger_mode="always_last", **_PLAIN)
-    c.sessions.expand(
-        conversations.show_older, list_inputs, [c.sessions, c.tab, c.turn], cancels=following, **_PLAIN
-    )
+    c.sessions.expand(conversations.show_older, list_inputs, [c.sessions, c.tab, c.turn], **_PLAIN)
     c.sessions.edit(conversations.rename, tab_inputs, [c.search, c.sessions, c.tab], **_PLAIN)
     c.sessions.like(conversations.pin, tab_inputs, [c.search, c.sessions], **_PLAIN)
-    c.sessions.delete(conversations.delete, tab_inputs, **render_and_unfollow)
+    c.sessions.delete(conversations.delete, tab_inputs, **render)
 
     # Settings
     c.role.input(conversations.choose_role, {c.identity, c.role}, [c.chatbot], **_PLAIN)
@@ -86,13 +80,13 @@ def wire(demo: gr.Blocks, c: Components, conversations: ConversationHandlers, tu
         None, [c.language], None, js="(language) => window.chat.setLanguage(language)", **_PLAIN_INPUTS
     )
     c.log_out.click(None, None, None, js="() => window.chat.logOut()", **_PLAIN_INPUTS)
-    c.clear.click(conversations.clear, tab_inputs, js=_confirmed("clear_confirm"), **render_and_unfollow)
+    c.clear.click(conversations.clear, tab_inputs, js=_confirmed("clear_confirm"), **render)
 
     # Files
     c.export_markdown.click(conversations.export_markdown, tab_inputs, [c.download], **_PLAIN)
     c.export_json.click(conversations.export_json, tab_inputs, [c.download], **_PLAIN)
     c.download.change(None, [c.download], None, js="(file) => window.chat.download(file)", **_PLAIN_INPUTS)
-    read_file: dict[str, Any] = {**render_and_unfollow, "preprocess": True}
+    read_file: dict[str, Any] = {**render, "preprocess": True}
     c.import_file.upload(conversations.import_conversation, {*tab_inputs, c.import_file}, **read_file)
 
 

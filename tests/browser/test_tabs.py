@@ -1,9 +1,12 @@
 """One conversation in two tabs."""
 
+import asyncio
+
 from playwright.sync_api import expect
 
 from tests.browser.chat import ChatPage
 from tests.browser.conftest import OpenPage
+from tests.fake_openai import DONE, FakeOpenAI, finish, stream, text
 
 
 def beside(chat: ChatPage) -> ChatPage:
@@ -58,3 +61,28 @@ def check_a_deletion(chat: ChatPage, other: ChatPage) -> None:
         expect(chat.sessions).to_have_count(0)
     other.page.bring_to_front()
     expect(other.questions).to_have_count(0)
+
+
+def test_what_was_left_is_not_shown_any_more(chat: ChatPage, provider: FakeOpenAI) -> None:
+    """The stream of a reply ends on the page before another conversation is shown, and nothing is refused."""
+    refused: list[str] = []
+    chat.page.on("response", lambda answer: refused.append(answer.url) if answer.status >= 400 else None)
+    end = asyncio.Event()
+    provider.answers.append(stream(text("It begins"), end, text(" and ends"), finish(), DONE))
+    chat.send("first")
+    expect(chat.replies).to_contain_text("It begins")
+    for _ in range(3):
+        chat.page.locator("#new-chat").click()
+        expect(chat.questions).to_have_count(0)
+        chat.sessions.first.click()
+        expect(chat.replies).to_contain_text("It begins")
+    chat.page.locator("#new-chat").click()
+    expect(chat.questions).to_have_count(0)
+    chat.say("second")
+    provider.let_out(end)
+    chat.say("third")
+    expect(chat.questions).to_have_text(["second", "third"])
+    expect(chat.replies).to_contain_text(["You said: second", "You said: third"])
+    chat.session("first").locator("[data-action=open]").click()
+    expect(chat.replies).to_contain_text(["It begins and ends"])
+    assert refused == []
