@@ -220,9 +220,10 @@ class SessionStore:
 
         return bool(await self.change(user_id, session_id, plan))
 
-    async def summarise(self, user_id: str, session_id: str, summary: SummaryPlan) -> bool:
-        """Stores what `summary` makes of the session as it is at that very moment; whether it made one. The
-        order of the sessions stays. Raises SessionNotFound, and what `summary` raises."""
+    async def summarise(self, user_id: str, session_id: str, summary: SummaryPlan, *, limit: int = 0) -> bool:
+        """Stores what `summary` makes of the session as it is at that very moment, with its latest `limit`
+        rows (0: all); whether it made one. The order of the sessions stays. Raises SessionNotFound, and what
+        `summary` raises."""
 
         async def plan(state: SessionState) -> Change | None:
             made = summary(state)
@@ -232,7 +233,7 @@ class SessionStore:
             change.set_summary(made if made.text or made.failed else None)
             return change
 
-        return bool(await self.change(user_id, session_id, plan))
+        return bool(await self.change(user_id, session_id, plan, limit=limit))
 
     async def truncate(
         self,

@@ -10,7 +10,7 @@ from ..context import PromptMessage, estimate_tokens
 from ..errors import ChatError
 from ..messages import ChatMessage, Sampling, StoredMessages, Summary, Usage
 from ..models import ModelCatalog
-from ..storage import SessionState, SessionStore, redis_errors_as_store_unavailable
+from ..storage import SessionState, SessionStore, index_of, redis_errors_as_store_unavailable
 from .live import LiveTurn
 
 log = logging.getLogger(__name__)
@@ -86,12 +86,13 @@ class Summarizer:
             return
         try:
             async with self._places, asyncio.timeout(_SECONDS), redis_errors_as_store_unavailable():
-                await self._summarise(turn.user_id, turn.session_id, self._options.model or model)
+                model = self._options.model or model
+                await self._summarise(turn.user_id, turn.session_id, model, near=2 * len(known))
         except (ChatError, TimeoutError) as error:
             log.warning("session %.8s…: no summary: %s", turn.session_id, type(error).__name__)
 
-    async def _summarise(self, user_id: str, session_id: str, model: str) -> None:
-        state = await self._store.read(user_id, session_id)
+    async def _summarise(self, user_id: str, session_id: str, model: str, *, near: int) -> None:
+        state, limit = await self._read(user_id, session_id, near)
         before = state.summary_before(len(state.rows)) or Summary()
         step = self._step(state.messages.items, before)
         if not step:
@@ -115,7 +116,16 @@ class Summarizer:
             is_still_said = all(said.get(message.id) == message.content for message in step)
             return made if is_still_said else None
 
-        await self._store.summarise(user_id, session_id, plan)
+        await self._store.summarise(user_id, session_id, plan, limit=limit)
+
+    async def _read(self, user_id: str, session_id: str, near: int) -> tuple[SessionState, int]:
+        """The session with all that its summary does not cover, and how many of the latest rows that takes
+        (0: all): most often the `near` ones, so that a step costs the same however long the session is."""
+        state = await self._store.read(user_id, session_id, near)
+        summary = state.summary_before(len(state.rows))
+        if not state.older or (summary and index_of(state.rows, summary.through) is not None):
+            return state, near
+        return await self._store.read(user_id, session_id), 0
 
     def _first_sent(self, messages: Sequence[ChatMessage]) -> int:
         """The index of the first message that goes to a model without a summary."""

@@ -5,6 +5,7 @@ from redis.asyncio import Redis
 
 from chat_core import ChatService, Summary
 from chat_core.errors import InvalidInput, ModelServerFailed
+from chat_core.storage import SessionState
 from tests.conftest import eventually
 from tests.scripted_model import Call
 
@@ -48,10 +49,19 @@ async def fill(chat: Chat) -> Call:
 
 
 async def test_a_name_said_in_the_first_turn_is_in_the_request_of_the_fortieth(
-    open_service: OpenService, chat: Chat
+    open_service: OpenService, chat: Chat, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chat = chat.through(await open_service(memory="on"))
-    made = 0
+    made, read = 0, []
+    store = chat.service._summarizer._store
+    read_session = store.read
+
+    async def counted(user_id: str, session_id: str, limit: int = 0) -> SessionState:
+        state = await read_session(user_id, session_id, limit)
+        read.append(len(state.rows))
+        return state
+
+    monkeypatch.setattr(store, "read", counted)
     await chat.say("My name is Ada.", "Hello Ada.")
     for number in range(2, 40):
         await chat.say(f"{number}?", f"{number}.")
@@ -82,6 +92,7 @@ async def test_a_name_said_in_the_first_turn_is_in_the_request_of_the_fortieth(
     assert receipt is not None
     assert (receipt.sent, receipt.dropped, receipt.summary) == (11, 68, True)
     assert 8 <= made <= 20, "it is made in steps"
+    assert max(read) <= 24, "a step reads what is near, however long the conversation is"
 
 
 async def test_a_summary_is_made_of_what_falls_out_and_never_of_reasoning(chat: Chat) -> None:
