@@ -19,6 +19,7 @@
     ├── MessageNotFound        the session holds no such message (any more)
     ├── SessionBusy            a reply is running in this session
     ├── SessionChanged         something was said since the caller looked
+    ├── NothingToContinue      the last reply is whole
     ├── RateLimited            too many messages from this user
     ├── LoginFailed            no such name, or another password
     ├── TooManyLoginTries      passwords were tried too often
@@ -41,6 +42,8 @@
         ├── ModelDisconnected
         ├── ModelGarbled
         ├── ModelSilent
+        ├── ModelFiltered
+        ├── ModelOutOfLength
         ├── ModelRepeated
         └── ContextTooLong
 
@@ -235,6 +238,15 @@ class SessionChanged(ChatError):
         super().__init__("Something was said in this conversation meanwhile.")
 
 
+class NothingToContinue(ChatError):
+    """The last reply is whole, or there is none."""
+
+    code = "nothing_to_continue"
+
+    def __init__(self) -> None:
+        super().__init__("The last reply is whole: there is nothing to continue.")
+
+
 class RateLimited(ChatError):
     """The user sent too many messages; the next one is welcome in `retry_after` seconds."""
 
@@ -424,6 +436,20 @@ class ModelSilent(ModelError):
 
     code = "model_silent"
     summary = "The model ended its reply without saying anything."
+
+
+class ModelFiltered(ModelError):
+    """The provider's filter ended the reply before its first word."""
+
+    code = "model_filtered"
+    summary = "The provider's content filter withheld the reply."
+
+
+class ModelOutOfLength(ModelError):
+    """The reply reached its greatest length before its first word, which reasoning can do."""
+
+    code = "model_out_of_length"
+    summary = "The reply reached its maximum length before it began."
 
 
 class ModelRepeated(ModelError):

@@ -9,6 +9,7 @@ from .errors import ChatError, Fact, InvalidInput
 Status = Literal["done", "stopped", "interrupted", "failed"]
 DeltaKind = Literal["text", "reasoning"]
 Feedback = Literal["", "like", "dislike"]
+FinishReason = Literal["", "length", "content_filter"]
 
 
 class _Record(BaseModel):
@@ -89,11 +90,13 @@ class Image(_Record):
 class ChatMessage(_Record):
     """One message of a conversation.
 
-    `timestamp` is in seconds since 1970; `turn_id` is shared by a user's message and the reply to it. To a
-    user's message belong its `images` and, when it was regenerated, `versions`: the replies that it also
-    got, besides the one that follows it; its `status` and `error` say how its turn ended if it got none. The
-    other fields from `reasoning` on belong to replies: `role_key` is the key of the role that gave it,
-    `reasoning_seconds` how long it reasoned before its text.
+    `timestamp` is in seconds since 1970; `turn_id` is shared by a user's message and the reply to it, until
+    that is continued: then it has the id of the turn that went on with it. To a user's message belong its
+    `images` and, when it was regenerated, `versions`: the replies that it also got, besides the one that
+    follows it; its `status` and `error` say how its turn ended if it got none. The other fields from
+    `reasoning` on belong to replies: `role_key` is the key of the role that gave it,
+    `reasoning_seconds` how long it reasoned before its text; `finish_reason` says what ended it too early,
+    its greatest length or the provider's filter.
     """
 
     id: str
@@ -111,9 +114,16 @@ class ChatMessage(_Record):
     usage: Usage | None = None
     context: ContextReceipt | None = None
     error: TurnError | None = None
+    finish_reason: FinishReason = ""
     seconds_to_first_token: float | None = None
     seconds: float | None = None
     feedback: Feedback = ""
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether this is a reply that can be continued: what there is of it is not all."""
+        is_cut = self.status != "done" or self.finish_reason == "length"
+        return self.role == "assistant" and bool(self.content) and is_cut
 
 
 class Summary(_Record):

@@ -93,9 +93,12 @@ TEXTS: dict[str, dict[Language, str]] = {
     "thought": {"zh": "思考过程", "en": "Thoughts"},
     "stopped": {"zh": "已停止", "en": "Stopped"},
     "interrupted": {
-        "zh": "回复被中断：应用当时重启了。可以让它继续。",
-        "en": "Interrupted: the app was restarted. Ask it to go on.",
+        "zh": "回复被中断：应用当时重启了。",
+        "en": "Interrupted: the app was restarted.",
     },
+    "continue": {"zh": "继续", "en": "Continue"},
+    "finish.length": {"zh": "已达到最大长度，没有说完", "en": "Cut off at its maximum length"},
+    "finish.content_filter": {"zh": "被服务商的内容过滤中断", "en": "Ended by the provider's content filter"},
     "fact.first_token": {
         "zh": "{seconds:.1f} 秒后开始",
         "en": "began after {seconds:.1f}\N{NO-BREAK SPACE}s",
@@ -240,6 +243,10 @@ TEXTS: dict[str, dict[Language, str]] = {
         "zh": "这个对话刚刚有了变化，什么都没有改动。请看一下再试。",
         "en": "Something was said here meanwhile, so nothing was changed. Have a look and try again.",
     },
+    "error.nothing_to_continue": {
+        "zh": "最后一条回复是完整的，没有可以继续的内容。",
+        "en": "The last reply is whole: there is nothing to continue.",
+    },
     "error.rate_limited": {
         "zh": "消息发得太快了。",
         "en": "That was too fast.",
@@ -324,6 +331,14 @@ TEXTS: dict[str, dict[Language, str]] = {
     "error.model_silent": {
         "zh": "模型什么也没说就结束了，请换个说法再试。",
         "en": "The model ended without saying anything. Please rephrase and try again.",
+    },
+    "error.model_filtered": {
+        "zh": "服务商的内容过滤拦下了这条回复。请换个说法再试。",
+        "en": "The provider's content filter withheld the reply. Please rephrase and try again.",
+    },
+    "error.model_out_of_length": {
+        "zh": "还没开始回答就达到了最大长度。请在设置中调大最大长度后再试。",
+        "en": "The maximum length was reached before the answer began. Raise it in the settings and retry.",
     },
     "error.model_repeated": {
         "zh": "模型开始重复自己的话，回复到此为止。请换个说法再试。",

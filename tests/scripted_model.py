@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Sequence
 
 from chat_core.context import PromptMessage
 from chat_core.messages import Sampling, Usage
-from chat_core.models import Piece
+from chat_core.models import Piece, StreamItem
 from tests.fake_openai import text_of
 
 
@@ -17,7 +17,7 @@ class Call:
         self.model = model
         self.sampling = sampling
         self.closed = asyncio.Event()  # the reply was read to its end, or nobody wants the rest
-        self._script: asyncio.Queue[Piece | Usage | BaseException | None] = asyncio.Queue()
+        self._script: asyncio.Queue[StreamItem | BaseException | None] = asyncio.Queue()
 
     @property
     def shown(self) -> list[tuple[str, str]]:
@@ -41,6 +41,10 @@ class Call:
     def think(self, text: str) -> None:
         self._script.put_nowait(Piece("reasoning", text))
 
+    def script(self, item: StreamItem) -> None:
+        """Any other item of a stream."""
+        self._script.put_nowait(item)
+
     def count(self, usage: Usage) -> None:
         self._script.put_nowait(usage)
 
@@ -50,7 +54,7 @@ class Call:
     def fail(self, error: BaseException) -> None:
         self._script.put_nowait(error)
 
-    async def next_item(self) -> Piece | Usage | None:
+    async def next_item(self) -> StreamItem | None:
         item = await self._script.get()
         if isinstance(item, BaseException):
             raise item
@@ -65,7 +69,7 @@ class ScriptedModel:
 
     async def stream(
         self, messages: Sequence[PromptMessage], *, model: str, sampling: Sampling
-    ) -> AsyncGenerator[Piece | Usage, None]:
+    ) -> AsyncGenerator[StreamItem, None]:
         call = Call(messages, model, sampling)
         self._calls.put_nowait(call)
         try:

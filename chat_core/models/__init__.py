@@ -6,8 +6,17 @@ server embedded in this process, whose replies `repetition` ends when they go ro
 which models there are and opens the one that answers: a new provider begins there.
 """
 
-from .base import ChatModel, NoModel, Piece
+from .base import ChatModel, Finish, NoModel, Piece, StreamItem
 from .catalog import ModelCatalog, ProviderConfig
 from .openai import OpenAIChatModel
 
-__all__ = ["ChatModel", "ModelCatalog", "NoModel", "OpenAIChatModel", "Piece", "ProviderConfig"]
+__all__ = [
+    "ChatModel",
+    "Finish",
+    "ModelCatalog",
+    "NoModel",
+    "OpenAIChatModel",
+    "Piece",
+    "ProviderConfig",
+    "StreamItem",
+]

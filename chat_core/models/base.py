@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 
 from ..context import PromptMessage
 from ..errors import ModelNotConfigured
-from ..messages import DeltaKind, Sampling, Usage
+from ..messages import DeltaKind, FinishReason, Sampling, Usage
 
 
 class Piece(NamedTuple):
@@ -15,13 +15,23 @@ class Piece(NamedTuple):
     text: str
 
 
+class Finish(NamedTuple):
+    """The reply is over, earlier than the model would have ended it."""
+
+    reason: FinishReason
+
+
+StreamItem = Piece | Finish | Usage
+
+
 class ChatModel(Protocol):
-    """Anything that answers. `stream` yields pieces as they come and, if the provider counts tokens, the
-    usage; it raises ModelError for every failure and frees the connection when it is closed."""
+    """Anything that answers. `stream` yields pieces as they come, a finish if the reply was cut and, if the
+    provider counts tokens, the usage; it raises ModelError for every failure and frees the connection when it
+    is closed."""
 
     def stream(
         self, messages: Sequence[PromptMessage], *, model: str, sampling: Sampling
-    ) -> AsyncGenerator[Piece | Usage, None]: ...
+    ) -> AsyncGenerator[StreamItem, None]: ...
 
     async def aclose(self) -> None: ...
 
@@ -31,7 +41,7 @@ class NoModel:
 
     async def stream(
         self, messages: Sequence[PromptMessage], *, model: str, sampling: Sampling
-    ) -> AsyncGenerator[Piece | Usage, None]:
+    ) -> AsyncGenerator[StreamItem, None]:
         raise ModelNotConfigured()
         yield  # makes this a generator
 

@@ -10,8 +10,8 @@ import openai
 
 from ..context import PromptMessage
 from ..errors import ModelDisconnected, ModelGarbled, ModelStalled, ModelTimedOut, ModelUnreachable
-from ..messages import Sampling, Usage
-from .base import Piece
+from ..messages import Sampling
+from .base import StreamItem
 from .deadline import Deadline
 from .failures import model_error
 from .sse import StreamError, StreamParser
@@ -67,7 +67,7 @@ class OpenAIChatModel:
 
     async def stream(
         self, messages: Sequence[PromptMessage], *, model: str, sampling: Sampling
-    ) -> AsyncGenerator[Piece | Usage, None]:
+    ) -> AsyncGenerator[StreamItem, None]:
         """The reply to `messages`. Raises a ModelError; closing the generator closes the connection."""
         parser = StreamParser()
         clock = asyncio.get_running_loop().time

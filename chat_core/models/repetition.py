@@ -6,8 +6,8 @@ from contextlib import aclosing
 
 from ..context import PromptMessage
 from ..errors import ModelRepeated
-from ..messages import Sampling, Usage
-from .base import ChatModel, Piece
+from ..messages import Sampling
+from .base import ChatModel, Piece, StreamItem
 
 # What was said before compresses to nothing. Prose of a thousand bytes shrinks to a half, code to a third, a
 # loop to less than a fifth.
@@ -27,14 +27,14 @@ class RepetitionGuard:
 
     async def stream(
         self, messages: Sequence[PromptMessage], *, model: str, sampling: Sampling
-    ) -> AsyncGenerator[Piece | Usage, None]:
+    ) -> AsyncGenerator[StreamItem, None]:
         """As the model's own `stream`. Raises ModelRepeated too."""
         said, looked_at = "", 0
         stream = self._model.stream(messages, model=model, sampling=sampling)
         async with aclosing(stream) as items:
             async for item in items:
                 yield item
-                if isinstance(item, Usage):
+                if not isinstance(item, Piece):
                     continue
                 said += item.text
                 if len(said) - looked_at >= _LOOK_EVERY_CHARACTERS:

@@ -9,10 +9,13 @@ from typing import Any
 from pydantic_core import from_json
 
 from ..errors import ModelDisconnected, ModelGarbled
-from ..messages import DeltaKind, Usage
-from .base import Piece
+from ..messages import DeltaKind, FinishReason, Usage
+from .base import Finish, Piece, StreamItem
 
 _LONGEST_LINE_BYTES = 2**20
+
+# Reasons to finish of a reply that is not whole.
+_CUT: tuple[FinishReason, ...] = ("length", "content_filter")
 
 # JSON may escape a character as two halves, and some servers' tokens end between them.
 _ESCAPED_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
@@ -41,7 +44,7 @@ class StreamParser:
         self._framed = False
         self._halves: dict[DeltaKind, str] = {}  # empty until there was one
 
-    def feed(self, chunk: bytes) -> Iterator[Piece | Usage]:
+    def feed(self, chunk: bytes) -> Iterator[StreamItem]:
         """What came with `chunk`. Lazily, so that what stands before a bad line is not lost with it."""
         lines = (self._rest + chunk).split(b"\n")
         self._rest = lines.pop()
@@ -56,7 +59,7 @@ class StreamParser:
         if len(self._rest) > _LONGEST_LINE_BYTES:
             raise ModelGarbled("A line of the stream does not end.")
 
-    def close(self) -> Iterator[Piece | Usage]:
+    def close(self) -> Iterator[StreamItem]:
         """The connection has ended: what stood in its last line. Raises unless the reply had ended."""
         with suppress(ModelGarbled):  # the line may be cut anywhere
             yield from self.feed(b"\n")
@@ -66,7 +69,7 @@ class StreamParser:
             raise ModelDisconnected()
         raise ModelGarbled("The answer is not an event stream.")
 
-    def _items(self, data: bytes) -> Iterator[Piece | Usage]:
+    def _items(self, data: bytes) -> Iterator[StreamItem]:
         try:
             event = from_json(data)
         except ValueError:
@@ -83,8 +86,10 @@ class StreamParser:
                     yield from self._piece("reasoning", reasoning)
                 if (text := delta.get("content")) and isinstance(text, str):
                     yield from self._piece("text", text)
-                if choice.get("finish_reason"):
+                if reason := choice.get("finish_reason"):
                     self.finished = True
+                    if reason in _CUT:
+                        yield Finish(reason)
             if usage := event.get("usage"):
                 yield Usage.model_validate({k: v for k, v in usage.items() if v is not None})
         except (AttributeError, TypeError, ValueError):

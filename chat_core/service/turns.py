@@ -16,7 +16,7 @@ from ..storage import (
     redis_errors_as_store_unavailable,
     require_last_turn,
 )
-from ..turns import TurnRequest
+from ..turns import ContinuedTurn, TurnRequest
 from ..validation import validate_count, validate_id, validate_ids, validate_text
 from .base import ServiceBase
 
@@ -116,6 +116,16 @@ class Turns(ServiceBase):
             last_turn=session.last_turn,
             address=address,
         )
+
+    async def continue_reply(
+        self, user_id: str, session_id: str, *, last_turn: str | None = None, address: str = ""
+    ) -> ContinuedTurn:
+        """Goes on with the last reply where it was stopped, interrupted or cut, in the same message: a turn
+        of its own that begins with the text that is there, and whose new events come after that position.
+        Counts as a message. Raises NothingToContinue when that reply is whole or there is none, and what
+        `start_turn` does."""
+        request = TurnRequest(user_id, session_id, "", last_turn=last_turn, address=address)
+        return await self._starter.continue_reply(request)
 
     async def edit_message(
         self, user_id: str, session_id: str, message_id: str, message: str, *, address: str = ""

@@ -2,18 +2,20 @@
 
 `starter` begins it, `reply` reads the model into a `live` turn, `writer` writes all live turns to their
 `log`s in Redis, from where other processes follow them and which is what is left when a process dies.
-Beside them `summarizer` keeps in short what the model is not sent any more.
+`continuation` joins a reply that goes on to what there is of it. Beside them `summarizer` keeps in short
+what the model is not sent any more.
 """
 
 from .live import LiveTurn, coalesce
 from .log import TurnLog, TurnState
 from .reply import Reply, ReplyOptions
-from .starter import TurnLimits, TurnRequest, TurnStarter
+from .starter import ContinuedTurn, TurnLimits, TurnRequest, TurnStarter
 from .summarizer import SUMMARY_CHARS, MemoryOptions, Summarizer
 from .writer import TurnWriter
 
 __all__ = [
     "SUMMARY_CHARS",
+    "ContinuedTurn",
     "LiveTurn",
     "MemoryOptions",
     "Reply",

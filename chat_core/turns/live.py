@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import suppress
 from itertools import groupby
 
-from ..messages import Delta, DeltaKind, Status, TurnEnd, TurnEvent
+from ..messages import ChatMessage, Delta, DeltaKind, Status, TurnEnd, TurnEvent
 
 
 class LiveTurn:
@@ -14,23 +14,35 @@ class LiveTurn:
     where it was asked for, "" if that is not known.
 
     `reader` is the task that reads the model. `pending_end` is the end that is still to be stored, `logged`
-    the position up to which the log is written.
+    the position up to which the log is written. `continued` is the stored reply that the turn goes on with,
+    if it does: its text is there from the beginning.
     """
 
-    def __init__(self, turn_id: str, user_id: str, session_id: str, address: str = "") -> None:
+    def __init__(
+        self,
+        turn_id: str,
+        user_id: str,
+        session_id: str,
+        address: str = "",
+        *,
+        continued: ChatMessage | None = None,
+    ) -> None:
         self.id = turn_id
         self.user_id = user_id
         self.session_id = session_id
         self.address = address
         self.reader: asyncio.Task[None] | None = None
+        self.continued = continued
         self.cancelled_as: Status | None = None
         self.pending_end: TurnEnd | None = None
-        self.logged = 0
         self._published_end: TurnEnd | None = None
         self._ended = asyncio.Event()
         self._pieces: list[Delta] = []
         self._ends: list[int] = []
         self._waiting: list[asyncio.Future[None]] = []
+        for piece in pieces_of(continued) if continued else ():
+            self.append(piece.kind, piece.text)
+        self.logged = self.position
 
     @property
     def position(self) -> int:
@@ -108,6 +120,16 @@ class LiveTurn:
         for waiter in waiting:
             if not waiter.done():  # a follower may have gone
                 waiter.set_result(None)
+
+
+def pieces_of(reply: ChatMessage) -> list[Delta]:
+    """A stored reply as pieces, its reasoning before its text."""
+    reasoned = len(reply.reasoning)
+    pieces = [
+        Delta("reasoning", reply.reasoning, reasoned),
+        Delta("text", reply.content, reasoned + len(reply.content)),
+    ]
+    return [piece for piece in pieces if piece.text]
 
 
 def coalesce(pieces: Iterable[Delta], after: int) -> list[Delta]:

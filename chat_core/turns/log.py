@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import MessageNotFound, SessionBusy, SessionNotFound
+from ..errors import MessageNotFound, NothingToContinue, SessionBusy, SessionNotFound
 from ..messages import ChatMessage, Delta, StoredMessages, TurnEnd, TurnEvent, title_from
 from ..storage import (
     Change,
@@ -26,7 +26,7 @@ from ..storage import (
     run_scripts,
     run_scripts_in_order,
 )
-from .live import LiveTurn, coalesce
+from .live import LiveTurn, coalesce, pieces_of
 
 _FLUSH = Script(Path(__file__).parent / "flush.lua")
 _BLOCK_MS = 1000
@@ -80,18 +80,13 @@ class TurnLog:
 
         async def plan(state: SessionState) -> Change | None:
             nonlocal before
-            if state.open_turn not in ("", message.turn_id):
-                await self._close_ended(state.open_turn)
-                await self.recover(user_id, session_id)
-                state = await self._store.read(user_id, session_id, limit)
+            state = await self._closed(user_id, state, message.turn_id, limit)
             if state.older and (replaces or state.head.get("images")):  # which need all rows
                 state = await self._store.read(user_id, session_id)
             if state.open_turn == message.turn_id:  # done before, only the answer got lost
                 before = state.messages_before(len(state.rows) - 1)
                 return None
-            if state.open_turn:
-                raise SessionBusy(state.open_turn)
-            require_last_turn(state, last_turn)
+            _require_free(state, last_turn)
             place = index_of(state.rows, replaces) if replaces else len(state.rows)
             if place is None:
                 raise MessageNotFound()
@@ -118,17 +113,69 @@ class TurnLog:
         head: Mapping[str, str],
         place: int | None,
     ) -> None:
-        turn_id = asked.turn_id
         title = {} if state.head.get("title") else {"title": title_from(asked)}
-        lease = keys.lease(change.user_id, change.session_id)
-        # First, for a full Redis refuses a script at its first command that takes memory, or not at all.
-        change.add("SET", lease, turn_id, "PX", self._lease_ms)
+        self._plan_lease(change, asked.turn_id)
         if place is not None:
             change.truncate(place)
             change.void_summary(state, place)
-        change.set_head(**title, **head, open_turn=turn_id, last_turn=turn_id)
+        change.set_head(**title, **head, open_turn=asked.turn_id, last_turn=asked.turn_id)
         change.append(asked)
         change.release_log(state.last_turn)
+
+    def _plan_lease(self, change: Change, turn_id: str) -> None:
+        lease = keys.lease(change.user_id, change.session_id)
+        # First, for a full Redis refuses a script at its first command that takes memory, or not at all.
+        change.add("SET", lease, turn_id, "PX", self._lease_ms)
+
+    async def claim_continuation(
+        self,
+        user_id: str,
+        session_id: str,
+        turn_id: str,
+        *,
+        last_turn: str | None = None,
+        state: SessionState | None = None,
+        limit: int = 0,
+    ) -> StoredMessages:
+        """Begins the turn that goes on with the last reply, which stays stored as it is meanwhile; its text
+        begins the turn's log, so positions go on too. Returns the messages up to and with that reply, of
+        which the latest `limit` are read (0: all).
+
+        Raises NothingToContinue when it is whole, and what `claim` does.
+        """
+        known = StoredMessages([])
+
+        async def plan(state: SessionState) -> Change | None:
+            nonlocal known
+            state = await self._closed(user_id, state, turn_id, limit)
+            known = state.messages
+            if state.open_turn == turn_id:  # done before, only the answer got lost
+                return None
+            _require_free(state, last_turn)
+            reply = known.items[-1] if known.items else None
+            if reply is None or not reply.is_unfinished:
+                raise NothingToContinue()
+            change = Change(user_id, session_id, state)
+            self._plan_lease(change, turn_id)
+            change.set_head(open_turn=turn_id, last_turn=turn_id)
+            change.set_message(-1, reply.model_copy(update={"turn_id": turn_id}))
+            log = keys.log(user_id, turn_id)
+            for piece in pieces_of(reply):
+                change.add("XADD", log, f"{piece.end}-0", piece.kind, piece.text)
+            change.keep_log(turn_id)
+            change.release_log(state.last_turn)
+            return change
+
+        await self._store.change(user_id, session_id, plan, state=state, limit=limit)
+        return known
+
+    async def _closed(self, user_id: str, state: SessionState, turn_id: str, limit: int) -> SessionState:
+        """The session, after closing a turn that could have ended; `turn_id` is the one to be begun."""
+        if state.open_turn in ("", turn_id):
+            return state
+        await self._close_ended(state.open_turn)
+        await self.recover(user_id, state.session_id)
+        return await self._store.read(user_id, state.session_id, limit)
 
     async def flush(self, turns: Sequence[LiveTurn]) -> list[TurnState]:
         """Writes what is new of each turn, renews its lease and asks how it stands, in one round trip."""
@@ -165,12 +212,16 @@ class TurnLog:
         end: TurnEnd,
         pieces: Sequence[Delta] = (),
         position: int = 0,
+        *,
+        continues: bool = False,
     ) -> bool:
         """Ends the turn in one step: stores `end.message`, logs the end at `position`, releases the lease;
-        the last `pieces` are logged before. False, and nothing changed, if it had ended before."""
+        the last `pieces` are logged before. A turn that `continues` has its reply stored already, as it was.
+        False, and nothing changed, if it had ended before."""
         calls = [self._flush_call(user_id, session_id, turn_id, pieces)] if pieces else []
         if end.message:
-            change = self._planned_end(Change(user_id, session_id), turn_id, end, position)
+            change = Change(user_id, session_id)
+            self._planned_end(change, turn_id, end, position, continues=continues)
             calls.append(self._store.commit_call(change))
             return (await run_scripts_in_order(self._redis, *calls))[-1] is not None
         if calls:
@@ -200,6 +251,8 @@ class TurnLog:
         end: TurnEnd,
         position: int,
         state: SessionState | None = None,
+        *,
+        continues: bool = False,
     ) -> Change:
         """The change that ends the turn, if it is still open. When nothing new came, which takes the `state`,
         the previous version is the reply again; without one the user's message says why it has none."""
@@ -207,7 +260,10 @@ class TurnLog:
         change.require(turn_id, "HGET", keys.session(user_id, session_id), "open_turn")
         change.add("XADD", keys.log(user_id, turn_id), f"{position}-1", "end", end.to_json())
         change.keep_log(turn_id)
-        if end.message:
+        if end.message and continues:
+            change.set_message(-1, end.message)
+            change.set_latest(end.message)
+        elif end.message:
             change.append(end.message)
         elif state:
             self._plan_no_reply(change, state, end)
@@ -245,9 +301,10 @@ class TurnLog:
             entries = await self._redis.xrange(log)
             pieces = coalesce([event for event in map(_event, entries) if isinstance(event, Delta)], 0)
             position = pieces[-1].end if pieces else 0
-            end = _interrupted_end(turn_id, pieces, state.head)
+            before = _reply_of(state, turn_id)
+            end = _interrupted_end(turn_id, pieces, state.head, before)
             change = Change(user_id, session_id, state)
-            self._planned_end(change, turn_id, end, position, state)
+            self._planned_end(change, turn_id, end, position, state, continues=before is not None)
             # Should the process give a sign of life after all, the turn stays its own.
             change.require(0, "EXISTS", lease)
             change.require(len(entries), "XLEN", log)
@@ -262,7 +319,8 @@ class TurnLog:
         if turn and turn.pending_end:
             pieces = turn.read(turn.logged)
             ids = turn.user_id, turn.session_id, turn.id
-            await self.finish(*ids, turn.pending_end, pieces, turn.position)
+            continues = turn.continued is not None
+            await self.finish(*ids, turn.pending_end, pieces, turn.position, continues=continues)
 
     async def _change_end(self, user_id: str, session_id: str, plan: Plan) -> bool:
         """Whether `plan` found something to change; nothing where the session is gone."""
@@ -309,12 +367,7 @@ class TurnLog:
             yield await self._logged_end(user_id, turn_id)
             return
         reply = replies[-1]
-        reasoned = len(reply.reasoning)
-        pieces = [
-            Delta("reasoning", reply.reasoning, reasoned),
-            Delta("text", reply.content, reasoned + len(reply.content)),
-        ]
-        for piece in coalesce([p for p in pieces if p.end > after and p.text], after):
+        for piece in coalesce(pieces_of(reply), after):
             yield piece
         yield TurnEnd.of_message(reply)
 
@@ -332,8 +385,28 @@ def _event(entry: tuple[str, dict[str, str]]) -> Delta | TurnEnd:
     return Delta("reasoning" if name == "reasoning" else "text", value, int(entry_id.split("-")[0]))
 
 
-def _interrupted_end(turn_id: str, pieces: Sequence[Delta], head: Mapping[str, str]) -> TurnEnd:
+def _require_free(state: SessionState, last_turn: str | None) -> None:
+    """Raises SessionBusy while a turn is open, and what `require_last_turn` does."""
+    if state.open_turn:
+        raise SessionBusy(state.open_turn)
+    require_last_turn(state, last_turn)
+
+
+def _reply_of(state: SessionState, turn_id: str) -> ChatMessage | None:
+    """The stored reply that this open turn goes on with."""
+    last = parse_rows(state.rows[-1:], state.session_id).items
+    return next((m for m in last if (m.role, m.turn_id) == ("assistant", turn_id)), None)
+
+
+def _interrupted_end(
+    turn_id: str, pieces: Sequence[Delta], head: Mapping[str, str], before: ChatMessage | None
+) -> TurnEnd:
+    """The end of a turn whose process has died, which had gone on with the reply `before` if there is one."""
     text = {kind: "".join(p.text for p in pieces if p.kind == kind) for kind in ("text", "reasoning")}
+    if before:
+        kept = {"content": text["text"] or before.content, "reasoning": text["reasoning"]}
+        reply = before.model_copy(update={**kept, "status": "interrupted", "error": None})
+        return TurnEnd(status="interrupted", message=reply)
     message = ChatMessage(
         id=f"{turn_id}-reply",
         role="assistant",

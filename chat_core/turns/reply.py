@@ -3,13 +3,24 @@
 import asyncio
 import logging
 import time
+from collections.abc import Mapping
 from contextlib import aclosing
 from typing import NamedTuple
 
 from ..context import Context
-from ..errors import ChatError, ModelError, ModelSilent
-from ..messages import ChatMessage, ContextReceipt, Sampling, Status, TurnEnd, TurnError, Usage
-from ..models import ChatModel
+from ..errors import ChatError, ModelError, ModelFiltered, ModelOutOfLength, ModelSilent
+from ..messages import (
+    ChatMessage,
+    ContextReceipt,
+    FinishReason,
+    Sampling,
+    Status,
+    TurnEnd,
+    TurnError,
+    Usage,
+)
+from ..models import ChatModel, Finish, Piece
+from .continuation import Continuation
 from .live import LiveTurn
 
 log = logging.getLogger(__name__)
@@ -36,6 +47,7 @@ class Reply:
         self._options = options
         self._receipt: ContextReceipt | None = None
         self._usage: Usage | None = None
+        self._finish_reason: FinishReason = ""
         self._started = time.monotonic()
         self._seconds_to_first_token: float | None = None
         self._reasoning_seconds: float | None = None
@@ -45,18 +57,29 @@ class Reply:
         self._receipt = context.receipt
         options = self._options
         stream = model.stream(context.messages, model=options.model, sampling=options.sampling)
+        before = self._turn.continued
+        continuation = Continuation(before.content) if before else None
         async with aclosing(stream) as items:
             async for item in items:
                 if isinstance(item, Usage):
                     self._usage = item
-                    continue
-                if self._seconds_to_first_token is None:
-                    self._seconds_to_first_token = self._elapsed()
-                if item.kind == "text" and self._reasoning_seconds is None:
-                    self._reasoning_seconds = round(self._elapsed() - self._seconds_to_first_token, 3)
-                self._turn.append(item.kind, item.text)
+                elif isinstance(item, Finish):
+                    self._finish_reason = item.reason
+                else:
+                    self._append(item, continuation)
+        if continuation and (rest := continuation.close()):
+            self._turn.append("text", rest)
         if not self._turn.text("text"):
-            raise ModelSilent()
+            raise _WITHOUT_TEXT[self._finish_reason]()
+
+    def _append(self, piece: Piece, continuation: Continuation | None) -> None:
+        if self._seconds_to_first_token is None:
+            self._seconds_to_first_token = self._elapsed()
+        if piece.kind == "text" and self._reasoning_seconds is None:
+            self._reasoning_seconds = round(self._elapsed() - self._seconds_to_first_token, 3)
+        text = continuation.feed(piece.text) if continuation and piece.kind == "text" else piece.text
+        if text:
+            self._turn.append(piece.kind, text)
 
     def end(self, reader: asyncio.Task[None]) -> TurnEnd:
         """What came of it, once `reader`, the task of `read`, is over."""
@@ -76,9 +99,12 @@ class Reply:
             usage=self._usage,
             context=self._receipt,
             error=error,
+            finish_reason=self._finish_reason,
             seconds_to_first_token=self._seconds_to_first_token,
             seconds=self._elapsed(),
         )
+        if self._turn.continued:
+            message = _continued(self._turn.continued, message)
         return TurnEnd(
             status=status,
             message=message if content else None,
@@ -104,3 +130,25 @@ class Reply:
 
     def _elapsed(self) -> float:
         return round(time.monotonic() - self._started, 3)
+
+
+# Why a reply that ended properly has no text.
+_WITHOUT_TEXT: Mapping[FinishReason, type[ModelError]] = {
+    "": ModelSilent,
+    "length": ModelOutOfLength,
+    "content_filter": ModelFiltered,
+}
+
+
+def _continued(before: ChatMessage, more: ChatMessage) -> ChatMessage:
+    """The stored reply with `more` of it: one message, which has taken the time and tokens of both."""
+    spent = [usage.model_dump() for usage in (before.usage, more.usage) if usage]
+    usage = Usage(**{name: sum(one[name] for one in spent) for name in spent[0]}) if spent else None
+    now = {"content", "reasoning", "status", "turn_id", "context", "error", "finish_reason"}
+    return before.model_copy(
+        update={
+            **{name: getattr(more, name) for name in now},
+            "usage": usage,
+            "seconds": (before.seconds or 0) + (more.seconds or 0),
+        }
+    )

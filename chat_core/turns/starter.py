@@ -4,16 +4,18 @@ import asyncio
 import re
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 from ..context import build_context, images_to_send
 from ..errors import (
+    ChatError,
     ImagesUnsupported,
     InvalidInput,
     MessageEmpty,
     MessageTooLong,
+    NothingToContinue,
     ShuttingDown,
     TooManyImages,
     TooManyReplies,
@@ -32,11 +34,14 @@ from ..storage import (
     redis_errors_as_store_unavailable,
 )
 from ..validation import validate_ids, validate_images, validate_text
+from .continuation import end_of_reply, request_to_continue
 from .live import LiveTurn
 from .log import TurnLog
 from .reply import Reply, ReplyOptions
 from .summarizer import Summarizer
 from .writer import TurnWriter
+
+Started = TypeVar("Started")
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,13 @@ class TurnRequest:
     images: Sequence[bytes] = ()
     last_turn: str | None = None
     address: str = ""
+
+
+class ContinuedTurn(NamedTuple):
+    """A turn that goes on with a stored reply, and the position up to which that was there before."""
+
+    turn_id: str
+    position: int
 
 
 @dataclass(frozen=True)
@@ -94,7 +106,7 @@ class TurnStarter:
         self._log = turn_log
         self._writer = writer
         self._summarizer = summarizer
-        self._starting: dict[asyncio.Task[str], TurnRequest] = {}
+        self._starting: dict[asyncio.Task[Any], TurnRequest] = {}
         self._reading_images = asyncio.Lock()  # the largest takes some 600 MB while it is read
         self._closed = False
         self._all: list[TurnStarter] = beside._all if beside else []
@@ -134,9 +146,29 @@ class TurnStarter:
             # Before the work, which reading pictures is.
             await self._limiter.check(request.user_id, request.address)
         new = await self._read_images(request.images)  # may take its time, which is not the store's
+        return await self._begun(request, self._start(request, options, state, kept, new))
+
+    async def continue_reply(self, request: TurnRequest) -> ContinuedTurn:
+        """Begins the turn that goes on with the last reply of the session; of the request the rest does not
+        matter. Raises what `ChatService.continue_reply` does."""
+        validate_ids(request.user_id, request.session_id)
+        async with redis_errors_as_store_unavailable():
+            state = await self._store.read(request.user_id, request.session_id, self._rows_to_continue)
+            options = await self._options_of_last_reply(request, state)
         self._require_room(request)
-        # A task of the service's own: whoever asks may go away between the claim and the reply.
-        start = asyncio.create_task(self._start(request, options, state, kept, new))
+        async with redis_errors_as_store_unavailable():
+            await self._limiter.check(request.user_id, request.address)
+        return await self._begun(request, self._continue(request, options, state))
+
+    async def _begun(self, request: TurnRequest, starting: Coroutine[Any, Any, Started]) -> Started:
+        """What `starting` returns. It is a task of the service's own: whoever asks may go away between the
+        claim and the reply."""
+        try:
+            self._require_room(request)
+        except ChatError:
+            starting.close()
+            raise
+        start = asyncio.create_task(starting)
         self._starting[start] = request
         start.add_done_callback(self._starting.pop)
         async with redis_errors_as_store_unavailable():
@@ -174,14 +206,41 @@ class TurnStarter:
             state=state,
             limit=self._limits.context_messages,
         )
+        self._run(turn, options, history, asked)
+        said = history._replace(items=[*history.items, asked])
+        self._summarizer.after(turn, said, options.model)
+        return turn.id
+
+    async def _continue(
+        self, request: TurnRequest, options: ReplyOptions, state: SessionState
+    ) -> ContinuedTurn:
+        turn_id = uuid.uuid4().hex
+        known = await self._log.claim_continuation(
+            request.user_id,
+            request.session_id,
+            turn_id,
+            last_turn=request.last_turn,
+            state=state,
+            limit=self._rows_to_continue,
+        )
+        *said, reply = known.items
+        turn = LiveTurn(turn_id, request.user_id, request.session_id, request.address, continued=reply)
+        position = turn.position
+        shown = end_of_reply(reply, self._models.context_tokens(self._limits.context_tokens) // 2)
+        self._run(turn, options, known._replace(items=[*said, shown]), request_to_continue(reply))
+        self._summarizer.after(turn, known._replace(items=said), options.model)
+        return ContinuedTurn(turn_id, position)
+
+    def _run(
+        self, turn: LiveTurn, options: ReplyOptions, history: StoredMessages, asked: ChatMessage
+    ) -> None:
+        """The reply comes from now on."""
         reply = Reply(turn, options)
         self._writer.add(turn)
         turn.reader = asyncio.create_task(self._answer(reply, turn, history, asked, options))
         turn.reader.add_done_callback(lambda task: self._writer.end(turn, reply.end(task)))
-        self._summarizer.after(turn, history, asked, options.model)
         if self._closed:
             turn.cancel("interrupted")
-        return turn.id
 
     async def _answer(
         self,
@@ -206,7 +265,15 @@ class TurnStarter:
         context = build_context(
             options.prompt, history.items, asked, older=history.older, images=images, **limits
         )
+        if turn.continued:  # what was asked then is no message of the conversation
+            sent = context.receipt.sent - 1
+            context = context._replace(receipt=context.receipt.model_copy(update={"sent": sent}))
         await reply.read(self._models.model, context)
+
+    @property
+    def _rows_to_continue(self) -> int:
+        """The reply, beside what the model is shown of a history."""
+        return self._limits.context_messages and self._limits.context_messages + 1
 
     def _require_room(self, request: TurnRequest) -> None:
         """Raises ShuttingDown, TooManyReplies, or the kind that says whose share is taken. So that nobody is
@@ -256,6 +323,19 @@ class TurnStarter:
             prompt=role.prompt,
             model=self.choose_model(request.model, model),
             sampling=request.sampling or sampling,
+        )
+
+    async def _options_of_last_reply(self, request: TurnRequest, state: SessionState) -> ReplyOptions:
+        """Who gave the last reply, and as the session has it for the rest. Raises NothingToContinue."""
+        session, said = state.session, state.messages.items
+        if not said or (said[-1].role == "user" and not state.open_turn):
+            raise NothingToContinue()
+        role = await self._roles.find_or_default(request.user_id, said[-1].role_key or session.role)
+        return ReplyOptions(
+            role=role.key,
+            prompt=role.prompt,
+            model=self.choose_model("", said[-1].model or session.model),
+            sampling=session.sampling,
         )
 
     def choose_model(self, wanted: str, before: str) -> str:

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from ..context import PromptMessage, estimate_tokens
 from ..errors import ChatError
-from ..messages import ChatMessage, Sampling, StoredMessages, Summary, Usage
-from ..models import ModelCatalog
+from ..messages import ChatMessage, Sampling, StoredMessages, Summary
+from ..models import ModelCatalog, Piece
 from ..storage import SessionState, SessionStore, index_of, redis_errors_as_store_unavailable
 from .live import LiveTurn
 
@@ -57,12 +57,12 @@ class Summarizer:
     def is_on(self) -> bool:
         return self._options.is_on
 
-    def after(self, turn: LiveTurn, history: StoredMessages, asked: ChatMessage, model: str) -> None:
-        """Once the turn is stored, sees to what its next one will not be sent. Costs nothing where all of it
-        will be, or the summary has what will not."""
+    def after(self, turn: LiveTurn, asked: StoredMessages, model: str) -> None:
+        """Once the reply to what was `asked` last is stored, sees to what the next turn will not be sent.
+        Costs nothing where all of it will be, or the summary has what will not."""
         ids = turn.user_id, turn.session_id
         if self.is_on and not self._closed and ids not in self._running:
-            task = asyncio.create_task(self._see_to(turn, history, asked, model))
+            task = asyncio.create_task(self._see_to(turn, asked, model))
             self._running[ids] = task
             task.add_done_callback(lambda _: self._running.pop(ids))
 
@@ -73,14 +73,14 @@ class Summarizer:
             task.cancel()
         await asyncio.gather(*self._running.values(), return_exceptions=True)
 
-    async def _see_to(self, turn: LiveTurn, history: StoredMessages, asked: ChatMessage, model: str) -> None:
+    async def _see_to(self, turn: LiveTurn, asked: StoredMessages, model: str) -> None:
         end = await turn.wait_for_end()
         if end.message is None or end.error:
             return
-        known = [*history.items, asked, end.message]
+        known = [*asked.items, end.message]
         first = self._first_sent(known)
-        falls_out = first > 0 or (history.older > 0 and first == 0)
-        through = history.summary.through if history.summary else ""
+        falls_out = first > 0 or (asked.older > 0 and first == 0)
+        through = asked.summary.through if asked.summary else ""
         covered = through and through in {message.id for message in known[max(0, first - 1) :]}
         if not falls_out or covered:
             return
@@ -172,6 +172,6 @@ class Summarizer:
         pieces: list[str] = []
         async with aclosing(self._models.model.stream(request, model=model, sampling=sampling)) as items:
             async for item in items:
-                if not isinstance(item, Usage) and item.kind == "text":
+                if isinstance(item, Piece) and item.kind == "text":
                     pieces.append(item.text)
         return "".join(pieces).strip()[:SUMMARY_CHARS]

@@ -92,7 +92,8 @@ class TurnWriter:
     async def _finish(self, turn: LiveTurn, end: TurnEnd) -> None:
         ids = turn.user_id, turn.session_id
         try:
-            finished = await self._log.finish(*ids, turn.id, end, turn.read(turn.logged), turn.position)
+            pieces, continues = turn.read(turn.logged), turn.continued is not None
+            finished = await self._log.finish(*ids, turn.id, end, pieces, turn.position, continues=continues)
             if not finished and end.message:
                 await self._log.replace_recovered_reply(*ids, end.message)
         except Exception:

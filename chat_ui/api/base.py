@@ -44,9 +44,15 @@ class EndpointsBase:
 
     async def _begun(self, visitor: Visitor, session_id: str, start: Awaitable[str]) -> AsyncIterator[Json]:
         """The events of the turn whose `start` that is, from its id on."""
-        turn_id = await start
+        async for event in self._started(visitor, session_id, await start):
+            yield event
+
+    async def _started(
+        self, visitor: Visitor, session_id: str, turn_id: str, after: int = 0
+    ) -> AsyncIterator[Json]:
+        """The events of that turn after the position `after`, its id first."""
         yield {"type": "started", "turn_id": turn_id}
-        async for event in self._events(visitor, session_id, turn_id):
+        async for event in self._events(visitor, session_id, turn_id, after):
             yield event_object(event, visitor)
 
 

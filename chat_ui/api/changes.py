@@ -26,6 +26,18 @@ class ChangeEndpoints(EndpointsBase):
                 yield event
 
     @yields(dict)
+    async def continue_reply(self, request: gr.Request, user_id: str, session_id: str) -> AsyncIterator[Json]:
+        """Goes on with the last reply where it was stopped, interrupted or cut off, in the same message.
+        Streams what is new as /chat_events does; the ids go on from what was there."""
+        visitor = Visitor.of(request, user_id)
+        with visitor.errors_shown(), self._pacer.watching():
+            turn_id, position = await self._service.continue_reply(
+                visitor.user_id, session_id, address=visitor.address
+            )
+            async for event in self._started(visitor, session_id, turn_id, position):
+                yield event
+
+    @yields(dict)
     async def edit_message(
         self, request: gr.Request, user_id: str, session_id: str, message_id: str, message: str
     ) -> AsyncIterator[Json]:

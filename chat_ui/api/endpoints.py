@@ -255,6 +255,7 @@ def register(endpoints: Endpoints) -> None:
         endpoints.resume,
         endpoints.regenerate,
         endpoints.edit_message,
+        endpoints.continue_reply,
     )
     for function in streaming:
         publish(

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AbstractContextManager, aclosing
 from typing import Any
 
-from chat_core import Delta, Session, StoredMessages, TurnEnd
+from chat_core import ChatMessage, Delta, Session, StoredMessages, TurnEnd
 from chat_core.errors import StoreUnavailable
 
 from ..visitor import Visitor
@@ -57,12 +57,16 @@ class Follower:
         """All but the Chatbot changes only at the end."""
         service = self._renderer.service_for(tab)
         with self._pacer.watching():
-            above, feedback, count = await self._bubbles_above(visitor, tab)
-            reply = PartialReply(visitor)
+            above, feedback, count, stored = await self._bubbles_above(visitor, tab)
+            reply = PartialReply(visitor, stored)
             beside = {"feedback_value": feedback} if feedback else {}
             yield _chatbot(above + reply.bubbles(), **beside)
             follow = service.follow(
-                visitor.user_id, tab.session_id, tab.turn_id, interval=self._pacer.interval
+                visitor.user_id,
+                tab.session_id,
+                tab.turn_id,
+                reply.position,
+                interval=self._pacer.interval,
             )
             async with aclosing(follow) as events:
                 async for event in events:
@@ -83,16 +87,18 @@ class Follower:
 
     async def _bubbles_above(
         self, visitor: Visitor, tab: TabState
-    ) -> tuple[list[view.Bubble], list[str | None], int]:
-        """What stands above a running reply, what was thought of it, and how many messages it is."""
+    ) -> tuple[list[view.Bubble], list[str | None], int, ChatMessage | None]:
+        """What stands above a running reply, what was thought of it, how many messages it is, and what of the
+        reply is stored already, if it goes on with one."""
         session, history = await self._renderer.conversation(visitor, tab)
         reader = await self._reader(visitor, session, history)
         kept = [m for m in history.items if m.role == "user" or m.turn_id != tab.turn_id]
+        stored = next((m for m in history.items if m.role != "user" and m.turn_id == tab.turn_id), None)
         change = view.role_change(view.last_role(kept), session.role, reader.names)
         above = history._replace(items=kept)
         bubbles = view.conversation(above, reader)
         feedback = view.feedback(above, reader)
-        return bubbles + change, feedback, len(kept) + history.unreadable
+        return bubbles + change, feedback, len(kept) + history.unreadable, stored
 
     async def _last_frame(
         self, visitor: Visitor, tab: TabState, end: TurnEnd, partial: list[view.Bubble]
@@ -132,14 +138,21 @@ def _chatbot(bubbles: list[view.Bubble], **others: Any) -> ComponentUpdates:
 
 
 class PartialReply:
-    """A reply as far as its follower has received it."""
+    """A reply as far as its follower has received it, which begins with what of it is `stored`."""
 
-    def __init__(self, visitor: Visitor) -> None:
+    def __init__(self, visitor: Visitor, stored: ChatMessage | None = None) -> None:
         self._language = visitor.language
         self._text, self._reasoning = GrowingMarkdown(), GrowingMarkdown()
         self._has_text = False
         self._began: float | None = None
         self._reasoning_seconds: float | None = None
+        self.position = 0
+        if stored:
+            self._reasoning.append(stored.reasoning)
+            self._text.append(stored.content)
+            self._has_text = bool(stored.content)
+            self._reasoning_seconds = stored.reasoning_seconds
+            self.position = len(stored.reasoning) + len(stored.content)
 
     def add(self, event: Delta) -> None:
         """Adds the next piece."""

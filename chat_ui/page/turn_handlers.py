@@ -70,12 +70,13 @@ class TurnHandlers:
     async def choose_option(
         self, values: Values, request: gr.Request, event: gr.EventData
     ) -> AsyncGenerator[Outputs, None]:
-        """A button under a reply was clicked: to try again, or to show another version."""
+        """A button under a reply was clicked: to try again, to go on, or to show another version."""
         page = self._parse(values, request)
         with page.errors_shown():
             option = page.happened(OptionEvent, event)
-        if option.value == view.RETRY:
-            async with aclosing(self._talk(page, self._regenerate(page))) as frames:
+        starts = {view.RETRY: self._regenerate, view.CONTINUE: self._continue}
+        if start := starts.get(option.value):
+            async with aclosing(self._talk(page, start(page))) as frames:
                 async for frame in frames:
                     yield frame
             return
@@ -176,6 +177,13 @@ class TurnHandlers:
         service, tab = self._renderer.service_for(page.tab), page.tab
         options = await self._options(page)
         await service.regenerate(page.visitor.user_id, tab.session_id, last_turn=tab.last_turn, **options)
+        return tab
+
+    async def _continue(self, page: PageRequest) -> TabState:
+        tab, visitor = page.tab, page.visitor
+        await self._renderer.service_for(tab).continue_reply(
+            visitor.user_id, tab.session_id, last_turn=tab.last_turn, address=visitor.address
+        )
         return tab
 
     async def _resend(self, page: PageRequest, index: int, text: str) -> TabState:

@@ -188,10 +188,12 @@ _MOMENT_SECONDS = 0.1
 
 
 def ending(end: TurnEnd, reader: Reader, *, at: float = 0.0, last: bool = True) -> list[Bubble]:
-    """What is said under a reply: why it failed, with buttons to try again if it is the `last` one, and in
-    one quiet line how it ended and what it took. `at` is when it ended."""
+    """What is said under a reply: why it failed, and in one quiet line how it ended and what it took; with
+    buttons to try again and to go on if it is the `last` one. `at` is when it ended."""
     language = reader.language
     bubbles = []
+    is_unfinished = last and end.message is not None and end.message.is_unfinished
+    go_on = [{"label": f"→ {t(language, 'continue')}", "value": CONTINUE}] if is_unfinished else []
     if end.error:
         why = error_html(language, end.error, at, is_operator=reader.is_operator)
         told = f"**⚠️ {t(language, 'error')}**\n\n{why}"
@@ -199,15 +201,20 @@ def ending(end: TurnEnd, reader: Reader, *, at: float = 0.0, last: bool = True) 
         options = [{"label": f"↻ {t(language, 'retry')}", "value": RETRY}]
         if 'class="countdown"' in why:
             options.append({"label": f"⏱ {t(language, 'retry_later')}", "value": RETRY})
-        bubbles.append(failure | {"options": options} if last else failure)
-    facts = [t(language, end.status)] if end.status in ("stopped", "interrupted") else []
-    if end.message:
-        facts += _facts(end.message, language)
-    quiet = end.status == "done"
-    return [*bubbles, _note(" · ".join(facts), "note facts" if quiet else "note")] if facts else bubbles
+        bubbles.append(failure | {"options": [*options, *go_on]} if last else failure)
+    cut = [t(language, end.status)] if end.status in ("stopped", "interrupted") else []
+    if end.message and end.message.finish_reason:
+        cut.append(t(language, f"finish.{end.message.finish_reason}"))
+    if facts := [*cut, *(_facts(end.message, language) if end.message else [])]:
+        quiet = end.status == "done" and not cut
+        bubbles.append(_note(" · ".join(facts), "note facts" if quiet else "note"))
+        if go_on and not end.error:
+            bubbles[-1]["options"] = go_on
+    return bubbles
 
 
 RETRY = "retry"
+CONTINUE = "continue"
 
 
 def error_html(

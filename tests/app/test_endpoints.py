@@ -11,7 +11,7 @@ from httpx import HTTPStatusError
 
 from chat_core.roles import BUILT_IN
 from tests.app.clients import connected, start
-from tests.fake_openai import FakeOpenAI, text_of
+from tests.fake_openai import DONE, FakeOpenAI, finish, stream, text, text_of
 from tests.pictures import picture
 from tests.running import RunningApp
 
@@ -198,6 +198,23 @@ def test_another_reply_is_asked_for_and_the_first_one_kept(client: Client) -> No
     assert replied["model"] == "other"
 
 
+def test_a_reply_that_was_cut_is_continued(client: Client, provider: FakeOpenAI) -> None:
+    conversation = start(client)
+    provider.answers.append(stream(text("one "), finish("length"), DONE))
+    ended = list(client.submit(**conversation, message="count", api_name="/chat_events"))[-1]
+    assert (ended["status"], ended["message"]["finish_reason"]) == ("done", "length")
+    provider.answers.append(stream(text("two "), text("three"), finish(), DONE))
+    events = list(client.submit(**conversation, api_name="/continue_reply"))
+    assert [event["type"] for event in (events[0], events[-1])] == ["started", "done"]
+    assert "".join(event["text"] for event in events[1:-1]) == "two three"
+    assert [int(event["id"]) for event in events[1:-1]][-1] == len("one two three")
+    assert events[-1]["message"]["id"] == ended["message"]["id"]
+    messages = client.predict(**conversation, api_name="/history")["messages"]
+    assert [m["content"] for m in messages] == ["count", "one two three"]
+    rest = list(client.submit(**conversation, after=str(len("one ")), api_name="/resume"))
+    assert "".join(event["text"] for event in rest[:-1]) == "two three"
+
+
 def test_an_earlier_message_is_corrected(client: Client) -> None:
     conversation = start(client)
     for message in ("one", "two"):
@@ -358,6 +375,8 @@ BAD_INPUT = [
     ("/chat", {"message": "hi", "images": "cat.png"}, "images must be"),
     ("/regenerate", {}, "Nothing was said"),
     ("/regenerate", {"user_id": "somebody-else"}, "not found"),
+    ("/continue_reply", {}, "nothing to continue"),
+    ("/continue_reply", {"user_id": "somebody-else"}, "not found"),
     ("/edit_message", {"message_id": "unknown", "message": "hi"}, "no longer there"),
     ("/edit_message", {"message_id": "{x}", "message": "hi"}, "message_id must be"),
     ("/edit_message", {"message_id": "x", "message": "hi", "user_id": "somebody-else"}, "not found"),
@@ -500,6 +519,7 @@ def test_every_endpoint_is_documented_with_its_parameters_in_order(client: Clien
         "/chat_events": [*said, "images"],
         "/regenerate": [*conversation, "role", "model"],
         "/edit_message": [*conversation, "message_id", "message"],
+        "/continue_reply": conversation,
         "/resume": [*conversation, "after"],
         "/stop": conversation,
         "/undo": conversation,

@@ -5,7 +5,7 @@ import re
 from playwright.sync_api import Locator, expect
 
 from tests.browser.chat import ChatPage
-from tests.fake_openai import FakeOpenAI, error
+from tests.fake_openai import DONE, STALL, FakeOpenAI, error, finish, stream, text
 
 
 def edit(chat: ChatPage, before: str, after: str) -> None:
@@ -61,6 +61,25 @@ def test_undo_takes_the_last_turn_back_into_the_box_and_an_edit_sends_it_again_i
     expect(chat.replies).to_contain_text(["You said: first", "You said: better second"])
     chat.reload()
     expect(chat.questions).to_have_text(["first", "better second"])
+
+
+def test_a_reply_that_is_not_whole_goes_on_in_its_place(chat: ChatPage, provider: FakeOpenAI) -> None:
+    provider.answers.append(stream(text("one "), finish("length"), DONE))
+    chat.say("count")
+    expect(chat.replies.last).to_contain_text("Cut off at its maximum length")
+    go_on = chat.page.locator("#chatbot").get_by_role("button", name="Continue")
+    provider.answers.append(stream(text("two "), STALL))
+    chat.reload()
+    go_on.click()
+    expect(chat.replies).to_have_text([re.compile(r"^one two\s*$")])
+    chat.stop_button.click()
+    expect(chat.replies.last).to_contain_text("Stopped")
+    provider.answers.append(stream(text("three"), finish(), DONE))
+    go_on.click()
+    expect(chat.replies).to_have_text([re.compile("one two three")])
+    chat.wait_until_idle()
+    expect(go_on).to_have_count(0)
+    expect(chat.questions).to_have_text(["count"])
 
 
 def test_an_edit_that_would_replace_later_turns_asks_first(chat: ChatPage) -> None:

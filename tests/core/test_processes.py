@@ -5,12 +5,13 @@ import sys
 import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from signal import SIGKILL, SIGTERM
 
 import pytest
 
-from chat_core import ChatService
+from chat_core import ChatService, Delta
 from chat_core.errors import SessionBusy
 from chat_core.storage.valkey import EmbeddedValkey
 
@@ -22,11 +23,12 @@ pytestmark = pytest.mark.parametrize("connect", ["valkey"], indirect=True)
 LONGEST_LOSS_SECONDS = 0.5
 
 
-@pytest.fixture
-async def talker(valkey: EmbeddedValkey, chat: Chat) -> AsyncIterator[Process]:
+@asynccontextmanager
+async def talking(valkey: EmbeddedValkey, chat: Chat, *arguments: str) -> AsyncIterator[Process]:
     """Another process, which talks in the session."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.core.talking_process", valkey.socket, chat.user, chat.id),
+        *arguments,
         cwd=Path(__file__).parents[2],
         stdout=PIPE,
     )
@@ -36,6 +38,12 @@ async def talker(valkey: EmbeddedValkey, chat: Chat) -> AsyncIterator[Process]:
         if process.returncode is None:
             process.kill()
         await process.communicate()
+
+
+@pytest.fixture
+async def talker(valkey: EmbeddedValkey, chat: Chat) -> AsyncIterator[Process]:
+    async with talking(valkey, chat) as process:
+        yield process
 
 
 async def test_a_killed_process_loses_no_more_than_its_last_beat(
@@ -79,3 +87,32 @@ async def test_a_process_that_is_told_to_end_loses_nothing(
     assert end.status == "interrupted"
     assert await chat.contents() == ["Talk!", said]
     await chat.say("And now?", "Now it goes on.")
+
+
+async def test_a_reply_whose_process_was_killed_is_continued_and_killed_and_continued(
+    chat: Chat, valkey: EmbeddedValkey
+) -> None:
+    said, position = "", 0
+    for how in ([], ["on"], ["on"]):
+        async with talking(valkey, chat, *how) as process:
+            assert process.stdout is not None
+            turn_id = (await process.stdout.readline()).decode().strip()
+            async with aclosing(chat.service.follow(chat.user, chat.id, turn_id, position)) as events:
+                async for event in events:
+                    assert isinstance(event, Delta)
+                    assert event.end > position
+                    if event.end > position + 300:
+                        break
+            process.send_signal(SIGKILL)
+            rest, end = await chat.read(turn_id, position)
+            assert end.status == "interrupted"
+        (_, reply) = await chat.history()
+        assert reply.content == said + rest
+        said, position = reply.content, len(reply.content)
+    turn_id, after = await chat.service.continue_reply(chat.user, chat.id)
+    assert after == position
+    call = await chat.model.next_call()
+    call.say("Enough.")
+    call.end()
+    assert (await chat.read(turn_id, after))[0] == "Enough."
+    assert await chat.contents() == ["Talk!", f"{said}Enough."]

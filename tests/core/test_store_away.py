@@ -45,6 +45,7 @@ CALLS: dict[str, Callable[[ChatService], Awaitable[object]]] = {
     "follow": lambda service: anext(service.follow("u_ada", "s1", "t1")),
     "regenerate": lambda service: service.regenerate("u_ada", "s1"),
     "edit_message": lambda service: service.edit_message("u_ada", "s1", "m1", "Why?"),
+    "continue_reply": lambda service: service.continue_reply("u_ada", "s1"),
     "undo": lambda service: service.undo("u_ada", "s1"),
     "restore": lambda service: service.restore("u_ada", "s1", "r1"),
     "rate": lambda service: service.rate("u_ada", "s1", "m1", "like"),

@@ -64,10 +64,10 @@ async def test_a_mistake_with_one_turn_does_not_keep_the_others_from_their_end(
             raise ZeroDivisionError
         return await flush(turns)
 
-    async def troubled_finish(user: str, session: str, turn: str, *rest: Any) -> Any:
+    async def troubled_finish(user: str, session: str, turn: str, *rest: Any, **options: Any) -> Any:
         if broken and trouble == "finish" and turn == bad_turn:
             raise ZeroDivisionError
-        return await finish(user, session, turn, *rest)
+        return await finish(user, session, turn, *rest, **options)
 
     async def told() -> bool:
         return "replies cannot be saved" in caplog.text

@@ -36,7 +36,7 @@ from chat_core.errors import (
     ModelUnreachable,
 )
 from chat_core.messages import Sampling, Usage
-from chat_core.models import NoModel, OpenAIChatModel, Piece
+from chat_core.models import Finish, NoModel, OpenAIChatModel, Piece, StreamItem
 from chat_core.models.transport import SLICE_BYTES, HttpClient
 from tests.fake_openai import (
     CUT,
@@ -95,7 +95,7 @@ async def make_model(server: FakeOpenAI, monkeypatch: pytest.MonkeyPatch) -> Asy
 
 async def read(
     model: OpenAIChatModel, got: list | None = None, received: asyncio.Event | None = None
-) -> list[Piece | Usage]:
+) -> list[StreamItem]:
     """The whole reply; `got` keeps what came before a failure, `received` is set when something came."""
     got = [] if got is None else got
     async with aclosing(model.stream(MESSAGES, model="gpt-test", sampling=SAMPLING)) as items:
@@ -106,9 +106,9 @@ async def read(
     return got
 
 
-async def failed(model: OpenAIChatModel) -> tuple[ModelError, list[Piece | Usage]]:
+async def failed(model: OpenAIChatModel) -> tuple[ModelError, list[StreamItem]]:
     """The error that the reply ends with, and what came before it."""
-    got: list[Piece | Usage] = []
+    got: list[StreamItem] = []
     with pytest.raises(ModelError) as caught:
         await read(model, got)
     return caught.value, got
@@ -360,13 +360,19 @@ async def test_the_bytes_may_come_in_drops(make_model, monkeypatch, size):
         pytest.param([text("Hel"), finish()], id="no [DONE]"),
         pytest.param([text("Hel"), DONE], id="no finish reason"),
         pytest.param([text("Hel"), DONE.strip()], id="no newline after [DONE]"),
-        pytest.param([chunk({"content": "Hel"}, "length").strip()], id="no newline after the last piece"),
+        pytest.param([chunk({"content": "Hel"}, "stop").strip()], id="no newline after the last piece"),
     ],
 )
 @pytest.mark.parametrize("chunked", [True, False], ids=["chunked", "until the connection closes"])
 async def test_the_framing_may_be_sloppy(server, make_model, steps, chunked):
     server.answers.append(stream(*steps, chunked=chunked))
     assert await read(make_model()) == [HEL]
+
+
+@pytest.mark.parametrize("reason", ["length", "content_filter"])
+async def test_a_reply_that_was_cut_says_so(server, make_model, reason):
+    server.answers.append(stream(text("Hel"), finish(reason), DONE))
+    assert await read(make_model()) == [HEL, Finish(reason)]
 
 
 @pytest.mark.parametrize("ending", [CUT, RESET, STALL])

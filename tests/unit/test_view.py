@@ -53,8 +53,26 @@ def test_a_failed_reply_keeps_its_text_and_explains_the_failure() -> None:
     shown = conversation(failed, language="zh")
     assert texts(shown)[0] == ("assistant", "half")
     assert "模型中途停住了" in shown[1]["content"][0]["text"]
-    assert shown[1]["options"] == [{"label": "↻ 重试", "value": view.RETRY}]
+    assert shown[1]["options"] == [
+        {"label": "↻ 重试", "value": view.RETRY},
+        {"label": "→ 继续", "value": view.CONTINUE},
+    ]
     assert conversation(failed, message("user", "so?"), language="zh")[1].get("options") is None
+
+
+def test_only_the_last_reply_that_is_not_whole_can_be_continued() -> None:
+    go_on = [{"label": "→ Continue", "value": view.CONTINUE}]
+    cut = message("assistant", "half", finish_reason="length")
+    assert texts(conversation(cut))[1] == (
+        "assistant",
+        '<span class="note">Cut off at its maximum length</span>',
+    )
+    assert conversation(cut)[1]["options"] == go_on
+    assert conversation(message("assistant", "half", status="stopped"))[1]["options"] == go_on
+    filtered = conversation(message("assistant", "half", finish_reason="content_filter"))
+    assert "content filter" in filtered[1]["content"][0]["text"]
+    for shown in (filtered, conversation(cut, message("user", "so?"))):
+        assert all("options" not in bubble for bubble in shown)
 
 
 def test_the_seconds_to_wait_stand_where_the_page_can_count_them_down() -> None:
