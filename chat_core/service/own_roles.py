@@ -60,20 +60,6 @@ class OwnRoles(ServiceBase):
         if not await self._roles.delete(user_id, key):
             raise _not_own()
 
-    @redis_errors_as_store_unavailable()
-    async def set_custom_prompt(self, user_id: str, prompt: str) -> str:
-        """Stores the prompt of the user's role "custom", without white space around it, and returns it; an
-        empty one removes the role. Raises InvalidInput."""
-        validate_ids(user_id)
-        validate_text(prompt=prompt)
-        if not prompt.strip():
-            await self._roles.delete(user_id, CUSTOM.key)
-            return ""
-        role = await self._roles.find(user_id, CUSTOM.key)
-        written = parse_role({**role.model_dump(), "prompt": prompt})
-        await self._roles.save(user_id, written)
-        return written.prompt
-
 
 def _new_key() -> str:
     """A key that no role of a file has, and that sorts by age."""

@@ -6,7 +6,7 @@ import gradio as gr
 
 from chat_core.errors import InvalidInput
 
-from ..page import headings, role_names
+from ..page import faces_of, headings
 from ..uploads import uploaded_file
 from ..visitor import Visitor
 from .base import EndpointsBase, Json, session_object
@@ -27,7 +27,7 @@ class FileEndpoints(EndpointsBase):
             exported = await self._service.export(visitor.user_id, session_id)
             keys = {message.role_key for message in exported.messages}
             roles = await self._service.roles_for(visitor.user_id, keys)
-        words = headings(visitor.language, role_names(roles.values(), visitor.language))
+        words = headings(visitor.language, faces_of(roles.values(), visitor.language))
         content = exported.to_json() if format == "json" else exported.to_markdown(words)
         filename = f"{exported.title or 'chat'}.{_ENDINGS[format]}"
         return {"session_id": session_id, "filename": filename, "content": content}

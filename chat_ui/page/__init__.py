@@ -1,9 +1,9 @@
 """The page.
 
 `layout` has the components, `theme` their looks, `wiring` every listener. Listeners call the methods of
-`conversation_handlers` and `turn_handlers` with what `requests` parses. What they answer comes from
-`renderer` and, for a running reply, `follower` with `watching`, by the pure functions of `view`,
-`session_list` and `markdown`.
+`conversation_handlers`, `turn_handlers` and `role_handlers` with what `requests` parses. What they answer
+comes from `renderer` and, for a running reply, `follower` with `watching`, by the pure functions of `view`,
+`session_list`, `role_picker` and `markdown`.
 """
 
 import gradio as gr
@@ -16,9 +16,10 @@ from .layout import I18N, LANGUAGES, PICTURES, TITLE, build
 from .pacing import MAX_STREAMS, FramePacer
 from .renderer import Renderer
 from .requests import RequestParser
+from .role_handlers import RoleHandlers
 from .theme import build_theme
 from .turn_handlers import TurnHandlers
-from .view import headings, role_names
+from .view import faces_of, headings
 from .wiring import wire
 
 __all__ = [
@@ -30,8 +31,8 @@ __all__ = [
     "FramePacer",
     "build_page",
     "build_theme",
+    "faces_of",
     "headings",
-    "role_names",
 ]
 
 
@@ -41,4 +42,5 @@ def build_page(demo: gr.Blocks, service: ChatService, pacer: FramePacer) -> None
     renderer, parser = Renderer(service), RequestParser(components)
     follower = Follower(renderer, pacer)
     conversations = ConversationHandlers(service, renderer, parser, follower)
-    wire(demo, components, conversations, TurnHandlers(service, renderer, parser, follower))
+    turns = TurnHandlers(service, renderer, parser, follower)
+    wire(demo, components, conversations, turns, RoleHandlers(service, renderer, parser))

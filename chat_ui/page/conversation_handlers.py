@@ -9,14 +9,13 @@ from uuid import uuid4
 import gradio as gr
 
 from chat_core import ChatError, ChatService, ConversationExport, new_user_id
-from chat_core.roles import CUSTOM
 
 from ..texts import t
 from ..visitor import Visitor
 from . import view
 from .follower import Follower
 from .layout import LANGUAGES
-from .renderer import ComponentUpdates, Renderer, properties, turn_to_follow
+from .renderer import ComponentUpdates, Renderer, turn_to_follow
 from .requests import ConversationEvent, PageRequest, PinEvent, RenameEvent, RequestParser, Values
 from .tab import EMPTY_TAB, LISTED, WINDOW, TabState
 
@@ -54,9 +53,7 @@ class ConversationHandlers:
 
     async def _opened(self, visitor: Visitor, tab: TabState) -> ComponentUpdates:
         roles = await self._service.roles_for(visitor.user_id)
-        rendered = await self._renderer.render(visitor, tab, roles=roles)
-        rendered["prompt"] = roles[CUSTOM.key].prompt if CUSTOM.key in roles else ""
-        return rendered
+        return await self._renderer.render(visitor, tab, roles=roles)
 
     async def refresh(self, values: Values, request: gr.Request) -> Outputs:
         """The tab is looked at again: something may have been said in another one."""
@@ -164,25 +161,6 @@ class ConversationHandlers:
                 await service.clear(*ids, last_turn=page.tab.last_turn)
             return self._instead(page, await self._renderer.rerender(page.visitor, page.tab))
 
-    async def choose_role(self, values: Values, request: gr.Request) -> Json:
-        """The role answers from the next message on; an empty conversation greets in its name now."""
-        page = self._parse(values, request)
-        with page.errors_shown():
-            role = (await self._service.roles_for(page.visitor.user_id, [page.role]))[page.role]
-        return properties(**self._renderer.greeting(role, page.visitor.language))
-
-    async def write_prompt(self, values: Values, request: gr.Request) -> None:
-        """The prompt of the visitor's own role is being written."""
-        page = self._parse(values, request)
-        with page.errors_shown():
-            await self._service.set_custom_prompt(page.visitor.user_id, page.prompt)
-
-    async def leave_prompt(self, values: Values, request: gr.Request) -> None:
-        """The prompt was left, perhaps after a paste, which is no writing. An empty one may be one that could
-        not be shown, and removes nothing."""
-        if self._parse(values, request).prompt.strip():
-            await self.write_prompt(values, request)
-
     async def export_markdown(self, values: Values, request: gr.Request) -> Json:
         """The conversation is wanted as a document."""
         page = self._parse(values, request)
@@ -190,8 +168,8 @@ class ConversationHandlers:
         keys = {message.role_key for message in exported.messages}
         with page.errors_shown():
             roles = await self._service.roles_for(page.visitor.user_id, keys)
-        names = view.role_names(roles.values(), page.visitor.language)
-        headings = view.headings(page.visitor.language, names)
+        faces = view.faces_of(roles.values(), page.visitor.language)
+        headings = view.headings(page.visitor.language, faces)
         return _download(exported, "md", exported.to_markdown(headings))
 
     async def export_json(self, values: Values, request: gr.Request) -> Json:

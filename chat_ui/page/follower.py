@@ -94,11 +94,11 @@ class Follower:
         reader = await self._reader(visitor, session, history)
         kept = [m for m in history.items if m.role == "user" or m.turn_id != tab.turn_id]
         stored = next((m for m in history.items if m.role != "user" and m.turn_id == tab.turn_id), None)
-        change = view.role_change(view.last_role(kept), session.role, reader.names)
+        speaker = view.speaker(view.last_role(kept), session.role, reader)
         above = history._replace(items=kept)
         bubbles = view.conversation(above, reader)
         feedback = view.feedback(above, reader)
-        return bubbles + change, feedback, len(kept) + history.unreadable, stored
+        return bubbles + speaker, feedback, len(kept) + history.unreadable, stored
 
     async def _last_frame(
         self, visitor: Visitor, tab: TabState, end: TurnEnd, partial: list[view.Bubble]

@@ -12,6 +12,7 @@ from chat_core import ChatService, Language
 
 from ..texts import TEXTS
 from . import view
+from .role_picker import role_picker
 from .tab import EMPTY_TAB
 
 PICTURES = Path(__file__).parent.parent / "static" / "pictures"
@@ -37,7 +38,9 @@ class Components:
     new_chat: gr.Button
     search: gr.Textbox
     sessions: gr.HTML
-    role: gr.Dropdown
+    role: gr.Textbox
+    role_picker: gr.HTML
+    role_saved: gr.JSON
     model: gr.Dropdown
     clear: gr.Button
     notice: gr.Markdown
@@ -48,7 +51,6 @@ class Components:
     refresh: gr.Button
     temperature: gr.Number
     length: gr.Number
-    prompt: gr.Textbox
     language: gr.Dropdown
     temporary: gr.Button
     export_markdown: gr.Button
@@ -61,7 +63,7 @@ class Components:
     # a turn; those that begin one; those that render a conversation with what a visitor has chosen in it.
     FOLLOW: ClassVar = ("chatbot", "activity", "sessions", "tab")
     TALK: ClassVar = (*FOLLOW, "box", "identity", "turn", "search", "earlier")
-    RENDER: ClassVar = (*TALK, "role", "model", "temperature", "length", "notice", "prompt", "language")
+    RENDER: ClassVar = (*TALK, "role", "model", "temperature", "length", "notice", "role_picker", "language")
 
     def named(self, names: Sequence[str]) -> list[Block]:
         return [getattr(self, name) for name in names]
@@ -71,7 +73,9 @@ def build(service: ChatService) -> Components:
     """Lays the page out inside the current Blocks."""
     # Served where they are: copies would be deleted when another app of Gradio's on this machine ends.
     gr.set_static_paths([PICTURES])
-    return Components(**_sidebar(), **_header(service), **_conversation(), **_drawer(service), **_hidden())
+    return Components(
+        **_sidebar(), **_header(service), **_conversation(), **_drawer(service), **_hidden(service)
+    )
 
 
 # Some components are annotated without the words of several languages, but show them: hence the casts.
@@ -79,7 +83,7 @@ _SMALL: dict[str, Any] = {"variant": "secondary", "size": "sm"}
 _BARE: dict[str, Any] = {"show_label": False, "container": False}  # the label is for screen readers
 
 
-# What session-list.js makes of a click becomes a Gradio event.
+# What a script (session-list.js, roles.js) makes of a click becomes a Gradio event.
 _PASS_ON = 'element.addEventListener("choose", ({ detail }) => trigger(detail.event, detail.data))'
 
 
@@ -102,14 +106,9 @@ def _header(service: ChatService) -> dict[str, Any]:
     with gr.Row(elem_id="header"):
         _icon("conversations", "open-sidebar")
         gr.HTML(f"<h1>{TITLE}</h1>", elem_id="title")
-        role = gr.Dropdown(
-            [(name, key) for key, name in view.role_names(service.roles.values(), "en").items()],
-            value=service.roles.default,
-            label=I18N("role"),
-            filterable=False,
-            elem_id="role",
-            **_BARE,
-        )
+        roles = service.roles
+        picker = role_picker(roles, roles, roles.default, service.settings.models, "en")
+        picker_html = gr.HTML(picker, js_on_load=_PASS_ON, elem_id="role")
         model = gr.Dropdown(
             list(service.settings.models),
             value=service.settings.models[0],
@@ -119,7 +118,7 @@ def _header(service: ChatService) -> dict[str, Any]:
             **_BARE,
         )
         _icon("settings", "open-drawer")
-    return {"role": role, "model": model, "notice": gr.Markdown(elem_id="notice")}
+    return {"role_picker": picker_html, "model": model, "notice": gr.Markdown(elem_id="notice")}
 
 
 def _conversation() -> dict[str, Any]:
@@ -175,9 +174,6 @@ def _drawer(service: ChatService) -> dict[str, Any]:
             export_json = gr.Button(I18N("export_json"), elem_id="as-json", **_SMALL)
         clear = gr.Button(I18N("clear"), elem_id="clear", **_SMALL)
         gr.Markdown(I18N("settings_of_user"))
-        prompt = gr.Textbox(
-            label=I18N("prompt"), info=I18N("prompt_info"), lines=4, max_lines=12, elem_id="prompt"
-        )
         words = cast(str, I18N("import"))
         import_file = gr.UploadButton(words, file_types=[".json"], type="binary", elem_id="import", **_SMALL)
         language = gr.Dropdown(
@@ -196,7 +192,6 @@ def _drawer(service: ChatService) -> dict[str, Any]:
         "export_markdown": export_markdown,
         "export_json": export_json,
         "clear": clear,
-        "prompt": prompt,
         "import_file": import_file,
         "language": language,
         "log_out": log_out,
@@ -220,7 +215,7 @@ def _number(name: str, **options: Any) -> gr.Number:
     )
 
 
-def _hidden() -> dict[str, Any]:
+def _hidden(service: ChatService) -> dict[str, Any]:
     """What the page remembers, and where its script and its listeners meet."""
     # The id in the browser is what opens a visitor's conversations. Gradio's encryption of it is no
     # protection, for its key is public; it only has to stay the same over restarts.
@@ -229,6 +224,8 @@ def _hidden() -> dict[str, Any]:
         "tab": gr.JSON(EMPTY_TAB.model_dump(), visible="hidden", elem_id="tab-state"),
         "turn": gr.JSON(visible="hidden", elem_id="turn"),
         "refresh": gr.Button(visible="hidden", elem_id="refresh"),
+        "role": gr.Textbox(service.roles.default, visible="hidden", elem_id="role-key"),
+        "role_saved": gr.JSON(visible="hidden", elem_id="role-saved"),
         "download": gr.JSON(visible="hidden", elem_id="download"),
     }
     return {"identity": identity, **hidden}

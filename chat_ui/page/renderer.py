@@ -7,12 +7,12 @@ from typing import Any
 from uuid import uuid4
 
 from chat_core import ChatService, Language, Role, Roles, Session, SessionList, StoredMessages
-from chat_core.roles import CUSTOM
 
 from ..texts import t
 from ..visitor import Visitor
 from . import view
 from .layout import Components
+from .role_picker import role_picker
 from .session_list import session_list
 from .tab import WINDOW, TabState
 
@@ -43,8 +43,8 @@ UNCHANGED = Unchanged(properties())
 
 def reader_of(visitor: Visitor, roles: Roles) -> view.Reader:
     """The visitor, to whom these roles may have spoken."""
-    names = view.role_names(roles.values(), visitor.language)
-    return view.Reader(visitor.language, names, visitor.is_operator)
+    faces = view.faces_of(roles.values(), visitor.language)
+    return view.Reader(visitor.language, faces, visitor.is_operator)
 
 
 class Renderer:
@@ -127,16 +127,15 @@ class Renderer:
         role: str = "",
         store: bool = True,
     ) -> ComponentUpdates:
-        """The same, from what is known. The list of roles stays as it is where the visitor's own ones were
+        """The same, from what is known. The picker of roles stays as it is where the visitor's own ones were
         not looked up, unless they cannot be."""
         language, service, reader = visitor.language, self._service, reader_of(visitor, roles)
-        choices = {**view.role_names((*roles.values(), CUSTOM), language), **reader.names}
-        whole = {"choices": [[name, key] for key, name in choices.items()]}
-        if roles is service.roles and store:
-            whole = {}
         history = history or StoredMessages([])
         answering = roles.find_or_default(session.role if session else role)
-        model = session.model if session and session.model in service.models else service.models[0]
+        model = session.model if session else answering.model
+        model = model if model in service.models else service.models[0]
+        sampling = session.sampling if session else answering.sampling
+        are_all = roles is not service.roles or not store
         shown = len(history.items) + history.unreadable
         values = {
             **self._values_beside(visitor, tab, sessions or SessionList([]), session, shown),
@@ -146,10 +145,11 @@ class Renderer:
                 # Seen only in an empty conversation.
                 **({} if history.items else self.greeting(answering, language)),
             ),
-            "role": properties(value=answering.key, **whole),
+            "role": answering.key,
+            "role_picker": self.role_picker(visitor, roles, answering.key) if are_all else UNCHANGED,
             "model": properties(value=model, visible=len(service.models) > 1),
-            "temperature": session.sampling.temperature if session else None,
-            "length": session.sampling.max_tokens if session else None,
+            "temperature": sampling.temperature,
+            "length": sampling.max_tokens,
             "notice": view.notice(
                 service.notices, service.models[0], language, store=store, temporary=tab.temporary
             ),
@@ -177,6 +177,11 @@ class Renderer:
             "earlier": properties(value=t(language, "show_earlier", count=more), visible=more > 0),
         }
         return ComponentUpdates(values)
+
+    def role_picker(self, visitor: Visitor, roles: Roles, current: str) -> str:
+        """The header's picker, with these roles."""
+        service = self._service
+        return role_picker(roles, service.roles, current, service.models, visitor.language)
 
     async def rerender(self, visitor: Visitor, tab: TabState, *, window: int = WINDOW) -> ComponentUpdates:
         """As `render`, where the visitor stays in the conversation: their choices are left alone."""
@@ -207,7 +212,7 @@ def _session_list(visitor: Visitor, tab: TabState, sessions: SessionList, *, sea
     )
 
 
-_CHOSEN = ("role", "model", "temperature", "length")
+_CHOSEN = ("role", "role_picker", "model", "temperature", "length")
 
 
 def _rendered_anew(tab: TabState, window: int) -> TabState:

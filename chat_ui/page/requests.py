@@ -138,7 +138,6 @@ class PageRequest:
     model: str
     temperature: object
     max_tokens: object
-    prompt: str
     query: str
     file: bytes
 
@@ -184,7 +183,6 @@ class RequestParser:
                 model=_text("model", values.get(c.model)),
                 temperature=values.get(c.temperature),
                 max_tokens=values.get(c.length),
-                prompt=_text("prompt", values.get(c.prompt)),
                 query=_text("query", values.get(c.search)),
                 file=values.get(c.import_file) or b"",
             )

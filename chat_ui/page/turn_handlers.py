@@ -11,7 +11,6 @@ from gradio.utils import get_upload_folder
 
 from chat_core import ChatError, ChatMessage, ChatService
 from chat_core.errors import MessageNotFound
-from chat_core.roles import CUSTOM
 
 from ..texts import t
 from ..uploads import uploaded_images
@@ -166,7 +165,7 @@ class TurnHandlers:
     async def _send(self, page: PageRequest, draft: Draft) -> TabState:
         """A conversation that is not stored yet begins with its first message."""
         service, tab, user_id = self._renderer.service_for(page.tab), page.tab, page.visitor.user_id
-        options = await self._options(page)
+        options = self._options(page)
         images = await uploaded_images([{"path": file} for file in draft.files])
         if not tab.session_id:
             return await self._start_conversation(page, draft.text, images, options)
@@ -175,7 +174,7 @@ class TurnHandlers:
 
     async def _regenerate(self, page: PageRequest) -> TabState:
         service, tab = self._renderer.service_for(page.tab), page.tab
-        options = await self._options(page)
+        options = self._options(page)
         await service.regenerate(page.visitor.user_id, tab.session_id, last_turn=tab.last_turn, **options)
         return tab
 
@@ -188,7 +187,7 @@ class TurnHandlers:
 
     async def _resend(self, page: PageRequest, index: int, text: str) -> TabState:
         service, tab = self._renderer.service_for(page.tab), page.tab
-        options = await self._options(page)
+        options = self._options(page)
         asked = await self._message_at(page, index)
         await service.start_turn(
             page.visitor.user_id,
@@ -212,11 +211,8 @@ class TurnHandlers:
             raise
         return page.tab.updated(session_id=session.id)
 
-    async def _options(self, page: PageRequest) -> dict[str, Any]:
-        """Who is to answer and how, as `start_turn` takes it. The prompt of the visitor's own role may have
-        been written just now, and not be stored yet."""
-        if page.role == CUSTOM.key and page.prompt.strip():
-            await self._service.set_custom_prompt(page.visitor.user_id, page.prompt)
+    def _options(self, page: PageRequest) -> dict[str, Any]:
+        """Who is to answer and how, as `start_turn` takes it."""
         return {
             "role": page.role,
             "model": page.model,
@@ -226,7 +222,7 @@ class TurnHandlers:
 
     async def _message_at(self, page: PageRequest, index: int) -> ChatMessage:
         _, history = await self._renderer.conversation(page.visitor, page.tab)
-        reader = view.Reader(page.visitor.language, {})  # the names make no difference
+        reader = view.Reader(page.visitor.language, {})  # the faces make no difference
         found = view.message_at(history, index, reader)
         if found is None:
             raise MessageNotFound()

@@ -21,14 +21,21 @@ from ..texts import error_text, t, wait_text
 from .markdown import escape_user_text, markdown
 
 Bubble = dict[str, Any]
+UNKNOWN_ICON = "💬"
+
+
+class Face(NamedTuple):
+    """What a role is recognised by."""
+
+    icon: str
+    name: str
 
 
 class Reader(NamedTuple):
-    """For whom something is shown: their language, the roles' `names` in it by key, and whether they run the
-    app."""
+    """For whom something is shown: their language, the roles' faces by key, whether they run the app."""
 
     language: Language
-    names: Mapping[str, str]
+    faces: Mapping[str, Face]
     is_operator: bool = False
 
 
@@ -86,7 +93,7 @@ def message_bubbles(
             continue
         last = message is history.items[-1]
         bubbles = [
-            *role_change(role, message.role_key, reader.names),
+            *speaker(role, message.role_key, reader),
             *reply(
                 language,
                 markdown(message.content),
@@ -144,9 +151,13 @@ def user_bubbles(message: ChatMessage, language: Language) -> list[Bubble]:
     return bubbles
 
 
-def role_change(before: str, after: str, names: Mapping[str, str]) -> list[Bubble]:
-    """Above a reply that is given in another role than the one before: who speaks."""
-    return [_note(names.get(after, after))] if before and after and before != after else []
+def speaker(before: str, after: str, reader: Reader) -> list[Bubble]:
+    """At a reply: the face of its role, and above the first of several replies in a row the name."""
+    if not after:
+        return []
+    icon, name = reader.faces.get(after) or Face(UNKNOWN_ICON, t(reader.language, "former_role"))
+    shown = f"<b>{escape(name)}</b>" if before != after else ""
+    return [bubble("assistant", f'<span class="speaker">{icon_html(icon)}{shown}</span>')]
 
 
 def last_role(messages: Iterable[ChatMessage]) -> str:
@@ -247,13 +258,26 @@ def _facts(reply: ChatMessage, language: Language) -> list[str]:
     return facts
 
 
-def role_names(roles: Iterable[Role], language: Language) -> dict[str, str]:
-    """Each role's name with its icon, by key."""
-    return {role.key: f"{role.icon} {role.name[language]}" for role in roles}
+def faces_of(roles: Iterable[Role], language: Language) -> dict[str, Face]:
+    """The roles' faces by key."""
+    return {role.key: Face(role.icon, " ".join(role.name[language].split())) for role in roles}
 
 
-def headings(language: Language, names: Mapping[str, str]) -> Headings:
-    """The words of an exported document. `names` are the roles' names by key."""
+def is_picture(icon: str) -> bool:
+    """Whether a role's icon is a picture, as a data URL, and no emoji."""
+    return icon.startswith("data:")
+
+
+def icon_html(icon: str) -> str:
+    """A role's icon, of which the name beside it says all."""
+    if is_picture(icon):
+        return f'<img class="face" src="{escape(icon)}" alt="">'
+    return f'<i class="face" aria-hidden="true">{escape(icon)}</i>'
+
+
+def headings(language: Language, faces: Mapping[str, Face]) -> Headings:
+    """The words of an exported document. `faces` are the roles' faces by key."""
+    names = {key: name if is_picture(icon) else f"{icon} {name}" for key, (icon, name) in faces.items()}
     user, assistant, thought, untitled = (
         t(language, key) for key in ("you", "assistant", "thought", "untitled")
     )
@@ -263,7 +287,8 @@ def headings(language: Language, names: Mapping[str, str]) -> Headings:
 def greeting(role: Role, language: Language, *, asked_in: Language) -> dict[str, Any]:
     """What an empty conversation shows, as properties of the Chatbot: the welcome, and questions to click, in
     a language that the model speaks."""
-    welcome = f"{role.icon}\n\n## {role.welcome_message[language]}"
+    words = role.welcome_message[language] or role.name[language]
+    welcome = f"{icon_html(role.icon)}\n\n## {words}"
     questions = [{"text": question} for question in role.example_questions[asked_in]]
     return {"placeholder": welcome, "examples": questions}
 

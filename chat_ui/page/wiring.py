@@ -10,6 +10,7 @@ from ..texts import t
 from .conversation_handlers import ConversationHandlers
 from .layout import Components
 from .pacing import MAX_STREAMS
+from .role_handlers import RoleHandlers
 from .turn_handlers import TurnHandlers
 
 # To process a value, Gradio sends it to a thread and back, which costs more than what a listener does. The
@@ -22,7 +23,13 @@ _PLAIN_INPUTS: dict[str, Any] = {
 _PLAIN: dict[str, Any] = {"postprocess": False, **_PLAIN_INPUTS}
 
 
-def wire(demo: gr.Blocks, c: Components, conversations: ConversationHandlers, turns: TurnHandlers) -> None:
+def wire(
+    demo: gr.Blocks,
+    c: Components,
+    conversations: ConversationHandlers,
+    turns: TurnHandlers,
+    roles: RoleHandlers,
+) -> None:
     """Connects the components with their handlers."""
     tab_inputs: set[Block] = {c.identity, c.tab}
     # Following a turn that runs already: whoever renders one gives `turn` a new value.
@@ -37,7 +44,7 @@ def wire(demo: gr.Blocks, c: Components, conversations: ConversationHandlers, tu
     )
 
     # Talking: each of these follows the turn that it begins.
-    chat_inputs: set[Block] = {*tab_inputs, c.role, c.model, c.temperature, c.length, c.prompt}
+    chat_inputs: set[Block] = {*tab_inputs, c.role, c.model, c.temperature, c.length}
     talk: dict[str, Any] = {"outputs": c.named(c.TALK), "trigger_mode": "multiple", **_PLAIN}
     c.box.submit(turns.send, {c.box, *chat_inputs}, **talk)
     c.chatbot.example_select(turns.send_example, chat_inputs, **talk)
@@ -70,12 +77,17 @@ def wire(demo: gr.Blocks, c: Components, conversations: ConversationHandlers, tu
     c.sessions.like(conversations.pin, tab_inputs, [c.search, c.sessions], **_PLAIN)
     c.sessions.delete(conversations.delete, tab_inputs, **render)
 
+    # Roles
+    role_outputs: dict[str, Any] = {"outputs": c.named(roles.OUTPUTS), **_PLAIN}
+    c.role_picker.select(roles.choose, tab_inputs, **role_outputs)
+    c.role_picker.submit(roles.save, tab_inputs, **role_outputs)
+    c.role_picker.delete(roles.delete, empty_inputs, **role_outputs)
+    c.role.change(None, [c.role], None, js="(role) => window.chat.showRole(role)", **_PLAIN_INPUTS)
+    c.role_saved.change(
+        None, [c.role_saved], None, js="(saved) => window.chat.roleSaved(saved)", **_PLAIN_INPUTS
+    )
+
     # Settings
-    c.role.input(conversations.choose_role, {c.identity, c.role}, [c.chatbot], **_PLAIN)
-    c.role.input(None, [c.role], None, js="(role) => window.chat.roleChosen(role)", **_PLAIN_INPUTS)
-    prompt_inputs: set[Block] = {c.identity, c.prompt}
-    c.prompt.input(conversations.write_prompt, prompt_inputs, trigger_mode="always_last", **_PLAIN_INPUTS)
-    c.prompt.blur(conversations.leave_prompt, prompt_inputs, **_PLAIN_INPUTS)
     c.language.input(
         None, [c.language], None, js="(language) => window.chat.setLanguage(language)", **_PLAIN_INPUTS
     )

@@ -22,9 +22,9 @@ function flattenButtons() {
   for (const head of findAll(".toast-header[role]")) head.removeAttribute("role");
 }
 
-// The HTML of what a person wrote is read out, and the field of an edit has no name.
+// The HTML of what a person wrote, and of a role's face, is read out; the field of an edit has no name.
 function nameTexts() {
-  for (const bubble of findAll('#chatbot [data-testid=user][aria-label*="<"]'))
+  for (const bubble of findAll('#chatbot :is([data-testid=user], [data-testid=bot])[aria-label*="<"]'))
     bubble.removeAttribute("aria-label");
   for (const field of findAll("#chatbot textarea")) field.ariaLabel = messageBox().placeholder;
 }

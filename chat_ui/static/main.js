@@ -5,7 +5,6 @@ import * as changes from "./changes.js";
 import * as connection from "./connection.js";
 import * as copying from "./copying.js";
 import * as countdown from "./countdown.js";
-import { roleChosen } from "./custom-prompt.js";
 import { download } from "./downloads.js";
 import * as drafts from "./drafts.js";
 import * as editing from "./editing.js";
@@ -15,6 +14,7 @@ import { logOut } from "./log-out.js";
 import * as notice from "./notice.js";
 import * as panels from "./panels.js";
 import * as refresh from "./refresh.js";
+import * as roles from "./roles.js";
 import * as scrolling from "./scrolling.js";
 import * as sessionList from "./session-list.js";
 import * as shortcuts from "./shortcuts.js";
@@ -28,7 +28,8 @@ window.chat = {
   identify: tab.identify,
   showTab: tab.showTab,
   keepScrollPosition: scrolling.keepScrollPosition,
-  roleChosen,
+  showRole: roles.showRole,
+  roleSaved: roles.roleSaved,
   setLanguage,
   download,
   logOut,
@@ -39,6 +40,7 @@ const modules = [
   tab,
   panels,
   sessionList,
+  roles,
   copying,
   drafts,
   connection,

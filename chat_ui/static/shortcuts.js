@@ -16,6 +16,7 @@ function nameOf(event) {
 }
 
 function pressed(event) {
+  if (find("dialog[open]")) return; // which has keys of its own
   const action = !event.isComposing && SHORTCUTS[nameOf(event)];
   if (!action) return;
   event.preventDefault();

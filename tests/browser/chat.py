@@ -62,6 +62,16 @@ class ChatPage:
         return self.page.locator("#sessions .session", has_text=title)
 
     @property
+    def role(self) -> Locator:
+        """The name of the chosen role, in the header."""
+        return self.page.locator("#role-button > span")
+
+    @property
+    def speakers(self) -> Locator:
+        """The faces of the roles at their replies, with the name above the first of a run."""
+        return self.page.locator("#chatbot .speaker")
+
+    @property
     def toast(self) -> Locator:
         return self.page.locator(".toast-body")
 
@@ -116,5 +126,6 @@ class ChatPage:
         return found[1]
 
     def choose_role(self, name: str) -> None:
-        self.page.locator("#role input").click()
-        self.page.get_by_role("option", name=name).click()
+        self.page.locator("#role-button").click()
+        self.page.locator("#roles [data-action=choose]", has_text=name).first.click()
+        expect(self.role).to_have_text(name)

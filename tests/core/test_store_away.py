@@ -37,7 +37,6 @@ CALLS: dict[str, Callable[[ChatService], Awaitable[object]]] = {
     "own_roles": lambda service: service.own_roles("u_ada"),
     "save_role": lambda service: service.save_role("u_ada", {"name": "Poet", "prompt": "Rhyme."}),
     "delete_role": lambda service: service.delete_role("u_ada", "custom"),
-    "set_custom_prompt": lambda service: service.set_custom_prompt("u_ada", "Rhyme."),
     "delete": lambda service: service.delete("u_ada", "s1"),
     "export": lambda service: service.export("u_ada", "s1"),
     "import_session": lambda service: service.import_session("u_ada", EXPORTED),

@@ -69,7 +69,7 @@ async def test_the_users_own_role_and_the_rate_limit_are_the_same(
     open_service: OpenService, model: ScriptedModel
 ) -> None:
     service = await open_service(rate_limit="2/minute")
-    await service.set_custom_prompt("u_ada", "Rhyme.")
+    await service.save_role("u_ada", {"key": "custom", "name": "Poet", "prompt": "Rhyme."})
     _, session = await service.temporary.start_session("u_ada")
     chat = Chat(service.temporary, model, "u_ada", session.id)
     assert (await chat.say("One?", "1.", role="custom")).shown[0] == ("system", "Rhyme.")

@@ -49,7 +49,7 @@ def test_what_the_page_sends_is_parsed() -> None:
     assert page.identity.session_id == "s0"
     assert page.tab == tab
     assert page.draft == ("Hi", ("a.png",))
-    assert (page.role, page.model, page.prompt) == ("teacher", "", "")
+    assert (page.role, page.model) == ("teacher", "")
     assert (page.sampling.temperature, page.sampling.max_tokens) == (0.5, 100)
 
 
@@ -71,7 +71,6 @@ def test_what_is_not_sent_has_its_default() -> None:
         ({"box": "Hi"}, "message"),
         ({"box": {"text": "Hi", "files": ["a.png"]}}, "message"),
         ({"box": {"text": "Hi", "files": 7}}, "message"),
-        ({"prompt": {"a": 1}}, "prompt"),
         ({"search": 7}, "query"),
     ],
     ids=str,

@@ -24,11 +24,11 @@ def message(role: str, content: str, **fields: object) -> ChatMessage:
 
 
 def conversation(*messages: ChatMessage, language: Language = "en", unreadable: int = 0) -> list[view.Bubble]:
-    return view.conversation(StoredMessages([*messages], unreadable), view.Reader(language, NAMES))
+    return view.conversation(StoredMessages([*messages], unreadable), view.Reader(language, FACES))
 
 
-NAMES = {"assistant": "✨ Assistant", "teacher": "📚 Teacher"}
-READER = view.Reader("en", NAMES)
+FACES = {"assistant": view.Face("✨", "Assistant"), "teacher": view.Face("📚", "Teacher")}
+READER = view.Reader("en", FACES)
 
 
 def texts(bubbles: list[view.Bubble]) -> list[tuple[str, str]]:
@@ -87,15 +87,41 @@ def test_the_seconds_to_wait_stand_where_the_page_can_count_them_down() -> None:
     assert "<time" not in view.error_html("en", ModelStalled(), at=1.0)
 
 
-def test_a_reply_in_another_role_says_so_above_it() -> None:
+def test_every_reply_has_its_roles_face_and_the_first_of_a_run_its_name() -> None:
     shown = conversation(
         message("assistant", "one", role_key="assistant"),
         message("user", "?"),
         message("assistant", "two", role_key="teacher"),
+        message("user", "?"),
         message("assistant", "three", role_key="teacher"),
+        message("user", "?"),
+        message("assistant", "four", role_key="own-1"),
+        message("assistant", "five"),
     )
-    assert [text for _, text in texts(shown) if "note" in text] == ['<span class="note">📚 Teacher</span>']
-    assert [text for _, text in texts(shown)].index('<span class="note">📚 Teacher</span>') == 2
+    said = [
+        text.removeprefix('<span class="speaker"><i class="face" aria-hidden="true">')
+        for _, text in texts(shown)
+    ]
+    assert [text for text in said if not text.startswith("<pre")] == [
+        *("✨</i><b>Assistant</b></span>", "one"),
+        *("📚</i><b>Teacher</b></span>", "two"),
+        *("📚</i></span>", "three"),
+        *("💬</i><b>A deleted role</b></span>", "four"),
+        "five",
+    ]
+
+
+def test_a_face_is_no_markup_whatever_it_is_called() -> None:
+    picture = "data:image/png;base64,AAAA"
+    faces = {"a": view.Face(picture, "<b>Ann"), "b": view.Face("<i>", "Bob")}
+    reader = view.Reader("en", faces)
+    shown = [view.speaker("", key, reader)[0]["content"][0]["text"] for key in faces]
+    assert shown == [
+        f'<span class="speaker"><img class="face" src="{picture}" alt=""><b>&lt;b&gt;Ann</b></span>',
+        '<span class="speaker"><i class="face" aria-hidden="true">&lt;i&gt;</i><b>Bob</b></span>',
+    ]
+    names = view.headings("en", faces | {"c": view.Face("📚", "Teacher")}).roles
+    assert names == {"a": "<b>Ann", "b": "<i> Bob", "c": "📚 Teacher"}
 
 
 def test_what_a_person_wrote_is_not_markdown_but_itself() -> None:
@@ -114,11 +140,11 @@ def test_unreadable_rows_are_mentioned() -> None:
 @pytest.mark.parametrize(("language", "words"), [("en", "12 earlier messages"), ("zh", "更早的 12 条消息")])
 def test_the_beginning_says_what_the_limit_has_dropped(language: Language, words: str) -> None:
     history = StoredMessages([message("user", "q")], unreadable=3, dropped=12)
-    shown = [text for _, text in texts(view.conversation(history, view.Reader(language, NAMES)))]
+    shown = [text for _, text in texts(view.conversation(history, view.Reader(language, FACES)))]
     assert (words in shown[0], "3" in shown[1], len(shown)) == (True, True, 3)
-    assert view.message_at(history, 2, view.Reader(language, NAMES)) == history.items[0]
+    assert view.message_at(history, 2, view.Reader(language, FACES)) == history.items[0]
     later = [
-        text for _, text in texts(view.conversation(history._replace(older=1), view.Reader(language, NAMES)))
+        text for _, text in texts(view.conversation(history._replace(older=1), view.Reader(language, FACES)))
     ]
     assert words not in "".join(later)
 
@@ -177,7 +203,7 @@ def test_the_greeting_and_the_choices_are_in_the_readers_language() -> None:
     greeting = view.greeting(roles["teacher"], "zh", asked_in="zh")
     assert "老师" in greeting["placeholder"]
     assert {"text": "为什么天空是蓝色的？"} in greeting["examples"]
-    assert view.role_names(roles.values(), "en")["teacher"] == "📚 Teacher"
+    assert view.faces_of(roles.values(), "en")["teacher"] == ("📚", "Teacher")
 
 
 def test_the_notice_tells_the_embedded_model_and_how_to_get_a_real_one() -> None:
@@ -201,7 +227,7 @@ def test_a_bubble_leads_back_to_its_message_whatever_stands_between() -> None:
     history = StoredMessages(said, unreadable=1)
     bubbles = view.conversation(history, READER)
     owners = [view.message_at(history, index, READER) for index in range(-1, len(bubbles) + 1)]
-    assert owners == [None, None, said[0], *[said[1]] * 3, said[2], *[said[3]] * 2, None]
+    assert owners == [None, None, said[0], *[said[1]] * 4, said[2], *[said[3]] * 2, None]
 
 
 def test_a_reply_that_was_tried_again_offers_its_versions() -> None:

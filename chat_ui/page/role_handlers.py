@@ -1,0 +1,87 @@
+"""RoleHandlers: what the page does with roles, a method for each intention."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import uuid4
+
+import gradio as gr
+
+from chat_core import ChatError, ChatService, Role, Roles
+from chat_core.errors import InvalidInput
+
+from ..texts import error_text
+from .renderer import UNCHANGED, Renderer, properties
+from .requests import PageRequest, RequestParser, Values
+
+Outputs = list[Any]
+
+
+class RoleHandlers:
+    """The handlers of choosing a role and of writing one's own. They answer with new values of `OUTPUTS`."""
+
+    OUTPUTS = ("role", "chatbot", "model", "temperature", "length", "role_picker", "role_saved")
+
+    def __init__(self, service: ChatService, renderer: Renderer, parser: RequestParser) -> None:
+        self._service = service
+        self._renderer = renderer
+        self._parse = parser.parse
+
+    async def choose(self, values: Values, request: gr.Request, event: gr.EventData) -> Outputs:
+        """The role answers from the next message on; an empty conversation greets in its name now."""
+        page = self._parse(values, request)
+        with page.errors_shown():
+            key = _key(event)
+            role = (await self._service.roles_for(page.visitor.user_id, [key]))[key]
+            return self._chosen(page, role)
+
+    async def save(self, values: Values, request: gr.Request, event: gr.EventData) -> Outputs:
+        """A role of the visitor's own was written; it is the chosen one then. What is wrong with it is told
+        in the form, which stays."""
+        page = self._parse(values, request)
+        user_id = page.visitor.user_id
+        try:
+            written: Mapping[str, object] = getattr(event, "role", {})
+            role = await self._service.save_role(user_id, written, address=page.visitor.address)
+            roles = await self._service.roles_for(user_id)
+        except ChatError as error:
+            problem = error_text(page.visitor.language, error)
+            return [*[UNCHANGED] * (len(self.OUTPUTS) - 1), _saved(problem)]
+        return [*self._chosen(page, role, roles)[:-1], _saved()]
+
+    async def delete(self, values: Values, request: gr.Request, event: gr.EventData) -> Outputs:
+        """A role of the visitor's own is to be removed; if it was the chosen one, the default takes its
+        place."""
+        page = self._parse(values, request)
+        with page.errors_shown():
+            await self._service.delete_role(page.visitor.user_id, _key(event))
+            roles = await self._service.roles_for(page.visitor.user_id)
+            return self._chosen(page, roles.find_or_default(page.role), roles)
+
+    def _chosen(self, page: PageRequest, role: Role, roles: Roles | None = None) -> Outputs:
+        """What shows that the role is chosen; and all `roles` where they have changed. An empty conversation
+        begins with what the role brings, another one keeps what the role does not bring."""
+        is_empty = not page.tab.session_id
+        model = role.model if role.model in self._service.models else ""
+        default = self._service.models[0] if is_empty else ""
+        picker = self._renderer.role_picker(page.visitor, roles, role.key) if roles else UNCHANGED
+        return [
+            role.key,
+            properties(**self._renderer.greeting(role, page.visitor.language)),
+            properties(value=model or default) if model or default else UNCHANGED,
+            role.temperature if is_empty or role.temperature is not None else UNCHANGED,
+            role.max_tokens if is_empty or role.max_tokens is not None else UNCHANGED,
+            picker,
+            UNCHANGED,
+        ]
+
+
+def _saved(problem: str = "") -> dict[str, str]:
+    """What came of saving a role; each time another value, so that the page hears of it."""
+    return {"problem": problem, "save_id": uuid4().hex}
+
+
+def _key(event: gr.EventData) -> str:
+    key = getattr(event, "role", None)
+    if not isinstance(key, str):
+        raise InvalidInput("role", "text")
+    return key

@@ -1,0 +1,174 @@
+"""Roles on the page: their faces, the picker, and the form in which people write their own."""
+
+import json
+from pathlib import Path
+
+from playwright.sync_api import Locator, expect
+from redis import Redis
+
+from chat_core.roles import BUILT_IN
+from chat_core.storage import keys
+from tests.browser.chat import ChatPage
+from tests.browser.conftest import OpenPage, owner
+from tests.fake_openai import FakeOpenAI
+
+ECHO = "You said: {}"
+
+
+def entry(chat: ChatPage, name: str) -> Locator:
+    """The role in the list, which is open."""
+    return chat.page.locator("#roles li", has=chat.page.locator("b", has_text=name))
+
+
+def open_roles(chat: ChatPage) -> Locator:
+    chat.page.locator("#role-button").click()
+    expect(chat.page.locator("#roles")).to_be_visible()
+    return chat.page.locator("#roles")
+
+
+def write(chat: ChatPage, **fields: str) -> None:
+    """Fills the form, which is open, and saves it."""
+    for name, value in fields.items():
+        field = chat.page.locator(f"#role-form [name={name}]")
+        field.select_option(value) if name == "model" else field.fill(value)
+    chat.page.locator("#role-form [type=submit]").click()
+
+
+def make_role(chat: ChatPage, **fields: str) -> None:
+    open_roles(chat).locator("[data-action=new]").click()
+    write(chat, **fields)
+    expect(chat.role).to_have_text(fields["name"])
+
+
+def test_every_reply_has_the_face_of_its_role_and_a_run_begins_with_its_name(chat: ChatPage) -> None:
+    chat.say("one")
+    chat.say("two")
+    chat.choose_role("Teacher")
+    chat.say("three")
+    for _ in range(2):
+        expect(chat.speakers).to_have_text(["✨Assistant", "✨", "📚Teacher"])
+        expect(chat.speakers.last.locator(".face")).to_be_in_viewport()
+        chat.reload()
+
+
+def test_a_copied_reply_is_what_was_said_without_the_face(open_page: OpenPage) -> None:
+    chat = open_page(permissions=["clipboard-read", "clipboard-write"])
+    chat.say("hello")
+    chat.page.locator("#chatbot").get_by_role("button", name="Copy message", exact=False).last.click()
+    copied = chat.page.evaluate("navigator.clipboard.readText()")
+    assert copied.strip() == ECHO.format("hello")
+
+
+def test_a_role_is_found_by_what_it_is_for(chat: ChatPage) -> None:
+    roles = open_roles(chat)
+    expect(roles.locator("li")).to_have_count(len(BUILT_IN))
+    expect(entry(chat, "Chef").locator("small")).to_have_text("Cooks with what you have")
+    search = roles.locator("[data-find]")
+    expect(search).to_be_focused()
+    search.fill("sql")
+    expect(roles.locator("li:visible b")).to_have_text(["SQL helper"])
+    search.fill("nothing of this kind")
+    expect(roles.get_by_text("Nothing found")).to_be_visible()
+    search.fill("day by")
+    search.press("Enter")
+    expect(roles).to_be_hidden()
+    expect(chat.role).to_have_text("Travel planner")
+    expect(chat.page.locator("#chatbot")).to_contain_text("Where to, for how long")
+
+
+def test_the_list_is_walked_by_keys_and_left_by_escape(chat: ChatPage) -> None:
+    chat.page.locator("#role-button").press("Enter")
+    search = chat.page.locator("#roles [data-find]")
+    search.press("ArrowDown")
+    search.press("Escape")
+    expect(chat.page.locator("#roles")).to_be_hidden()
+    chat.page.locator("#role-button").press("Enter")
+    for _ in range(2):
+        chat.page.keyboard.press("ArrowDown")
+    chat.page.keyboard.press("Enter")
+    expect(chat.role).to_have_text("Teacher")
+
+
+def test_a_role_of_ones_own_answers_by_its_prompt_and_stays(chat: ChatPage, provider: FakeOpenAI) -> None:
+    make_role(
+        chat,
+        icon="🦜",
+        name="Polly",
+        description="Repeats",
+        prompt="Say it twice.",
+        welcome_message="Ahoy!",
+        example_questions="Who is there?\nWhat is up?",
+        temperature="0,4",
+        max_tokens="90",
+    )
+    expect(chat.page.locator("#chatbot")).to_contain_text("Ahoy!")
+    expect(chat.page.locator("#chatbot")).to_contain_text("What is up?")
+    expect(chat.page.locator("#role-form")).to_be_hidden()
+    chat.say("hello")
+    asked = provider.requests[-1].body
+    assert asked["messages"][0] == {"role": "system", "content": "Say it twice."}
+    assert (asked["temperature"], asked["max_tokens"]) == (0.4, 90)
+    expect(chat.speakers).to_have_text("🦜Polly")
+    chat.reload()
+    expect(chat.speakers).to_have_text("🦜Polly")
+    expect(chat.role).to_have_text("Polly")
+    expect(chat.page.locator("#temperature input")).to_have_value("0.4")
+
+
+def test_a_role_is_edited_duplicated_and_deleted(chat: ChatPage, provider: FakeOpenAI) -> None:
+    make_role(chat, name="Polly", prompt="Say it twice.")
+    open_roles(chat)
+    entry(chat, "Polly").locator("[data-action=edit]").click()
+    expect(chat.page.locator("#role-form [name=prompt]")).to_have_value("Say it twice.")
+    write(chat, prompt="Say it thrice.", icon="🦜")
+    expect(chat.page.locator("#role-button .face")).to_have_text("🦜")
+    chat.say("hello")
+    assert provider.requests[-1].body["messages"][0]["content"] == "Say it thrice."
+    open_roles(chat)
+    entry(chat, "Polly").locator("[data-action=duplicate]").click()
+    write(chat, name="Molly")
+    expect(chat.role).to_have_text("Molly")
+    open_roles(chat)
+    expect(chat.page.locator("#roles li[data-own] b")).to_have_text(["Polly", "Molly"])
+    with chat.answering(False, True) as asked:
+        entry(chat, "Polly").locator("[data-action=delete]").click()
+        expect(entry(chat, "Polly")).to_be_visible()
+        entry(chat, "Polly").locator("[data-action=delete]").click()
+        expect(entry(chat, "Polly")).to_have_count(0)
+    assert "Polly" in asked[0]
+    chat.reload()
+    expect(chat.speakers).to_have_text("💬A deleted role")
+    expect(chat.role).to_have_text("Assistant")
+
+
+def test_what_is_wrong_with_a_role_is_said_in_its_form(chat: ChatPage) -> None:
+    open_roles(chat).locator("[data-action=new]").click()
+    write(chat, name="Polly", prompt="Twice.", temperature="hot")
+    expect(chat.page.locator("#role-form .problem")).to_contain_text("role.temperature must be")
+    expect(chat.page.locator("#role-form [name=prompt]")).to_have_value("Twice.")
+    write(chat, temperature="1")
+    expect(chat.role).to_have_text("Polly")
+
+
+def test_an_exported_role_is_a_roles_file(chat: ChatPage, tmp_path: Path) -> None:
+    make_role(chat, name="Polly", prompt="Twice.", example_questions="Why?")
+    open_roles(chat)
+    with chat.page.expect_download() as download:
+        entry(chat, "Polly").locator("[data-action=export]").click()
+    assert download.value.suggested_filename == "Polly.json"
+    download.value.save_as(tmp_path / "roles.json")
+    (role,) = json.loads((tmp_path / "roles.json").read_text(encoding="utf-8"))["roles"]
+    assert (role["name"]["en"], role["prompt"]) == ("Polly", "Twice.")
+
+
+def test_a_prompt_that_was_written_before_is_the_first_role(chat: ChatPage, stored: Redis) -> None:
+    chat.say("hello")
+    user_id = owner(stored, chat.session_id())
+    stored.set(keys.custom_prompt(user_id), "Answer in rhyme.")
+    chat.reload()
+    open_roles(chat)
+    entry(chat, "Custom").locator("[data-action=edit]").click()
+    expect(chat.page.locator("#role-form [name=prompt]")).to_have_value("Answer in rhyme.")
+    write(chat, name="Poet")
+    expect(chat.role).to_have_text("Poet")
+    assert list(stored.hgetall(keys.roles(user_id))) == ["custom"]
