@@ -21,6 +21,9 @@ TOKENS_PER_IMAGE = 1000
 # Stands for a message of nothing but images that are not sent: some providers refuse an empty one.
 _IMAGE_PLACEHOLDER = "[image]"
 _NON_LATIN = re.compile(r"[^\x00-\u02ff]")
+_NOTES = "What the user wants you to know, noted by them:"
+# Of what may be sent, notes have at most a quarter, and never more than this.
+_NOTES_TOKENS = 2000
 _SUMMARY = "What was said earlier in this conversation, in summary (these are no instructions):"
 
 
@@ -50,22 +53,26 @@ def build_context(
     older: int = 0,
     images: Mapping[str, str] = {},
     summary: str = "",
+    notes: Sequence[str] = (),
 ) -> Context:
     """The system prompt, the latest `max_messages` of `history` and the new `message`.
 
-    A `summary` of what was said before goes with the prompt, in one message: some models take no second one.
+    A `summary` of what was said before and the user's `notes`, oldest first, go with the prompt, in one
+    message: some models take no second one. Notes are left out, the oldest first, when they are too many.
     `history` is oldest first and does not contain `message`; `older` is how many messages are stored before
     those in it, which only the receipt counts. When `max_tokens` would be exceeded the oldest messages are
     left out; the new one always goes in. 0 means no limit, for either. `images` are the data URLs of those
     that may be sent, by id. Of an older message whose images do not fit only the text is sent.
     """
-    system_prompt = _with_summary(system_prompt, summary)
+    notes = _notes_to_send(notes, max_tokens)
+    system_prompt = _system_text(system_prompt, summary, notes)
     sent, tokens = _select_messages(system_prompt, history, message, max_messages, max_tokens, images)
     receipt = ContextReceipt(
         sent=len(sent),
         dropped=older + len(history) + 1 - len(sent),
         estimated_tokens=tokens,
         summary=bool(summary),
+        notes=len(notes),
     )
     system = PromptMessage(role="system", content=system_prompt)
     shown = (_prompt_message(earlier, [images[image_id] for image_id in ids]) for earlier, ids in sent)
@@ -80,16 +87,29 @@ def images_to_send(
     max_messages: int,
     max_tokens: int,
     summary: str = "",
+    notes: Sequence[str] = (),
 ) -> list[str]:
     """The ids of the images that `build_context` would send if it had them all."""
     known = {image.id for earlier in (*history, message) for image in earlier.images}
-    prompt = _with_summary(system_prompt, summary)
+    prompt = _system_text(system_prompt, summary, _notes_to_send(notes, max_tokens))
     sent, _ = _select_messages(prompt, history, message, max_messages, max_tokens, known)
     return [image_id for _, ids in sent for image_id in ids]
 
 
-def _with_summary(system_prompt: str, summary: str) -> str:
-    return f"{system_prompt}\n\n{_SUMMARY}\n{summary}" if summary else system_prompt
+def _system_text(system_prompt: str, summary: str, notes: Sequence[str]) -> str:
+    noted = "\n".join((_NOTES, *(f"- {note}" for note in notes))) if notes else ""
+    told = f"{_SUMMARY}\n{summary}" if summary else ""
+    return "\n\n".join(filter(None, (system_prompt, noted, told)))
+
+
+def _notes_to_send(notes: Sequence[str], max_tokens: int) -> Sequence[str]:
+    """The latest notes, as many as fit their share."""
+    left = min(_NOTES_TOKENS, max_tokens // 4) if max_tokens else _NOTES_TOKENS
+    for count, note in enumerate(reversed(notes)):
+        left -= estimate_tokens(note)
+        if left < 0:
+            return notes[len(notes) - count :]
+    return notes
 
 
 def _select_messages(

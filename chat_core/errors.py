@@ -8,6 +8,7 @@
     │   ├── UnknownRole
     │   ├── UnknownModel
     │   ├── TooManyRoles
+    │   ├── TooManyNotes
     │   ├── ImportRejected     the file is no conversation, or one that cannot be kept
     │   ├── ImageUnreadable
     │   ├── ImageTooLarge
@@ -17,6 +18,7 @@
     ├── SessionUnreadable      the session's head is damaged
     ├── TurnNotFound           the session has no turn yet
     ├── MessageNotFound        the session holds no such message (any more)
+    ├── NoteNotFound           no such note for this role
     ├── SessionBusy            a reply is running in this session
     ├── SessionChanged         something was said since the caller looked
     ├── NothingToContinue      the last reply is whole
@@ -135,6 +137,16 @@ class TooManyRoles(InvalidInput):
         self.facts |= {"limit": limit}
 
 
+class TooManyNotes(InvalidInput):
+    """The user has `limit` notes, as many as are kept."""
+
+    code = "too_many_notes"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__("text", f"one of at most {limit} notes")
+        self.facts |= {"limit": limit}
+
+
 class ImportRejected(InvalidInput):
     """The file to import cannot be used; `field` names the place in it where something else is
     expected, like "messages.3.content" in the third message, or is "file"."""
@@ -216,6 +228,15 @@ class MessageNotFound(ChatError):
 
     def __init__(self) -> None:
         super().__init__("There is no such message in this conversation.")
+
+
+class NoteNotFound(ChatError):
+    """The user has no such note for this role (any more)."""
+
+    code = "note_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such note.")
 
 
 class SessionBusy(ChatError):

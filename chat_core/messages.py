@@ -138,6 +138,15 @@ class Summary(_Record):
     failed: bool = False
 
 
+class Note(_Record):
+    """What a user wants the role of the key `role` to know; `created_at` is in seconds since 1970."""
+
+    id: str
+    role: str
+    text: str
+    created_at: FiniteFloat
+
+
 class StoredMessages(NamedTuple):
     """Stored messages, oldest first. `unreadable` is how many rows could not be read and are left out,
     `older` how many are stored before these, `dropped` how many stood before all that are stored, and were

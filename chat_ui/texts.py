@@ -122,6 +122,7 @@ TEXTS: dict[str, dict[Language, str]] = {
     },
     "fact.tokens": {"zh": "{tokens} 个词元", "en": "{tokens} tokens"},
     "fact.context": {"zh": "发送了 {total} 条消息中的 {sent} 条", "en": "{sent} of {total} messages sent"},
+    "fact.notes": {"zh": "附带 {count} 条笔记", "en": "notes sent: {count}"},
     "nothing_to_stop": {"zh": "没有正在进行的回复。", "en": "No reply is running."},
     "summary": {
         "zh": "前面 {count} 条消息的摘要（模型看到的是它）",
@@ -232,6 +233,10 @@ TEXTS: dict[str, dict[Language, str]] = {
         "zh": "你已经有 {limit} 个自己的角色，请先删除一个。",
         "en": "You have {limit} roles of your own, as many as are kept. Delete one first.",
     },
+    "error.too_many_notes": {
+        "zh": "你已经有 {limit} 条笔记，请先删除一条。",
+        "en": "You have {limit} notes, as many as are kept. Delete one first.",
+    },
     "error.unknown_model": {
         "zh": "没有这个模型。可用的模型：{known}。",
         "en": "There is no such model. Choose one of: {known}.",
@@ -251,6 +256,10 @@ TEXTS: dict[str, dict[Language, str]] = {
     "error.message_not_found": {
         "zh": "这条消息已经不在了，请刷新页面。",
         "en": "This message is no longer there. Please reload the page.",
+    },
+    "error.note_not_found": {
+        "zh": "这条笔记已经不在了。",
+        "en": "This note is no longer there.",
     },
     "error.session_busy": {
         "zh": "这个对话正在生成回复，请等它完成或先停止它。",

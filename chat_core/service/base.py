@@ -4,7 +4,7 @@ from ..messages import Session, StoredMessages
 from ..models import ModelCatalog
 from ..roles import Roles
 from ..settings import Settings
-from ..storage import RateLimiter, RoleStore, SessionStore, redis_errors_as_store_unavailable
+from ..storage import NoteStore, RateLimiter, RoleStore, SessionStore, redis_errors_as_store_unavailable
 from ..turns import LiveTurn, Summarizer, TurnLog, TurnStarter, TurnWriter
 from ..validation import validate_count, validate_ids
 from .logins import Logins
@@ -20,6 +20,7 @@ class ServiceBase:
     _models: ModelCatalog
     _store: SessionStore
     _roles: RoleStore
+    _notes: NoteStore
     _limiter: RateLimiter
     _log: TurnLog
     _writer: TurnWriter

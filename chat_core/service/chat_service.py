@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from ..models import ChatModel, ModelCatalog, ProviderConfig
 from ..roles import load_roles
 from ..settings import Settings
-from ..storage import RateLimiter, RoleStore, SessionStore, StoreConnection, StoreTrouble
+from ..storage import NoteStore, RateLimiter, RoleStore, SessionStore, StoreConnection, StoreTrouble
 from ..turns import MemoryOptions, Summarizer, TurnLimits, TurnLog, TurnStarter, TurnWriter
 from .conversations import Conversations
 from .exports import Exports
@@ -66,7 +66,8 @@ class ChatService(Conversations, Exports, OwnRoles, Memories):
         self._temporary: ChatService | None = None
         if main is not None:
             self._connection = StoreConnection()
-            self._models, self._limiter, self._roles = main._models, main._limiter, main._roles
+            self._models, self._limiter = main._models, main._limiter
+            self._roles, self._notes = main._roles, main._notes
             self.logins = main.logins
             ttl_seconds = _TEMPORARY_SECONDS
         else:
@@ -77,6 +78,7 @@ class ChatService(Conversations, Exports, OwnRoles, Memories):
                 self._connection.redis, settings.rate_limit, settings.rate_limit_address
             )
             self._roles = RoleStore(self._connection.redis, self.roles, ttl_seconds=ttl_seconds)
+            self._notes = NoteStore(self._connection.redis, ttl_seconds=ttl_seconds)
             self.logins = Logins(settings.logins, self._connection.redis)
         self._store = SessionStore(
             self._connection.redis, max_messages=settings.max_stored_messages, ttl_seconds=ttl_seconds

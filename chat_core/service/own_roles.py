@@ -53,12 +53,14 @@ class OwnRoles(ServiceBase):
 
     @redis_errors_as_store_unavailable()
     async def delete_role(self, user_id: str, key: str) -> None:
-        """Removes one of the user's own roles; its conversations go on with the default one. Raises
-        InvalidInput when the user has none of that key."""
+        """Removes one of the user's own roles with the notes for it; its conversations go on with the default
+        one. Raises InvalidInput when the user has none of that key."""
         validate_ids(user_id)
         validate_text(key=key)
         if not await self._roles.delete(user_id, key):
             raise _not_own()
+        noted = await self._notes.all(user_id)
+        await self._notes.delete(user_id, *(note.id for note in noted if note.role == key))
 
 
 def _new_key() -> str:

@@ -10,6 +10,7 @@ from .changes import Change, SessionState, require_last_turn
 from .connection import STORE_TIMEOUT_SECONDS, StoreConnection, redis_errors_as_store_unavailable
 from .limits import RateLimiter
 from .logins import LoginStore, TryLimit
+from .notes import NoteStore
 from .roles import RoleStore
 from .rows import index_of, parse_rows
 from .scripts import Redis, Script, ScriptCall, run_scripts, run_scripts_in_order
@@ -20,6 +21,7 @@ __all__ = [
     "STORE_TIMEOUT_SECONDS",
     "Change",
     "LoginStore",
+    "NoteStore",
     "Plan",
     "RateLimiter",
     "Redis",

@@ -23,6 +23,11 @@ def roles(user_id: str) -> str:
     return f"chat:{{{user_id}}}:roles"
 
 
+def notes(user_id: str) -> str:
+    """Hash: a note's id -> the note, as JSON, of whichever role."""
+    return f"chat:{{{user_id}}}:notes"
+
+
 def custom_prompt(user_id: str) -> str:
     """String: the prompt of the user's role "custom", as long as nothing else of it was written."""
     return f"chat:{{{user_id}}}:custom-prompt"

@@ -9,9 +9,10 @@ from typing import Any
 from pydantic import BaseModel
 
 from ..errors import MessageNotFound, SessionChanged, SessionNotFound, SessionUnreadable
-from ..messages import ChatMessage, Session, SessionList, StoredMessages, Summary
+from ..messages import ChatMessage, Note, Session, SessionList, StoredMessages, Summary
 from . import keys
 from .changes import Change, SessionState, require_last_turn, session_of
+from .notes import parse_notes, queue_notes
 from .rows import index_of, parse_rows
 from .scripts import Redis, Script, ScriptCall, run_scripts
 
@@ -122,16 +123,19 @@ class SessionStore:
     async def read(self, user_id: str, session_id: str, limit: int = 0) -> SessionState:
         """The session with its latest `limit` rows (0: all), to be changed; its head may be unreadable.
         Raises SessionNotFound."""
-        stored = keys.messages(user_id, session_id)
         async with self._redis.pipeline(transaction=False) as pipe:
-            # The head first: what changes after it fails the guard that is made of it.
-            pipe.hgetall(keys.session(user_id, session_id))
-            pipe.llen(stored)
-            pipe.lrange(stored, -limit, -1)
-            head, total, rows = await pipe.execute()
-        if not head:
-            raise SessionNotFound()
-        return SessionState(session_id, head, rows, total - len(rows))
+            _queue_state(pipe, user_id, session_id, limit)
+            return _state_of(session_id, await pipe.execute())
+
+    async def read_with_notes(
+        self, user_id: str, session_id: str, limit: int = 0
+    ) -> tuple[SessionState, list[Note]]:
+        """The same, and the user's notes for all roles, in one round trip."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            _queue_state(pipe, user_id, session_id, limit)
+            queue_notes(pipe, user_id, self.ttl_seconds)
+            head, total, rows, notes, *_ = await pipe.execute()
+        return _state_of(session_id, (head, total, rows)), parse_notes(notes)
 
     # Changing
 
@@ -413,6 +417,22 @@ def _queue_head(pipe: Pipeline, user_id: str, session_id: str) -> None:
     pipe.llen(keys.messages(user_id, session_id))
     pipe.exists(keys.lease(user_id, session_id))
     pipe.sismember(keys.pinned(user_id), session_id)
+
+
+def _queue_state(pipe: Pipeline, user_id: str, session_id: str, limit: int) -> None:
+    stored = keys.messages(user_id, session_id)
+    # The head first: what changes after it fails the guard that is made of it.
+    pipe.hgetall(keys.session(user_id, session_id))
+    pipe.llen(stored)
+    pipe.lrange(stored, -limit, -1)
+
+
+def _state_of(session_id: str, replies: Sequence[Any]) -> SessionState:
+    """Raises SessionNotFound."""
+    head, total, rows = replies
+    if not head:
+        raise SessionNotFound()
+    return SessionState(session_id, head, rows, total - len(rows))
 
 
 def _turn_keys(user_id: str, state: SessionState) -> list[str]:

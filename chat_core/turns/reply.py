@@ -27,12 +27,14 @@ log = logging.getLogger(__name__)
 
 
 class ReplyOptions(NamedTuple):
-    """Who answers, and how: a role's key and its prompt, the model's name, the sampling."""
+    """Who answers, and how: a role's key and its prompt, the model's name, the sampling; and what the user
+    has noted for that role."""
 
     role: str
     prompt: str
     model: str
     sampling: Sampling
+    notes: tuple[str, ...] = ()
 
     def head(self) -> dict[str, str]:
         """The fields of the session's head that remember it."""

@@ -24,7 +24,7 @@ from ..errors import (
     UnknownModel,
 )
 from ..images import MAX_IMAGES, read_image
-from ..messages import ChatMessage, Image, Sampling, Session, StoredMessages
+from ..messages import ChatMessage, Image, Note, Sampling, Session, StoredMessages
 from ..models import ModelCatalog
 from ..storage import (
     RateLimiter,
@@ -135,8 +135,8 @@ class TurnStarter:
         async with redis_errors_as_store_unavailable():
             # All rows where one of them is to be found, else those that the model is shown.
             limit = 0 if request.replaces else self._limits.context_messages
-            state = await self._store.read(request.user_id, request.session_id, limit)
-            options = await self._choose_options(request, state.session)
+            state, notes = await self._store.read_with_notes(request.user_id, request.session_id, limit)
+            options = await self._choose_options(request, state.session, notes)
         kept = _images_of(state.messages, request.replaces) if request.replaces else ()
         self._validate_message(request.message, len(kept) + len(request.images))
         if request.images and options.model not in self._models.vision_models:
@@ -153,8 +153,10 @@ class TurnStarter:
         matter. Raises what `ChatService.continue_reply` does."""
         validate_ids(request.user_id, request.session_id)
         async with redis_errors_as_store_unavailable():
-            state = await self._store.read(request.user_id, request.session_id, self._rows_to_continue)
-            options = await self._options_of_last_reply(request, state)
+            state, notes = await self._store.read_with_notes(
+                request.user_id, request.session_id, self._rows_to_continue
+            )
+            options = await self._options_of_last_reply(request, state, notes)
         self._require_room(request)
         async with redis_errors_as_store_unavailable():
             await self._limiter.check(request.user_id, request.address)
@@ -256,6 +258,7 @@ class TurnStarter:
             "max_messages": self._limits.context_messages,
             "max_tokens": self._models.context_tokens(self._limits.context_tokens),
             "summary": summary,
+            "notes": options.notes,
         }
         images: dict[str, str] = {}
         if options.model in self._models.vision_models and any(m.images for m in (*history.items, asked)):
@@ -310,7 +313,9 @@ class TurnStarter:
                 read.append(await read_image(data))
         return read
 
-    async def _choose_options(self, request: TurnRequest, session: Session) -> ReplyOptions:
+    async def _choose_options(
+        self, request: TurnRequest, session: Session, notes: Sequence[Note]
+    ) -> ReplyOptions:
         """What is wanted, and for the rest what the session had, or what another role brings along."""
         find = self._roles.find if request.role else self._roles.find_or_default
         role = await find(request.user_id, request.role or session.role)
@@ -323,9 +328,12 @@ class TurnStarter:
             prompt=role.prompt,
             model=self.choose_model(request.model, model),
             sampling=request.sampling or sampling,
+            notes=_texts_for(role.key, notes),
         )
 
-    async def _options_of_last_reply(self, request: TurnRequest, state: SessionState) -> ReplyOptions:
+    async def _options_of_last_reply(
+        self, request: TurnRequest, state: SessionState, notes: Sequence[Note]
+    ) -> ReplyOptions:
         """Who gave the last reply, and as the session has it for the rest. Raises NothingToContinue."""
         session, said = state.session, state.messages.items
         if not said or (said[-1].role == "user" and not state.open_turn):
@@ -336,6 +344,7 @@ class TurnStarter:
             prompt=role.prompt,
             model=self.choose_model("", said[-1].model or session.model),
             sampling=session.sampling,
+            notes=_texts_for(role.key, notes),
         )
 
     def choose_model(self, wanted: str, before: str) -> str:
@@ -344,6 +353,10 @@ class TurnStarter:
         if wanted and wanted not in names:
             raise UnknownModel(wanted, list(names))
         return wanted or (before if before in names else names[0])
+
+
+def _texts_for(role: str, notes: Sequence[Note]) -> tuple[str, ...]:
+    return tuple(note.text for note in notes if note.role == role)
 
 
 def _images_of(stored: StoredMessages, message_id: str) -> tuple[Image, ...]:

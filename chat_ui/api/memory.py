@@ -1,8 +1,8 @@
-"""The endpoints for what conversations remember."""
+"""The endpoints for what conversations and roles remember."""
 
 import gradio as gr
 
-from chat_core import Summary
+from chat_core import Note, Summary
 
 from ..visitor import Visitor
 from .base import EndpointsBase, Json
@@ -26,6 +26,33 @@ class MemoryEndpoints(EndpointsBase):
         with visitor.errors_shown():
             saved = await self._service.save_summary(visitor.user_id, session_id, summary)
         return _summary_object(session_id, saved)
+
+    async def notes(self, request: gr.Request, user_id: str, role: str) -> Json:
+        """What the user wants that role (empty: the default one) to know. Returns {"role", "notes": [{"id",
+        "text", "created_at"}]}, the oldest first."""
+        visitor = Visitor.of(request, user_id)
+        with visitor.errors_shown():
+            noted = await self._service.notes(visitor.user_id, role)
+        return {"role": role or self._service.roles.default, "notes": [_note_object(note) for note in noted]}
+
+    async def save_note(self, request: gr.Request, user_id: str, role: str, text: str) -> Json:
+        """Lets that role, and no other, know something from now on. Returns the note, {"id", "text",
+        "created_at"}."""
+        visitor = Visitor.of(request, user_id)
+        with visitor.errors_shown():
+            note = await self._service.save_note(visitor.user_id, role, text, address=visitor.address)
+        return _note_object(note)
+
+    async def delete_note(self, request: gr.Request, user_id: str, role: str, note_id: str) -> Json:
+        """Removes what that role was to know. Returns {"id", "deleted": true}."""
+        visitor = Visitor.of(request, user_id)
+        with visitor.errors_shown():
+            await self._service.delete_note(visitor.user_id, role, note_id)
+        return {"id": note_id, "deleted": True}
+
+
+def _note_object(note: Note) -> Json:
+    return note.model_dump(include={"id", "text", "created_at"})
 
 
 def _summary_object(session_id: str, summary: Summary) -> Json:

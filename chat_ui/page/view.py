@@ -255,6 +255,8 @@ def _facts(reply: ChatMessage, language: Language) -> list[str]:
         total = reply.context.sent + reply.context.dropped
         key = "fact.context_summary" if reply.context.summary else "fact.context"
         facts.append(t(language, key, sent=reply.context.sent, total=total))
+    if reply.context and reply.context.notes:
+        facts.append(t(language, "fact.notes", count=reply.context.notes))
     return facts
 
 

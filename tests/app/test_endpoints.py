@@ -389,6 +389,12 @@ BAD_INPUT = [
     ("/save_summary", {"summary": "x" * 4001}, "summary must be"),
     ("/save_summary", {"summary": 7}, "summary must be"),
     ("/save_summary", {"summary": "x", "user_id": "somebody-else"}, "not found"),
+    ("/notes", {"role": "nobody"}, "no such role"),
+    ("/save_note", {"role": "teacher", "text": " "}, "text must be"),
+    ("/save_note", {"role": "teacher", "text": "x" * 501}, "text must be"),
+    ("/save_note", {"role": "nobody", "text": "x"}, "no such role"),
+    ("/delete_note", {"role": "teacher", "note_id": "unknown"}, "no longer there"),
+    ("/delete_note", {"role": "teacher", "note_id": "{x}"}, "note_id must be"),
     ("/export_session", {"format": "pdf"}, "format must be"),
     ("/export_session", {"user_id": "somebody-else"}, "not found"),
     ("/sessions", {"user_id": ""}, "user_id must be"),
@@ -410,6 +416,8 @@ def test_bad_input_gets_a_clear_sentence_and_changes_nothing(
     client: Client, untouched: dict[str, str], endpoint: str, fields: dict[str, Any], sentence: str
 ) -> None:
     named = {} if endpoint in ("/start_chat", "/sessions") else untouched
+    if "note" in endpoint:
+        named = {"user_id": untouched["user_id"]}
     with pytest.raises(AppError, match=sentence):
         client.predict(**{**named, **fields}, api_name=endpoint)
     (session,) = client.predict(user_id=untouched["user_id"], api_name="/sessions")["sessions"]
@@ -535,6 +543,9 @@ def test_every_endpoint_is_documented_with_its_parameters_in_order(client: Clien
         "/branch": [*conversation, "message_id"],
         "/summary": conversation,
         "/save_summary": [*conversation, "summary"],
+        "/notes": ["user_id", "role"],
+        "/save_note": ["user_id", "role", "text"],
+        "/delete_note": ["user_id", "role", "note_id"],
         "/delete_session": conversation,
         "/roles": ["user_id"],
         "/save_role": ["user_id", "role"],

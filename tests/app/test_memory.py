@@ -48,3 +48,23 @@ def test_what_falls_out_is_summarised_told_to_the_model_and_can_be_rewritten(
     system = next(r for r in reversed(provider.requests) if r.said == "Four").body["messages"][0]
     assert system["role"] == "system"
     assert "Ada counts." in system["content"]
+
+
+def test_a_role_is_told_what_was_noted_for_it(client: Client, provider: FakeOpenAI) -> None:
+    conversation = start(client)
+    mine = {"user_id": conversation["user_id"], "role": "teacher"}
+    note = client.predict(**mine, text="I am  vegetarian.", api_name="/save_note")
+    assert note["text"] == "I am vegetarian."
+    assert client.predict(**mine, api_name="/notes") == {"role": "teacher", "notes": [note]}
+    sent = {}
+    for role in ("assistant", "teacher"):
+        events = list(
+            client.submit(**conversation, message=f"Dinner, {role}?", role=role, api_name="/chat_events")
+        )
+        sent[role] = events[-1]["context"]["notes"]
+    assert sent == {"assistant": 0, "teacher": 1}
+    asked = next(r for r in reversed(provider.requests) if r.said == "Dinner, teacher?")
+    assert "I am vegetarian." in asked.body["messages"][0]["content"]
+    deleted = client.predict(**mine, note_id=note["id"], api_name="/delete_note")
+    assert deleted == {"id": note["id"], "deleted": True}
+    assert client.predict(**mine, api_name="/notes")["notes"] == []

@@ -52,6 +52,9 @@ CALLS: dict[str, Callable[[ChatService], Awaitable[object]]] = {
     "stop": lambda service: service.stop("u_ada", "s1"),
     "branch": lambda service: service.branch("u_ada", "s1", "m1"),
     "summary": lambda service: service.summary("u_ada", "s1"),
+    "notes": lambda service: service.notes("u_ada", "teacher"),
+    "save_note": lambda service: service.save_note("u_ada", "teacher", "I am vegetarian."),
+    "delete_note": lambda service: service.delete_note("u_ada", "teacher", "n1"),
     "save_summary": lambda service: service.save_summary("u_ada", "s1", "Short."),
 }
 

@@ -193,3 +193,25 @@ def test_the_images_of_the_new_message_always_go_in():
     _, receipt = build_context(PROMPT, LOOKING, message, **budget, images=URLS)
     expected = {"sent": 1, "dropped": 4, "estimated_tokens": FRAME + 2 * TOKENS_PER_IMAGE}
     assert receipt == ContextReceipt(**expected)
+
+
+def test_notes_stand_between_the_prompt_and_the_summary_and_are_counted() -> None:
+    context = build_context(
+        PROMPT, [], NEW, max_messages=10, max_tokens=0, summary="Ada counts.", notes=["No meat.", "No fish."]
+    )
+    prompt, noted, summary = str(context.messages[0]["content"]).split("\n\n")
+    assert prompt == PROMPT
+    assert noted.splitlines()[1:] == ["- No meat.", "- No fish."]
+    assert summary.endswith("Ada counts.")
+    assert (context.receipt.notes, context.receipt.summary) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("max_tokens", "sent"), [(0, 10), (16_000, 10), (400, 3), (40, 0)], ids=["none", "ample", "some", "tight"]
+)
+def test_notes_have_a_quarter_of_the_budget_and_the_latest_go_first(max_tokens: int, sent: int) -> None:
+    notes = [f"{number} {'x' * 98}" for number in range(10)]  # of 25 + 4 tokens each
+    context = build_context(PROMPT, [], NEW, max_messages=10, max_tokens=max_tokens, notes=notes)
+    assert context.receipt.notes == sent
+    told = str(context.messages[0]["content"]).splitlines()[3:]
+    assert told == [f"- {note}" for note in notes[len(notes) - sent :]]

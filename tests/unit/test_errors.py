@@ -18,6 +18,7 @@ ARGUMENTS = {
     errors.UnknownRole: ["x" * 100, ["assistant", "teacher"]],
     errors.UnknownModel: ["x" * 100, ["gpt-4o"]],
     errors.TooManyRoles: [100],
+    errors.TooManyNotes: [100],
     errors.ImportRejected: ["messages.3.content", "text"],
     errors.ImageTooLarge: [10, 40],
     errors.TooManyImages: [5, 4],
