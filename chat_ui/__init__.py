@@ -22,7 +22,7 @@ def _build(service: ChatService) -> gr.Blocks:
         title=page.TITLE,
         fill_height=True,
         analytics_enabled=False,
-        delete_cache=(3600, 3600),  # uploaded pictures; what is kept of them is kept with the conversation
+        delete_cache=(300, 1800),  # uploads; what is kept of pictures is kept with the conversation
     ) as demo:
         pacer = page.FramePacer()
         api.register(api.Endpoints(service, pacer))  # first: a listener of the same name gets another one

@@ -25,7 +25,7 @@ _PUBLISHED = re.compile(rb'"path":("(?:[^"\\]|\\.)+")')
 
 # What clients make up has some thirty characters.
 _LONGEST_ID = 128
-# Files are deleted after an hour, and nobody goes back to a session that has gone as many others later.
+# Files are deleted after half an hour, and nobody goes back to a session that has gone as many others later.
 _MOST_KNOWN = 20_000
 
 

@@ -29,6 +29,7 @@ from .login import Login, LoginRequired, logged_in_user
 from .ownership import Ownership
 from .page import I18N, PICTURES, build_theme
 from .static_files import StaticFolder
+from .upload_limits import UploadLimits
 
 STATIC = Path(__file__).parent / "static"
 
@@ -119,6 +120,7 @@ def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
     # The longest message, in the longest form that JSON has for it, and what else a page sends.
     most_bytes = 12 * service.settings.max_message_chars + _LARGEST_CALL_BYTES
     app.add_middleware(WellFormedCalls, demo=demo, most_bytes=most_bytes)
+    app.add_middleware(UploadLimits)
     app.add_middleware(Admission, queue=demo._queue, per_address=service.settings.max_calls_per_address)
     app.add_middleware(PageHead, html=static.tags())
     app.add_middleware(Caching, logins=bool(service.settings.logins))

@@ -202,6 +202,22 @@ TEXTS: dict[str, dict[Language, str]] = {
         "zh": "发送的内容太大了，请缩短后再试。",
         "en": "What was sent is too large. Please make it shorter.",
     },
+    "upload_type": {
+        "zh": "不能发送这种文件。可以发送 PNG、JPEG、WebP 和 GIF 图片，导入 JSON 对话。",
+        "en": "Files of this kind are not taken: only PNG, JPEG, WebP and GIF pictures, and JSON to import.",
+    },
+    "upload_too_large": {
+        "zh": "文件太多或太大：一次最多 4 个，每个最多 10 MB。",
+        "en": "Too many files, or one that is too large: at most 4 at once and 10 MB each.",
+    },
+    "upload_malformed": {
+        "zh": "文件没有完整送达，请重试。",
+        "en": "The file did not arrive. Please try again.",
+    },
+    "too_many_uploads": {
+        "zh": "最近上传的文件太多，请过一会儿再试。",
+        "en": "Too many files have been uploaded lately. Please try again in a while.",
+    },
     "file_gone": {
         "zh": "这个文件已经不在了，请重新选择。",
         "en": "This file is no longer there. Please choose it again.",

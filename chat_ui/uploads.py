@@ -1,6 +1,7 @@
 """Uploads: files that clients have sent, as a request names them. A request may name any path."""
 
 import asyncio
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,14 @@ async def uploaded_file(file: Any) -> bytes:
 async def _read(file: Any, refusal: InvalidInput) -> bytes:
     try:
         return await asyncio.to_thread(_read_uploaded, file["path"])
-    except (OSError, KeyError, TypeError, ValueError):  # uploads are deleted after an hour
+    except (OSError, KeyError, TypeError, ValueError):  # uploads are deleted after half an hour
         raise refusal from None
+
+
+async def remove_uploads(files: Iterable[str]) -> None:
+    """Removes files that were used. Nothing happens to those that are gone."""
+    for file in files:
+        await asyncio.to_thread(Path(file).unlink, missing_ok=True)
 
 
 def _read_uploaded(path: str) -> bytes:

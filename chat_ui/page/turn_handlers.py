@@ -13,7 +13,7 @@ from chat_core import ChatError, ChatMessage, ChatService
 from chat_core.errors import MessageNotFound
 
 from ..texts import t
-from ..uploads import uploaded_images
+from ..uploads import remove_uploads, uploaded_images
 from . import view
 from .follower import Follower
 from .layout import Components
@@ -167,9 +167,11 @@ class TurnHandlers:
         service, tab, user_id = self._renderer.service_for(page.tab), page.tab, page.visitor.user_id
         options = self._options(page)
         images = await uploaded_images([{"path": file} for file in draft.files])
-        if not tab.session_id:
-            return await self._start_conversation(page, draft.text, images, options)
-        await service.start_turn(user_id, tab.session_id, draft.text, images=images, **options)
+        if tab.session_id:
+            await service.start_turn(user_id, tab.session_id, draft.text, images=images, **options)
+        else:
+            tab = await self._start_conversation(page, draft.text, images, options)
+        await remove_uploads(draft.files)
         return tab
 
     async def _regenerate(self, page: PageRequest) -> TabState:

@@ -1,13 +1,18 @@
-"""Files that nobody uploaded: a request may name any path of the server's."""
+"""Files: those that are not taken, and those that nobody uploaded, for a request may name any path."""
 
 import json
+from io import BytesIO
+from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 from uuid import uuid4
 
+import aiohttp
 import pytest
+from gradio.utils import get_upload_folder
 
+from tests.faults.floods import client_at
 from tests.pictures import picture
 from tests.running import RunningApp
 
@@ -52,3 +57,53 @@ def test_a_file_of_the_server_is_not_read_for_a_visitor(app: RunningApp, tmp_pat
     }
     answer = call(app, event, values)
     assert json.loads(answer)["detail"] == "path must be that of a file that was uploaded."
+
+
+async def upload(app: RunningApp, address: str, *contents: bytes, name: str = "file.png") -> tuple[int, Any]:
+    """What is answered to files from that address."""
+    form = aiohttp.FormData()
+    for content in contents:
+        form.add_field("files", BytesIO(content), filename=name)
+    async with client_at(address) as http, http.post(f"{app.url}/gradio_api/upload", data=form) as answer:
+        return answer.status, await answer.json()
+
+
+@pytest.mark.parametrize(
+    ("contents", "status", "code"),
+    [
+        ([b"MZ\x90\x00" + bytes(100)], 415, "upload_type"),
+        ([picture(), b"<svg onload='alert(1)'/>"], 415, "upload_type"),
+        ([b""], 415, "upload_type"),
+        ([picture()] * 5, 413, "upload_too_large"),
+        ([picture() + bytes(11_000_000)], 413, "upload_too_large"),
+        ([picture() + bytes(90_000_000)], 413, "upload_too_large"),
+    ],
+    ids=["exe", "one of two", "empty", "five", "11 MB", "90 MB"],
+)
+async def test_what_the_app_has_no_use_for_is_refused_and_not_kept(
+    app: RunningApp, contents: list[bytes], status: int, code: str
+) -> None:
+    name = f"{uuid4().hex}.png"
+    answered, answer = await upload(app, "127.0.0.9", *contents, name=name)
+    assert (answered, answer["code"]) == (status, code)
+    assert kept(name) == []
+
+
+def kept(name: str) -> list[Path]:
+    return list(Path(get_upload_folder()).rglob(name))
+
+
+@pytest.mark.parametrize(
+    "content", [picture(kind) for kind in ("PNG", "JPEG", "WEBP", "GIF")] + [b' {"a": 1}'], ids=len
+)
+async def test_pictures_and_files_to_import_are_taken(app: RunningApp, content: bytes) -> None:
+    name = f"{uuid4().hex}.png"
+    assert (await upload(app, "127.0.0.9", content, name=name))[0] == 200
+    assert [path.read_bytes() for path in kept(name)] == [content]
+
+
+async def test_of_thousands_of_files_from_one_address_few_are_taken(app: RunningApp) -> None:
+    form = [picture()] * 4
+    answers = [(await upload(app, "127.0.0.10", *form))[0] for _ in range(80)]
+    assert answers == [200] * 75 + [429] * 5
+    assert (await upload(app, "127.0.0.11", *form))[0] == 200

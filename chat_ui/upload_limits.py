@@ -1,0 +1,144 @@
+"""Upload limits: which files the app takes, and how many from one address and in all.
+
+Gradio 6.31 takes any number of files of any kind (`routes.py`: `upload_file`) and deletes them after a while
+(`chat_ui/__init__.py` says when). A household sends a few dozen in an hour.
+"""
+
+import asyncio
+import json
+import os
+import time
+from collections import Counter
+from collections.abc import Iterable
+from http import HTTPStatus
+from pathlib import Path
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from chat_core.images import MAX_IMAGES
+
+from .address import address_of
+from .refusals import Refusal
+
+_PATH = "/gradio_api/upload"
+_HOUR = 3600.0
+_FILES_PER_HOUR = 300
+_BYTES_PER_HOUR = 300_000_000
+_BYTES_PER_REQUEST = 10_500_000 * MAX_IMAGES
+_BYTES_IN_ALL = 1_000_000_000
+
+# How what is taken begins: pictures that can be decoded, and JSON.
+_PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a")
+_BYTES_LOOKED_AT = 64
+
+
+class UploadLimits:
+    """ASGI middleware that takes pictures and files to import, as far as nobody sends too many."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._hour = 0.0
+        self._files: Counter[str] = Counter()  # of each address, in this hour
+        self._bytes: Counter[str] = Counter()
+        self._kept: dict[str, int] = {}  # bytes of the files that may still be there
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "").removeprefix(scope.get("root_path", "")).rstrip("/")
+        if scope.get("method") != "POST" or path != _PATH:
+            await self._app(scope, receive, send)
+            return
+        address = address_of(scope.get("client"))
+        answer = _Answer()
+        try:
+            self._admit(address, Headers(scope=scope).get("content-length", ""))
+            await self._app(scope, receive, answer.keep)
+            await self._take(address, answer.paths())
+        except Refusal as refusal:
+            await refusal.answer(scope)(scope, receive, send)
+            return
+        for message in answer.messages:
+            await send(message)
+
+    def _admit(self, address: str, length: str) -> None:
+        """Counts so many bytes before they are read. Raises Refusal."""
+        if time.monotonic() - self._hour > _HOUR:
+            self._hour = time.monotonic()
+            self._files.clear()
+            self._bytes.clear()
+        size = int(length) if length.isdecimal() and len(length) < 20 else _BYTES_PER_REQUEST + 1
+        if size > _BYTES_PER_REQUEST:
+            raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "upload_too_large")
+        has_had_its_share = (
+            self._files[address] >= _FILES_PER_HOUR or self._bytes[address] + size > _BYTES_PER_HOUR
+        )
+        if (address and has_had_its_share) or self._is_full(size):
+            raise _too_many()
+        self._bytes[address] += size
+
+    def _is_full(self, size: int) -> bool:
+        """Whether no more is taken until some of the files are deleted."""
+        if sum(self._kept.values()) + size > _BYTES_IN_ALL:
+            self._kept = {path: size for path, size in self._kept.items() if os.path.exists(path)}
+        return sum(self._kept.values()) + size > _BYTES_IN_ALL
+
+    async def _take(self, address: str, paths: list[str]) -> None:
+        """Keeps the files of one request, or none of them. Raises Refusal."""
+        self._files[address] += len(paths)
+        too_many = len(paths) > MAX_IMAGES
+        if too_many or not await asyncio.to_thread(_are_taken, paths):
+            await asyncio.to_thread(_remove, paths)
+            if too_many:
+                raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "upload_too_large")
+            raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "upload_type")
+        self._kept |= await asyncio.to_thread(_sizes, paths)
+
+
+class _Answer:
+    """What Gradio answers, which is not sent before it has been looked at."""
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+
+    async def keep(self, message: Message) -> None:
+        self.messages.append(message)
+
+    def paths(self) -> list[str]:
+        """Of the files that were stored. Raises Refusal if Gradio refused them."""
+        status = HTTPStatus(self.messages[0]["status"])
+        if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            raise Refusal(status, "upload_too_large")
+        if status != HTTPStatus.OK:
+            raise Refusal(status, "upload_malformed")
+        return list(json.loads(b"".join(message.get("body", b"") for message in self.messages)))
+
+
+def _too_many() -> Refusal:
+    headers = {"retry-after": f"{_HOUR / 6:.0f}"}
+    return Refusal(HTTPStatus.TOO_MANY_REQUESTS, "too_many_uploads", headers=headers)
+
+
+def _are_taken(paths: Iterable[str]) -> bool:
+    return all(is_taken(_beginning(path)) for path in paths)
+
+
+def _beginning(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read(_BYTES_LOOKED_AT)
+
+
+def is_taken(beginning: bytes) -> bool:
+    """Whether a file that begins like this is of a kind that the app takes; whether it is whole is seen when
+    it is used."""
+    is_webp = beginning[:4] == b"RIFF" and beginning[8:12] == b"WEBP"
+    text = beginning.removeprefix(b"\xef\xbb\xbf").lstrip()
+    return is_webp or beginning.startswith(_PICTURES) or text.startswith((b"{", b"["))
+
+
+def _sizes(paths: Iterable[str]) -> dict[str, int]:
+    return {path: os.path.getsize(path) for path in paths}
+
+
+def _remove(paths: Iterable[str]) -> None:
+    for path in paths:
+        Path(path).unlink(missing_ok=True)
