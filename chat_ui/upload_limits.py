@@ -7,6 +7,7 @@ Gradio 6.31 takes any number of files of any kind (`routes.py`: `upload_file`) a
 import asyncio
 import json
 import os
+import re
 import time
 from collections import Counter
 from collections.abc import Iterable
@@ -28,9 +29,16 @@ _BYTES_PER_HOUR = 300_000_000
 _BYTES_PER_REQUEST = 10_500_000 * MAX_IMAGES
 _BYTES_IN_ALL = 1_000_000_000
 
-# How what is taken begins: pictures that can be decoded, and JSON.
-_PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a")
-_BYTES_LOOKED_AT = 64
+# What is taken, by how it begins: pictures that can be decoded, and what can be imported.
+_KINDS = (
+    rb"\x89PNG\r\n\x1a\n",
+    rb"\xff\xd8\xff",  # JPEG
+    rb"RIFF....WEBP",
+    rb"GIF8[79]a",
+    rb"(\xef\xbb\xbf)?\s*[{\[]",  # JSON
+)
+_BEGINNING = re.compile(b"|".join(_KINDS), re.DOTALL)
+_BYTES_LOOKED_AT = 512
 
 
 class UploadLimits:
@@ -119,20 +127,13 @@ def _too_many() -> Refusal:
 
 
 def _are_taken(paths: Iterable[str]) -> bool:
-    return all(is_taken(_beginning(path)) for path in paths)
+    """Whether all are of a kind that the app takes; whether they are whole is seen when they are used."""
+    return all(_BEGINNING.match(_beginning(path)) for path in paths)
 
 
 def _beginning(path: str) -> bytes:
     with open(path, "rb") as file:
         return file.read(_BYTES_LOOKED_AT)
-
-
-def is_taken(beginning: bytes) -> bool:
-    """Whether a file that begins like this is of a kind that the app takes; whether it is whole is seen when
-    it is used."""
-    is_webp = beginning[:4] == b"RIFF" and beginning[8:12] == b"WEBP"
-    text = beginning.removeprefix(b"\xef\xbb\xbf").lstrip()
-    return is_webp or beginning.startswith(_PICTURES) or text.startswith((b"{", b"["))
 
 
 def _sizes(paths: Iterable[str]) -> dict[str, int]:

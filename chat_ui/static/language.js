@@ -7,6 +7,9 @@ document.documentElement.lang = navigator.language;
 
 const shown = () => (navigator.language.startsWith("zh") ? "zh" : "en");
 
+// What texts.py has under that key.
+export const words = (key) => window.gradio_config.i18n_translations[shown()][key];
+
 // A language was chosen: if it is another one, all words are found anew. Gradio says so too when the field is left.
 export function setLanguage(language) {
   if (language.startsWith(shown())) return;

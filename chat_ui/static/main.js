@@ -22,6 +22,7 @@ import * as smoothing from "./smoothing.js";
 import * as streams from "./streams.js";
 import * as tab from "./tab.js";
 import * as textDirection from "./text-direction.js";
+import * as uploadRefusals from "./upload-refusals.js";
 
 // What the `js=` of Gradio's listeners calls.
 window.chat = {
@@ -51,6 +52,7 @@ const modules = [
   countdown,
   accessibility,
   notice,
+  uploadRefusals,
   editing,
   scrolling,
   inputMethods,

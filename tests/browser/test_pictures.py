@@ -6,6 +6,7 @@ from pathlib import Path
 from playwright.sync_api import Locator, expect
 
 from tests.browser.chat import ChatPage
+from tests.browser.conftest import OpenPage
 from tests.fake_openai import FakeOpenAI
 from tests.pictures import picture, seen
 
@@ -75,13 +76,27 @@ def test_what_the_model_cannot_see_or_is_no_picture_is_refused_and_the_text_stay
     expect(chat.box).to_have_value("Look!")
     chat.page.locator(".toast-close").click()  # it lies over the settings
     choose_model(chat, "fake")
-    give(chat, "paste", b"MZ not a picture", "sea.png")
+    give(chat, "paste", picture("PNG", (20, 10))[:40], "sea.png")
     expect(waiting(chat)).to_have_count(2)
     chat.send("Look!")
     expect(chat.toast.filter(has_text="cannot be read as a picture")).to_be_visible()
     expect(chat.box).to_have_value("Look!")
     expect(waiting(chat)).to_have_count(2)
     expect(chat.sessions).to_have_count(0)
+
+
+def test_a_file_that_is_not_taken_is_told_of_in_the_readers_language(
+    open_page: OpenPage, tmp_path: Path
+) -> None:
+    chat = open_page(locale="zh-CN")
+    give(chat, "drop", b"MZ not a picture", "sea.png")
+    said = chat.toast.locator(".toast-message-text")
+    expect(said).to_have_text("不能发送这种文件。可以发送 PNG、JPEG、WebP 和 GIF 图片，导入 JSON 对话。")
+    chat.page.locator(".toast-close").click()
+    (file := tmp_path / "sea.png").write_bytes(picture("PNG") + bytes(11_000_000))
+    choose(chat, file)
+    expect(said).to_have_text("文件太多或太大：一次最多 4 个，每个最多 10 MB。")
+    expect(waiting(chat)).to_have_count(0)
 
 
 def test_a_picture_needs_no_words_and_stays_when_words_are_added(

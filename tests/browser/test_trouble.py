@@ -187,3 +187,18 @@ def test_a_reply_goes_on_by_itself_over_another_network(
         expect(chat.questions).to_have_count(1)
         expect(banner(chat.page)).to_be_hidden()
         expect(chat.box).to_have_value("half a thought")
+
+
+def test_too_many_calls_from_an_address_are_refused_in_the_readers_language(
+    open_page: OpenPage, tmp_path: Path, model: dict[str, str]
+) -> None:
+    visitor = {"X-Forwarded-For": "192.0.2.1"}
+    limits = {"TRUSTED_PROXIES": "127.0.0.1", "MAX_CALLS_PER_ADDRESS": "8"}
+    with running_app(tmp_path, REDIS_URL="memory://", **limits, **model) as app:
+        chat = open_page(app.url, locale="zh-CN", extra_http_headers=visitor)
+        for _ in range(8):  # nobody fetches their answers
+            chat.page.request.post(f"{app.url}/gradio_api/call/roles", data={"data": []})
+        chat.send("one")
+        expect(chat.toast).to_contain_text("从你所在的网络同时发来的请求太多，请稍后再试。")
+        expect(chat.box).to_have_value("one")
+        expect(chat.page.locator("#chatbot")).not_to_contain_text("Error")
