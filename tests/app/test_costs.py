@@ -1,5 +1,6 @@
 """What a turn on the page costs, counted: the figures that the benchmarks measure come from these."""
 
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -39,10 +40,11 @@ async def tab(app: RunningApp) -> AsyncIterator[Tab]:
 async def test_a_stream_is_a_few_small_frames_a_second(tab: Tab, provider: FakeOpenAI) -> None:
     words = [text(f"w{number:03} ") for number in range(TOKENS)]
     provider.answers.append(stream(*paced(words, RATE), finish(), DONE))
-    frames, size = tab.received.frames, tab.received.bytes
+    frames, size, began = tab.received.frames, tab.received.bytes, time.monotonic()
     await tab.send("Tell me much")
     frames, size = tab.received.frames - frames, tab.received.bytes - size
-    assert TOKENS / RATE * 4 <= frames <= TOKENS / RATE * 5 + 5
+    seconds = time.monotonic() - began  # more than the reply was to take where the machine is busy
+    assert TOKENS / RATE * 4 <= frames <= seconds * 5 + 5
     # A frame has less than 200 bytes beside its text; Send and the end have the rest, the list of
     # conversations once.
     assert size < 3_200 + frames * 240
