@@ -104,6 +104,10 @@ TEXTS: dict[str, dict[Language, str]] = {
     "expires_in_days": {"zh": "{days} 天后过期", "en": "expires in {days} days"},
     "expires_tomorrow": {"zh": "1 天后过期", "en": "expires in a day"},
     "expires_today": {"zh": "24 小时内过期", "en": "expires within a day"},
+    "not_here": {
+        "zh": "这个对话无法在这里打开：它属于别人，或已经不在了。",
+        "en": "This conversation cannot be opened here: it is somebody else's, or it is no longer there.",
+    },
     "untitled": {"zh": "新对话", "en": "New chat"},
     "running": {"zh": "正在回复", "en": "reply running"},
     "thinking": {"zh": "思考中…", "en": "Thinking…"},

@@ -9,6 +9,7 @@ from uuid import uuid4
 import gradio as gr
 
 from chat_core import ChatError, ChatService, ConversationExport, new_user_id
+from chat_core.errors import InvalidInput, SessionNotFound
 
 from ..texts import t
 from ..visitor import Visitor
@@ -48,6 +49,8 @@ class ConversationHandlers:
                 if error.facts.get("field") == "user_id":  # not a malformed ?c=: that costs nobody their id
                     visitor = visitor._replace(user_id=new_user_id())
                 rendered = await self._opened(visitor, EMPTY_TAB)
+                if page.identity.linked:
+                    _say_not_here(visitor)
         rendered["language"] = LANGUAGES[visitor.language]
         return rendered.outputs()
 
@@ -68,11 +71,16 @@ class ConversationHandlers:
             return ComponentUpdates().outputs()  # nobody asked for anything
 
     async def open_conversation(self, values: Values, request: gr.Request, event: gr.EventData) -> Outputs:
-        """A conversation was chosen in the sidebar."""
+        """A conversation was chosen in the sidebar, or by Back and Forward."""
         page = self._parse(values, request)
         with page.errors_shown():
             chosen = page.happened(ConversationEvent, event)
-            return await self._rendered(page, page.tab.opening(chosen.session_id))
+            try:
+                return await self._rendered(page, page.tab.opening(chosen.session_id))
+            except (InvalidInput, SessionNotFound):
+                empty = await self._rendered(page, page.tab.opening())
+                _say_not_here(page.visitor)
+                return empty
 
     async def new_chat(self, values: Values, request: gr.Request) -> Outputs:
         """An empty conversation. It is stored with its first message."""
@@ -192,6 +200,10 @@ class ConversationHandlers:
                 page.visitor.user_id, page.file, address=page.visitor.address
             )
             return await self._rendered(page, page.tab.opening(session.id))
+
+
+def _say_not_here(visitor: Visitor) -> None:
+    gr.Warning(t(visitor.language, "not_here"))
 
 
 def _download(exported: ConversationExport, kind: str, text: str) -> Json:

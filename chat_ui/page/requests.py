@@ -26,13 +26,15 @@ Happened = TypeVar("Happened", bound="Event")
 
 
 class Identity(BaseModel):
-    """What the browser keeps: the visitor's id, the conversation that was open last, its time zone in minutes
-    west of Greenwich, and the language that was chosen on the page, or ""."""
+    """What the browser keeps: the visitor's id, the conversation that was open last or, if the page was
+    `linked` to one, that; its time zone in minutes west of Greenwich, and the language that was chosen on the
+    page, or ""."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     user_id: str = ""
     session_id: str = ""
+    linked: bool = False
     minutes_west: int = 0
     language: str = ""
 

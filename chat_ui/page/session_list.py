@@ -62,8 +62,8 @@ def _session_entry(session: Session, open_id: str, language: Language, now: floa
     )
     return (
         f'<li class="session" data-session="{escape(session.id)}" data-title="{escape(title)}">'
-        f'<button type="button" data-action="open" title="{facts}"{current}>'
-        f"<span>{escape(title)}</span>{running}</button>{buttons}</li>"
+        f'<a href="?c={escape(session.id)}" data-action="open" title="{facts}"{current}>'
+        f"<span>{escape(title)}</span>{running}</a>{buttons}</li>"
     )
 
 

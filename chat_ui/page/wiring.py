@@ -62,9 +62,9 @@ def wire(
     demo.load(conversations.load, {c.identity}, js="(identity) => [window.chat.identify(identity)]", **render)
     c.tab.change(None, [c.tab], None, js="(tab) => window.chat.showTab(tab)", **_PLAIN_INPUTS)
     c.refresh.click(conversations.refresh, tab_inputs, **render)
-    c.sessions.select(conversations.open_conversation, tab_inputs, **render)
+    c.sessions.select(conversations.open_conversation, tab_inputs, trigger_mode="multiple", **render)
     empty_inputs: set[Block] = {*tab_inputs, c.role}
-    c.new_chat.click(conversations.new_chat, empty_inputs, **render)
+    c.new_chat.click(conversations.new_chat, empty_inputs, trigger_mode="multiple", **render)
     c.temporary.click(conversations.new_temporary_chat, empty_inputs, **render)
     c.earlier.click(conversations.show_earlier, tab_inputs, js=_KEEP_SCROLL_POSITION, **render)
 

@@ -1,6 +1,7 @@
 // Starts every module; what one is for stands at its beginning. This file stands in the page's head before
 // Gradio's own script and so runs before it.
 import * as accessibility from "./accessibility.js";
+import * as address from "./address.js";
 import * as changes from "./changes.js";
 import * as connection from "./connection.js";
 import * as copying from "./copying.js";
@@ -39,6 +40,7 @@ window.chat = {
 // Of a change they hear in this order: fields that an edit closes are gone before the page is scrolled.
 const modules = [
   tab,
+  address,
   panels,
   sessionList,
   roles,

@@ -1,5 +1,6 @@
 // A click in the list of conversations becomes the Gradio event of its action, after asking where there is
-// something to ask. The `js_on_load` of the list passes "choose" on to Gradio.
+// something to ask; with Ctrl or the middle button an entry is a link as any other, to a tab of its own. The
+// `js_on_load` of the list passes "choose" on to Gradio.
 import { find, findAll } from "./dom.js";
 
 const GRADIO_EVENTS = { open: "select", rename: "edit", delete: "delete", pin: "like", unpin: "like", older: "expand" };
@@ -19,18 +20,27 @@ function focusFirstNew() {
   new MutationObserver((_, observer) => {
     observer.disconnect();
     const added = entries().find((entry) => !known.has(entry.dataset.session));
-    added?.querySelector("button").focus();
+    added?.querySelector("[data-action]").focus();
   }).observe(find("#sessions nav"), { childList: true, subtree: true });
 }
 
-function clicked({ target }) {
-  const button = target.closest("[data-action]");
+function choose(element, action, data) {
+  const detail = { event: GRADIO_EVENTS[action], data };
+  element.dispatchEvent(new CustomEvent("choose", { detail, bubbles: true }));
+}
+
+export const openConversation = (id) =>
+  choose(find("#sessions nav, #sessions .no-sessions"), "open", { session_id: id });
+
+function clicked(event) {
+  if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  const button = event.target.closest("[data-action]");
   const data =
     button && chosen(button.dataset, button.closest("[data-session]")?.dataset, button.closest("nav").dataset);
   if (!data) return;
   if (button.dataset.action === "older") focusFirstNew();
-  const detail = { event: GRADIO_EVENTS[button.dataset.action], data };
-  button.dispatchEvent(new CustomEvent("choose", { detail, bubbles: true }));
+  choose(button, button.dataset.action, data);
 }
 
 export function start() {

@@ -1,5 +1,5 @@
-// What this tab shows. The address names the open conversation, so that each tab, a reload and a bookmark find
-// their own; the window's title names it too.
+// What this tab shows. The address and the window's title name it.
+import { nameInAddress, sessionToOpen } from "./address.js";
 import { pageChanged } from "./changes.js";
 import { followToEnd } from "./scrolling.js";
 
@@ -17,25 +17,18 @@ export function start() {
 // What the server is told of who asks, and from where.
 export const identify = (identity) => ({
   ...identity,
-  session_id: new URLSearchParams(location.search).get("c") ?? identity.session_id,
+  ...sessionToOpen(identity.session_id),
   minutes_west: new Date().getTimezoneOffset(),
   language: localStorage.getItem("language") ?? "",
 });
 
 // The tab shows another conversation, or the same one has gone on.
 export function showTab(tab) {
-  nameInAddress(tab.temporary ? "" : tab.session_id);
+  nameInAddress(tab);
   document.title = tab.title ? `${tab.title} · ${name}` : name;
   // Who sends a message wants to see what becomes of it, wherever they were reading.
   if ((tab.turn_id && tab.turn_id !== turn) || tab.session_id !== open) followToEnd();
   open = tab.session_id;
   turn = tab.turn_id;
   pageChanged();
-}
-
-function nameInAddress(session) {
-  const address = new URL(location.href);
-  if (session) address.searchParams.set("c", session);
-  else address.searchParams.delete("c");
-  history.replaceState(history.state, "", address);
 }

@@ -208,6 +208,7 @@ def test_visitors_do_not_see_each_other_nor_by_the_address(chat: ChatPage, open_
     expect(tab.sessions).to_have_text(["another", "mine"])
     expect(tab.questions).to_have_count(0)
     stranger = open_page(address)
+    expect(stranger.toast).to_contain_text("cannot be opened here")
     expect(stranger.questions).to_have_count(0)
     expect(stranger.sessions).to_have_count(0)
     expect(stranger.page).not_to_have_url(re.compile(r"[?&]c="))
@@ -229,3 +230,37 @@ def test_a_running_conversation_is_marked_and_the_list_is_used_by_keyboard(chat:
     chat.session("[[stall]]").locator("[data-action=open]").focus()
     chat.page.keyboard.press("Tab")
     expect(chat.session("[[stall]]").get_by_role("button", name="Pin")).to_be_focused()
+
+
+def test_entries_are_links_and_back_and_forward_walk_through_them(chat: ChatPage) -> None:
+    chat.say("first")
+    new_chat(chat, "second")
+    first = chat.session("first").locator("[data-action=open]")
+    with chat.page.context.expect_page() as opened:
+        first.click(modifiers=["ControlOrMeta"])
+    tab = ChatPage(opened.value, chat.url)
+    tab.wait_until_loaded()
+    expect(tab.questions).to_have_text("first")
+    expect(chat.questions).to_have_text("second")
+    first.click()
+    expect(chat.questions).to_have_text("first")
+    chat.page.locator("#new-chat").click()
+    expect(chat.questions).to_have_count(0)
+
+    def walk(steps: int, shown: list[str]) -> None:
+        chat.page.evaluate(f"history.go({steps})")
+        expect(chat.questions).to_have_text(shown)
+
+    walk(-1, ["first"])
+    walk(-1, ["second"])
+    walk(1, ["first"])
+    walk(1, [])
+    chat.page.evaluate("addEventListener('popstate', () => history.back(), { once: true }), history.back()")
+    expect(chat.questions).to_have_text("second")  # two steps, of which the first was still under way
+    tab.session("first").hover()
+    with tab.answering(True):
+        tab.session("first").get_by_role("button", name="Delete").click()
+        expect(tab.sessions).to_have_text(["second"])
+    walk(1, [])
+    expect(chat.toast).to_contain_text("no longer there")
+    expect(chat.page).not_to_have_url(re.compile(r"[?&]c="))
