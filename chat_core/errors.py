@@ -34,6 +34,7 @@
         ├── ModelNotConfigured
         ├── ModelAuthFailed
         ├── ModelNotFound
+        ├── ModelAddressWrong
         ├── ModelRateLimited
         ├── ModelQuotaExhausted
         ├── ModelUnreachable
@@ -378,11 +379,19 @@ class ModelAuthFailed(ModelError):
 
 
 class ModelNotFound(ModelError):
-    """The provider does not know the model or the address (404)."""
+    """The provider does not know the model (404)."""
 
     code = "model_not_found"
     summary = "The provider does not know this model."
     remedy = "Check OPENAI_MODEL and OPENAI_BASE_URL."
+
+
+class ModelAddressWrong(ModelError):
+    """There is a server, but nothing to chat with at this address of it."""
+
+    code = "model_address_wrong"
+    summary = "The model's server does not chat at this address."
+    remedy = "Check OPENAI_BASE_URL: most such addresses end in /v1."
 
 
 class ModelRateLimited(ModelError):

@@ -46,22 +46,30 @@ class ContextReceipt(_Record):
 
 
 class Sampling(_Record):
-    """How the model is to write; what is None is left to the provider."""
+    """How the model is to write, and how hard it is to reason (`effort`, one of its own degrees); what is
+    None or empty is left to the provider."""
 
     temperature: float | None = Field(None, ge=0, le=2)
     max_tokens: int | None = Field(None, ge=1, le=1_000_000)
+    effort: str = Field("", max_length=20)
 
     @classmethod
-    def of(cls, temperature: object = None, max_tokens: object = None) -> Self:
+    def of(cls, temperature: object = None, max_tokens: object = None, effort: object = "") -> Self:
         """From what a caller sent. Raises InvalidInput."""
         try:
-            return cls.model_validate({"temperature": temperature, "max_tokens": max_tokens})
+            return cls.model_validate(
+                {"temperature": temperature, "max_tokens": max_tokens, "effort": effort}
+            )
         except ValidationError as error:
             field = str(error.errors()[0]["loc"][0])
             raise InvalidInput(field, _SAMPLING[field]) from None
 
 
-_SAMPLING = {"temperature": "a number from 0 to 2", "max_tokens": "a whole number, 1 to 1000000"}
+_SAMPLING = {
+    "temperature": "a number from 0 to 2",
+    "max_tokens": "a whole number, 1 to 1000000",
+    "effort": "one of the model's degrees of reasoning",
+}
 
 
 class TurnError(_Record):

@@ -335,8 +335,12 @@ TEXTS: dict[str, dict[Language, str]] = {
         "en": "The model's provider did not accept the API key.",
     },
     "error.model_not_found": {
-        "zh": "服务商不认识这个模型或地址。",
-        "en": "The provider does not know this model or address.",
+        "zh": "服务商不认识这个模型。",
+        "en": "The provider does not know this model.",
+    },
+    "error.model_address_wrong": {
+        "zh": "模型服务器有回应，但这个地址不提供聊天。",
+        "en": "The model's server answers, but it does not chat at this address.",
     },
     "error.model_rate_limited": {
         "zh": "模型服务商请求放慢速度。",
@@ -427,6 +431,10 @@ TEXTS: dict[str, dict[Language, str]] = {
     "remedy.model_not_found": {
         "zh": "请检查 OPENAI_MODEL 和 OPENAI_BASE_URL。",
         "en": "Check OPENAI_MODEL and OPENAI_BASE_URL.",
+    },
+    "remedy.model_address_wrong": {
+        "zh": "请检查 OPENAI_BASE_URL：这类地址通常以 /v1 结尾。",
+        "en": "Check OPENAI_BASE_URL: most such addresses end in /v1.",
     },
     "remedy.model_unreachable": {
         "zh": "请检查网络和 OPENAI_BASE_URL。",

@@ -234,7 +234,7 @@ class FakeOpenAI:
             del self._connections[task]
 
     def _choose(self, request: Request) -> Answer:
-        if (request.method, request.path) == ("POST", "/v1/chat/completions"):
+        if request.method == "POST" and _COMPLETIONS.match(request.path):
             return self.answers.popleft() if self.answers else self.otherwise(request)
         if request.path == "/v1/models":
             return as_json({"object": "list", "data": [{"id": "fake", "object": "model"}]})
@@ -244,6 +244,10 @@ class FakeOpenAI:
             ]
             return as_json([row for row in seen if row["body"]])
         return error(404, f"Unknown request URL: {request.method} {request.path}")
+
+
+# At OpenAI, and at a deployment of Azure's.
+_COMPLETIONS = re.compile(r"/(v1|openai/deployments/\w+)/chat/completions(\?|$)")
 
 
 async def _request(head: bytes, reader: asyncio.StreamReader, connection: int) -> Request:

@@ -1,23 +1,40 @@
 """OpenAIChatModel: a model over an OpenAI-compatible server."""
 
 import asyncio
+import re
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 import openai
 
 from ..context import PromptMessage
-from ..errors import ModelDisconnected, ModelGarbled, ModelStalled, ModelTimedOut, ModelUnreachable
+from ..errors import (
+    ModelAddressWrong,
+    ModelDisconnected,
+    ModelError,
+    ModelGarbled,
+    ModelNotFound,
+    ModelStalled,
+    ModelTimedOut,
+    ModelUnreachable,
+)
 from ..messages import Sampling
+from ..providers import Provider, known_providers
 from .base import StreamItem
 from .deadline import Deadline
 from .failures import model_error
+from .request import ModelRequest
 from .sse import StreamError, StreamParser
 from .transport import SLICE_BYTES, HttpClient, give_up_at
 
 _CONNECT_SECONDS = 10.0
+
+# What the path of an OpenAI-compatible server's address has in it.
+_VERSION = re.compile(r"/(v\d|deployments/)")
 
 # How long, after the last piece, the usage and the end of the response are waited for. A response read to
 # its end leaves a connection that the next turn can use; one that is broken off does not.
@@ -29,7 +46,8 @@ class OpenAIChatModel:
 
     Failures before the first byte of a reply are retried by the client itself, up to `max_retries`
     times, unless the server asks to wait longer than a person would, or than the first token is waited for;
-    nothing is retried after it.
+    nothing is retried after it. What a model refuses to be sent it is asked without, once more.
+    Without a `base_url` it is the provider's, and without a `provider` OpenAI.
 
     Making one takes up to a second, for modules and certificates are loaded: do it in a thread.
     """
@@ -39,25 +57,31 @@ class OpenAIChatModel:
         *,
         api_key: str,
         base_url: str | None = None,
+        provider: Provider | None = None,
         first_token_seconds: float = 120,
         stall_seconds: float = 60,
         max_retries: int = 2,
+        http_client: HttpClient | None = None,
     ) -> None:
         self._secret = api_key
         self._first_token_seconds = first_token_seconds
         self._stall_seconds = stall_seconds
-        # OpenAI's reasoning models refuse max_tokens, the only name for it that many other servers know.
-        self._is_openai = not base_url
+        self._provider = provider or (Provider() if base_url else known_providers()["openai"])
+        self._base_url = base_url or self._provider.base_url
+        self._requests: dict[str, ModelRequest] = {}
         self._client = openai.AsyncOpenAI(
             api_key=api_key or "none",  # local servers ask for none, the client insists on one
-            base_url=base_url or None,
+            base_url=self._base_url,
             max_retries=max_retries,
             # The reading is timed here, by a Deadline. Of the connecting, "pool" times the whole, "connect"
             # the part that follows the look-up of the name.
             timeout=openai.Timeout(None, connect=_CONNECT_SECONDS, pool=_CONNECT_SECONDS),
-            # A few bytes at a time do not compress.
-            default_headers={"Accept-Encoding": "identity"},
-            http_client=HttpClient(),
+            default_headers={
+                "Accept-Encoding": "identity",  # a few bytes at a time do not compress
+                **{name: value.replace("{key}", api_key) for name, value in self._provider.headers.items()},
+            },
+            default_query=dict(self._provider.query),
+            http_client=http_client or HttpClient(),
         )
         # The SDK imports what belongs to a resource when it is taken for the first time: not within a reply.
         self._completions = self._client.chat.completions.with_streaming_response
@@ -88,12 +112,13 @@ class OpenAIChatModel:
                         await asyncio.sleep(0)  # the next one is there already: others have their turn first
                 for item in parser.close():
                     yield item
+        except ModelGarbled as error:
+            raise (error if parser.started else self._told(error)) from error.__cause__
         except StreamError as error:
-            raise model_error(error.status, error.body, secret=self._secret) from None
+            raise self._told(model_error(error.status, error.body, secret=self._secret)) from None
         except openai.APIStatusError as error:
-            raise model_error(
-                error.status_code, error.body, error.response.headers, secret=self._secret
-            ) from None
+            told = model_error(error.status_code, error.body, error.response.headers, secret=self._secret)
+            raise self._told(told) from None
         except openai.APIConnectionError as error:
             raise ModelUnreachable() from error
         except (openai.OpenAIError, httpx2.DecodingError) as error:
@@ -111,24 +136,38 @@ class OpenAIChatModel:
     async def _open(
         self, messages: Sequence[PromptMessage], model: str, sampling: Sampling, deadline: Deadline
     ) -> AsyncIterator[AsyncIterator[bytes]]:
-        length = sampling.max_tokens or openai.omit
-        # The lines are parsed here, not by the SDK, which builds some twenty objects for every token.
-        request = self._completions.create(
-            model=model,
-            messages=[],
-            # Past the SDK's walk through every part of every message, a fifth of what a short turn costs.
-            extra_body={"messages": messages},
-            stream=True,
-            stream_options={"include_usage": True},
-            temperature=openai.omit if sampling.temperature is None else sampling.temperature,
-            max_tokens=openai.omit if self._is_openai else length,
-            max_completion_tokens=length if self._is_openai else openai.omit,
+        wanted = self._requests.get(model) or self._requests.setdefault(
+            model, ModelRequest(self._provider, model)
         )
         give_up_at.set(deadline.at)
         with deadline:
-            response = await request.__aenter__()
+            while True:
+                request = self._request(model, wanted.body(messages, sampling))
+                try:
+                    response = await request.__aenter__()
+                    break
+                except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
+                    if not wanted.concede(str(error.body)):
+                        raise
         try:
             async with aclosing(response.http_response.aiter_raw()) as chunks:
                 yield chunks
         finally:
             await request.__aexit__(None, None, None)
+
+    def _request(self, model: str, body: dict[str, Any]) -> AbstractAsyncContextManager[Any]:
+        completions = self._completions
+        if "{model}" in self._base_url:
+            client = self._client.with_options(base_url=self._base_url.replace("{model}", model))
+            completions = client.chat.completions.with_streaming_response
+        # The lines are parsed here, not by the SDK, which builds some twenty objects for every token. The
+        # body goes past its walk through every part of every message, a fifth of what a short turn costs.
+        return completions.create(model=model, messages=[], extra_body=body)
+
+    def _told(self, error: ModelError) -> ModelError:
+        """The address is what is named where it is likelier to be wrong than the model."""
+        path, reason = urlsplit(self._base_url).path, error.reason.lower()
+        nothing_there = isinstance(error, ModelNotFound | ModelGarbled) or "endpoint" in reason
+        if nothing_there and "model" not in reason and not _VERSION.search(path):
+            return ModelAddressWrong(error.reason)
+        return error

@@ -11,6 +11,7 @@ from pydantic_core import from_json
 from ..errors import ModelDisconnected, ModelGarbled
 from ..messages import DeltaKind, FinishReason, Usage
 from .base import Finish, Piece, StreamItem
+from .thinking import ThinkingTags
 
 _LONGEST_LINE_BYTES = 2**20
 
@@ -34,6 +35,8 @@ class StreamParser:
     """Server-sent events to pieces, as the "Server-sent events" section of the HTML standard frames
     them and OpenAI's "Streaming" API reference fills them. Feed it bytes in any cut.
 
+    What a server that cannot stream answers, one JSON object with the whole reply, is taken too.
+
     `started`: a piece of the reply came. `finished`: its last one did; only the usage is still to come.
     """
 
@@ -42,6 +45,8 @@ class StreamParser:
         self.finished = False
         self._rest = b""
         self._framed = False
+        self._whole = b""  # the lines of an object that is no event
+        self._tags: ThinkingTags | None = ThinkingTags()
         self._halves: dict[DeltaKind, str] = {}  # empty until there was one
 
     def feed(self, chunk: bytes) -> Iterator[StreamItem]:
@@ -56,13 +61,18 @@ class StreamParser:
                     self.finished = True
                 else:
                     yield from self._items(data)
-        if len(self._rest) > _LONGEST_LINE_BYTES:
+            elif not self._framed and (self._whole or line.startswith(b"{")):
+                self._whole += line
+        if len(self._rest) + len(self._whole) > _LONGEST_LINE_BYTES:
             raise ModelGarbled("A line of the stream does not end.")
 
     def close(self) -> Iterator[StreamItem]:
         """The connection has ended: what stood in its last line. Raises unless the reply had ended."""
         with suppress(ModelGarbled):  # the line may be cut anywhere
             yield from self.feed(b"\n")
+        if self._whole and not self._framed:
+            yield from self._items(self._whole)
+        yield from self._end_of_tags()
         if self.finished:
             return
         if self._framed:
@@ -80,20 +90,46 @@ class StreamParser:
             raise StreamError(event["error"])
         try:
             for choice in event.get("choices") or ():
-                delta = choice.get("delta") or {}
+                delta = choice.get("delta") or choice.get("message") or {}
                 reasoning = delta.get("reasoning_content") or delta.get("reasoning")
                 if reasoning and isinstance(reasoning, str):
                     yield from self._piece("reasoning", reasoning)
-                if (text := delta.get("content")) and isinstance(text, str):
-                    yield from self._piece("text", text)
+                if text := delta.get("content") or delta.get("refusal"):
+                    yield from self._text(text) if isinstance(text, str) else self._parts(text)
                 if reason := choice.get("finish_reason"):
+                    yield from self._end_of_tags()
                     self.finished = True
                     if reason in _CUT:
                         yield Finish(reason)
+                elif choice.get("message"):
+                    self.finished = True
             if usage := event.get("usage"):
                 yield Usage.model_validate({k: v for k, v in usage.items() if v is not None})
         except (AttributeError, TypeError, ValueError):
             raise ModelGarbled("A piece of the stream is not a chat completion chunk.") from None
+
+    def _text(self, text: str) -> Iterator[Piece]:
+        if self._tags is None:
+            yield from self._piece("text", text)
+            return
+        for kind, part in self._tags.feed(text):
+            yield from self._piece(kind, part)
+        if self._tags.is_over:
+            self._tags = None
+
+    def _end_of_tags(self) -> Iterator[Piece]:
+        if self._tags is not None:
+            for kind, part in self._tags.close():
+                yield from self._piece(kind, part)
+
+    def _parts(self, parts: Any) -> Iterator[Piece]:
+        """Content in parts, of text and of thinking, as Mistral sends it."""
+        for part in parts:
+            if part.get("type") == "thinking":
+                said = "".join(inner.get("text") or "" for inner in part.get("thinking") or ())
+                yield from self._piece("reasoning", said)
+            else:
+                yield from self._text(part.get("text") or "")
 
     def _piece(self, kind: DeltaKind, text: str) -> Iterator[Piece]:
         if self._halves:

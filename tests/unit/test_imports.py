@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 LAYERS = [
     {"errors", "decoder"},
     {"messages"},
-    {"validation", "passwords"},
+    {"validation", "passwords", "providers"},
     {"settings", "roles", "context", "images", "exchange"},
     {"storage"},
     {"models"},

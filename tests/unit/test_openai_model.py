@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import itertools
+import json
 import socket
 import ssl
 import subprocess
@@ -21,6 +22,7 @@ import trustme
 
 from chat_core.errors import (
     ContextTooLong,
+    ModelAddressWrong,
     ModelAuthFailed,
     ModelDisconnected,
     ModelError,
@@ -388,6 +390,124 @@ async def test_a_whole_reply_leaves_its_connection_for_the_next_one(server, make
     await read(model)
     await read(model)
     assert [request.connection for request in server.requests] == [1, 1]
+
+
+# What servers do in their own way
+
+
+COMPLETION = {
+    "choices": [{"message": {"content": "Hello"}, "finish_reason": "stop"}],
+    "usage": {"total_tokens": 9},
+}
+
+
+@pytest.mark.parametrize("indent", [None, 2], ids=["in one line", "in many"])
+async def test_a_server_that_cannot_stream_is_understood(server, make_model, indent):
+    server.answers.append(page(json.dumps(COMPLETION, indent=indent), content_type="application/json"))
+    assert await read(make_model()) == [Piece("text", "Hello"), Usage(total_tokens=9)]
+
+
+@pytest.mark.parametrize(
+    ("pieces", "said"),
+    [
+        (["<think>", "Hm.", "</think>", "Hel"], [("reasoning", "Hm."), ("text", "Hel")]),
+        (
+            ["\n<thi", "nk>\nHm", ".</th", "ink>\n\nHel"],
+            [("reasoning", "Hm"), ("reasoning", "."), ("text", "Hel")],
+        ),
+        (["<think>a<b</think>Hel"], [("reasoning", "a<b"), ("text", "Hel")]),
+        (["<think>", "a </", "p> b"], [("reasoning", "a "), ("reasoning", "</p> b")]),
+        (["<think>", "Hm</"], [("reasoning", "Hm"), ("reasoning", "</")]),
+        (["<th", "e>"], [("text", "<the>")]),
+        (["<th"], [("text", "<th")]),
+        (["Hel", "<think>"], [("text", "Hel"), ("text", "<think>")]),
+    ],
+)
+@pytest.mark.parametrize("end", [[finish(), DONE], [DONE]], ids=["finished", "done"])
+async def test_reasoning_in_tags_at_the_beginning_is_told_from_text(server, make_model, pieces, said, end):
+    server.answers.append(stream(*map(text, pieces), *end))
+    assert await read(make_model()) == [Piece(*piece) for piece in said]
+
+
+async def test_content_in_parts_and_refusals_are_read(server, make_model):
+    thought = {"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]}
+    said = {"type": "text", "text": "Hel"}
+    server.answers += [
+        stream(chunk({"content": [thought]}), chunk({"content": [said]}), finish(), DONE),
+        stream(chunk({"content": None, "refusal": "I cannot."}), finish(), DONE),
+    ]
+    assert await read(make_model()) == [Piece("reasoning", "Hm."), HEL]
+    assert await read(make_model()) == [Piece("text", "I cannot.")]
+
+
+EXTRA = {"detail": [{"loc": ["body", "stream_options"], "msg": "Extra inputs are not permitted"}]}
+RENAMED = "Unsupported parameter: 'max_tokens' is not supported. Use 'max_completion_tokens' instead."
+
+
+@pytest.mark.parametrize(
+    ("refusal", "changed"),
+    [
+        (as_json(EXTRA, 422), {"stream_options": None}),
+        (error(400, "'temperature' does not support 0.5 with this model."), {"temperature": None}),
+        (error(400, RENAMED), {"max_tokens": None, "max_completion_tokens": 5}),
+        (error(400, "Streaming is not supported."), {"stream": False, "stream_options": None}),
+        (
+            error(400, "Developer instruction is not enabled for this model."),
+            {"messages": [{"role": "user", "content": "Be brief.\n\n你好"}]},
+        ),
+    ],
+    ids=["usage", "temperature", "length", "stream", "system"],
+)
+async def test_what_a_model_refuses_to_be_sent_it_is_asked_without_from_then_on(
+    server, make_model, refusal, changed
+):
+    model = make_model()
+
+    async def ask() -> dict:
+        sampling = Sampling(temperature=0.5, max_tokens=5)
+        async with aclosing(model.stream(MESSAGES, model="gpt-test", sampling=sampling)) as items:
+            assert HEL in [item async for item in items]
+        return server.requests[-1].body
+
+    server.answers += [refusal, reply("Hel"), reply("Hel")]
+    without = await ask()
+    first = server.requests[0].body
+    assert without == {k: v for k, v in (first | changed).items() if v is not None}
+    assert await ask() == without
+    assert len(server.requests) == 3
+
+
+async def test_a_refusal_of_a_value_or_the_same_one_again_is_told(server, make_model):
+    model = make_model()
+    server.answers.append(error(400, "temperature must be at most 1"))
+    problem, _ = await failed(model)
+    assert (type(problem), len(server.requests)) == (ModelRequestRejected, 1)
+    server.otherwise = lambda request: error(400, "Unknown parameter: stream_options")
+    problem, _ = await failed(model)
+    assert (type(problem), len(server.requests)) == (ModelRequestRejected, 3)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        as_json({"error": "Unexpected endpoint or method. (POST /chat/completions)"}),
+        page("<!doctype html><title>Hello</title>"),
+        page("404 page not found", 404, "text/plain"),
+    ],
+    ids=["not found", "LM Studio", "page", "Ollama"],
+)
+async def test_an_address_without_a_version_is_named_in_place_of_the_model(server, make_model, answer):
+    if answer:
+        server.answers.append(answer)
+    problem, _ = await failed(make_model(base_url=server.base_url.removesuffix("/v1")))
+    assert type(problem) is ModelAddressWrong
+
+
+async def test_a_model_that_is_not_there_is_named_at_any_address(server, make_model):
+    server.answers.append(error(404, "The model 'x' was not found"))
+    problem, _ = await failed(make_model())
+    assert type(problem) is ModelNotFound
 
 
 # What is there before the first reply
@@ -816,7 +936,7 @@ async def test_a_malformed_line_garbles_the_reply_and_keeps_what_came(server, ma
     [
         pytest.param(page("<!doctype html><title>Log in</title>"), id="HTML page"),
         pytest.param(page("<!doctype html>\n<title>Log in</title>\n"), id="HTML page of several lines"),
-        pytest.param(as_json({"choices": [{"message": {"content": "Hello"}}]}), id="a whole completion"),
+        pytest.param(as_json({"object": "list"}), id="another object"),
         pytest.param(stream(), id="nothing, chunked"),
         pytest.param(stream(chunked=False), id="nothing"),
     ],
