@@ -122,6 +122,7 @@ class Settings(BaseModel):
     context_tokens: Count = Field(16_000, description="a whole number, 0 (no limit) or more")
     memory: Literal["", "on", "off"] = Field("", description="on or off")
     memory_model: str = Field("", description="a model's name")
+    title_model: str = Field("", description="a model's name, or off")
     session_ttl_days: float = Field(7, ge=0, le=36_500, description="days, 0 (for ever) or more")
     rate_limit: Annotated[str, AfterValidator(_rate_limit)] = Field(
         "20/minute", description='a number per second, minute, hour or day, like "20/minute"'

@@ -12,6 +12,7 @@ from pathlib import Path
 
 APP = Path(__file__).parent.parent / "app.py"
 START_SECONDS = 100
+_USUAL = {"GRADIO_SERVER_PORT": "0", "PYTHONWARNINGS": "default", "TITLE_MODEL": "off"}
 
 
 class RunningApp:
@@ -53,12 +54,13 @@ class RunningApp:
 
 
 def launch(directory: Path, *, program: Path = APP, **environment: str) -> subprocess.Popen[str]:
-    """Starts the app's program in `directory`, with nothing of the tester's own environment but the path."""
+    """Starts the app's program in `directory`, with nothing of the tester's own environment but the path.
+    What was asked is the title, unless the `environment` has another TITLE_MODEL."""
     keep = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     return subprocess.Popen(
         [sys.executable, str(program)],
         cwd=directory,
-        env={**keep, "GRADIO_SERVER_PORT": "0", "PYTHONWARNINGS": "default", **environment},
+        env={**keep, **_USUAL, **environment},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

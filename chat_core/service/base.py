@@ -5,7 +5,7 @@ from ..models import ModelCatalog
 from ..roles import Roles
 from ..settings import Settings
 from ..storage import NoteStore, RateLimiter, RoleStore, SessionStore, redis_errors_as_store_unavailable
-from ..turns import LiveTurn, Summarizer, TurnLog, TurnStarter, TurnWriter
+from ..turns import LiveTurn, Summarizer, Titler, TurnLog, TurnStarter, TurnWriter
 from ..validation import validate_count, validate_ids
 from .logins import Logins
 
@@ -26,6 +26,7 @@ class ServiceBase:
     _writer: TurnWriter
     _starter: TurnStarter
     _summarizer: Summarizer
+    _titler: Titler
 
     @redis_errors_as_store_unavailable()
     async def session(self, user_id: str, session_id: str) -> Session:

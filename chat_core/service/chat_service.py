@@ -12,7 +12,16 @@ from ..models import ChatModel, ModelCatalog, ProviderConfig
 from ..roles import load_roles
 from ..settings import Settings
 from ..storage import NoteStore, RateLimiter, RoleStore, SessionStore, StoreConnection, StoreTrouble
-from ..turns import MemoryOptions, Summarizer, TurnLimits, TurnLog, TurnStarter, TurnWriter
+from ..turns import (
+    MemoryOptions,
+    Summarizer,
+    TitleOptions,
+    Titler,
+    TurnLimits,
+    TurnLog,
+    TurnStarter,
+    TurnWriter,
+)
 from .conversations import Conversations
 from .exports import Exports
 from .logins import Logins
@@ -86,6 +95,7 @@ class ChatService(Conversations, Exports, OwnRoles, Memories):
         self._log = TurnLog(self._connection.redis, self._store, lease_seconds=lease_seconds)
         self._writer = TurnWriter(self._log)
         self._summarizer = Summarizer(self._memory_options(), self._store, self._models)
+        self._titler = Titler(self._title_options(), self._store, self._models)
         self._starter = TurnStarter(
             _limits(settings),
             roles=self._roles,
@@ -95,6 +105,7 @@ class ChatService(Conversations, Exports, OwnRoles, Memories):
             turn_log=self._log,
             writer=self._writer,
             summarizer=self._summarizer,
+            titler=self._titler,
             beside=main._starter if main else None,
         )
         self._open = AsyncExitStack()
@@ -109,6 +120,11 @@ class ChatService(Conversations, Exports, OwnRoles, Memories):
             context_messages=settings.context_messages,
             context_tokens=settings.context_tokens,
         )
+
+    def _title_options(self) -> TitleOptions:
+        chosen = self.settings.title_model
+        is_on = chosen != "off" and bool(chosen or not self._models.is_embedded) and not self.is_temporary
+        return TitleOptions(is_on, chosen)
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -169,7 +185,7 @@ class ChatService(Conversations, Exports, OwnRoles, Memories):
         a server does it before, while its followers can still be told. What a store that does not answer
         has not taken by the first call's deadline is lost."""
         self._starter.close()
-        await self._summarizer.close()
+        await asyncio.gather(self._summarizer.close(), self._titler.close())
         if self._temporary:
             await self._temporary.drain()
         for turn in self._writer.turns.values():

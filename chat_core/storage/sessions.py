@@ -170,6 +170,19 @@ class SessionStore:
 
         await self.change(user_id, session_id, plan)
 
+    async def retitle(self, user_id: str, session_id: str, before: str, title: str) -> None:
+        """Gives the session another title, unless it has another one than `before` by now. Raises
+        SessionNotFound."""
+
+        async def plan(state: SessionState) -> Change | None:
+            if state.head.get("title") != before:
+                return None
+            change = self._planned(user_id, state, reorder=False)
+            change.set_head(title=title)
+            return change
+
+        await self.change(user_id, session_id, plan, limit=1)
+
     async def pin(self, user_id: str, session_id: str, pinned: bool) -> None:
         """Keeps the session for ever, or from now on as long as others. Raises SessionNotFound."""
 

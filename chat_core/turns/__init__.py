@@ -2,8 +2,8 @@
 
 `starter` begins it, `reply` reads the model into a `live` turn, `writer` writes all live turns to their
 `log`s in Redis, from where other processes follow them and which is what is left when a process dies.
-`continuation` joins a reply that goes on to what there is of it. Beside them `summarizer` keeps in short
-what the model is not sent any more.
+`continuation` joins a reply that goes on to what there is of it. Beside them (`beside`)
+`summarizer` keeps in short what the model is not sent any more, and `titler` finds a title.
 """
 
 from .live import LiveTurn, coalesce
@@ -11,6 +11,7 @@ from .log import TurnLog, TurnState
 from .reply import Reply, ReplyOptions
 from .starter import ContinuedTurn, TurnLimits, TurnRequest, TurnStarter
 from .summarizer import SUMMARY_CHARS, MemoryOptions, Summarizer
+from .titler import TitleOptions, Titler
 from .writer import TurnWriter
 
 __all__ = [
@@ -21,6 +22,8 @@ __all__ = [
     "Reply",
     "ReplyOptions",
     "Summarizer",
+    "TitleOptions",
+    "Titler",
     "TurnLimits",
     "TurnLog",
     "TurnRequest",

@@ -39,6 +39,7 @@ from .live import LiveTurn
 from .log import TurnLog
 from .reply import Reply, ReplyOptions
 from .summarizer import Summarizer
+from .titler import Titler
 from .writer import TurnWriter
 
 Started = TypeVar("Started")
@@ -96,6 +97,7 @@ class TurnStarter:
         turn_log: TurnLog,
         writer: TurnWriter,
         summarizer: Summarizer,
+        titler: Titler,
         beside: "TurnStarter | None" = None,
     ) -> None:
         self._limits = limits
@@ -106,6 +108,7 @@ class TurnStarter:
         self._log = turn_log
         self._writer = writer
         self._summarizer = summarizer
+        self._titler = titler
         self._starting: dict[asyncio.Task[Any], TurnRequest] = {}
         self._reading_images = asyncio.Lock()  # the largest takes some 600 MB while it is read
         self._closed = False
@@ -210,6 +213,7 @@ class TurnStarter:
         )
         self._run(turn, options, history, asked)
         said = history._replace(items=[*history.items, asked])
+        self._titler.after(turn, said, options.model)
         self._summarizer.after(turn, said, options.model)
         return turn.id
 

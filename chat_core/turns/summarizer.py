@@ -1,27 +1,24 @@
 """Summarizer: what has fallen out of the context, kept in short."""
 
-import asyncio
 import logging
 from collections.abc import Sequence
-from contextlib import aclosing
 from typing import NamedTuple
 
 from ..context import PromptMessage, estimate_tokens
 from ..errors import ChatError
-from ..messages import ChatMessage, Sampling, StoredMessages, Summary
-from ..models import ModelCatalog, Piece
-from ..storage import SessionState, SessionStore, index_of, redis_errors_as_store_unavailable
+from ..messages import ChatMessage, StoredMessages, Summary
+from ..models import ModelCatalog
+from ..storage import SessionState, SessionStore, index_of
+from .beside import BesideTurns
 from .live import LiveTurn
 
 log = logging.getLogger(__name__)
 
-# What one call reads and writes at most, and how long it may take.
+# What one call reads and writes at most.
 _READ_TOKENS = 6000
 _MESSAGE_CHARS = 2000
 _SUMMARY_TOKENS = 500
 SUMMARY_CHARS = 4000
-_SECONDS = 90.0
-_CALLS_AT_ONCE = 4
 
 _PROMPT = (
     "You keep the memory of a conversation. Write a summary of it, in its language, of at most 200 words. "
@@ -41,17 +38,12 @@ class MemoryOptions(NamedTuple):
     context_tokens: int
 
 
-class Summarizer:
-    """Brings summaries up to date, beside the turns and never in their way: a summary that is lost with its
-    process is made after the next turn."""
+class Summarizer(BesideTurns):
+    """Brings summaries up to date: one that is lost with its process is made after the next turn."""
 
     def __init__(self, options: MemoryOptions, store: SessionStore, models: ModelCatalog) -> None:
+        super().__init__(store, models)
         self._options = options
-        self._store = store
-        self._models = models
-        self._running: dict[tuple[str, str], asyncio.Task[None]] = {}
-        self._closed = False
-        self._places = asyncio.Semaphore(_CALLS_AT_ONCE)
 
     @property
     def is_on(self) -> bool:
@@ -60,18 +52,8 @@ class Summarizer:
     def after(self, turn: LiveTurn, asked: StoredMessages, model: str) -> None:
         """Once the reply to what was `asked` last is stored, sees to what the next turn will not be sent.
         Costs nothing where all of it will be, or the summary has what will not."""
-        ids = turn.user_id, turn.session_id
-        if self.is_on and not self._closed and ids not in self._running:
-            task = asyncio.create_task(self._see_to(turn, asked, model))
-            self._running[ids] = task
-            task.add_done_callback(lambda _: self._running.pop(ids))
-
-    async def close(self) -> None:
-        """Ends what is being made, and makes nothing more."""
-        self._closed = True
-        for task in self._running.values():
-            task.cancel()
-        await asyncio.gather(*self._running.values(), return_exceptions=True)
+        if self.is_on:
+            self._begin(turn, self._see_to(turn, asked, model))
 
     async def _see_to(self, turn: LiveTurn, asked: StoredMessages, model: str) -> None:
         end = await turn.wait_for_end()
@@ -84,12 +66,9 @@ class Summarizer:
         covered = through and through in {message.id for message in known[max(0, first - 1) :]}
         if not falls_out or covered:
             return
-        try:
-            async with self._places, asyncio.timeout(_SECONDS), redis_errors_as_store_unavailable():
-                model = self._options.model or model
-                await self._summarise(turn.user_id, turn.session_id, model, near=2 * len(known))
-        except (ChatError, TimeoutError) as error:
-            log.warning("session %.8s…: no summary: %s", turn.session_id, type(error).__name__)
+        async with self._place(turn, "summary"):
+            model = self._options.model or model
+            await self._summarise(turn.user_id, turn.session_id, model, near=2 * len(known))
 
     async def _summarise(self, user_id: str, session_id: str, model: str, *, near: int) -> None:
         state, limit = await self._read(user_id, session_id, near)
@@ -165,13 +144,4 @@ class Summarizer:
             PromptMessage(role="system", content=_PROMPT),
             PromptMessage(role="user", content=f"{so_far}What was said next:\n\n{said}"),
         ]
-        sampling = Sampling(max_tokens=_SUMMARY_TOKENS)
-        return await self._read_text(request, model, sampling)
-
-    async def _read_text(self, request: Sequence[PromptMessage], model: str, sampling: Sampling) -> str:
-        pieces: list[str] = []
-        async with aclosing(self._models.model.stream(request, model=model, sampling=sampling)) as items:
-            async for item in items:
-                if isinstance(item, Piece) and item.kind == "text":
-                    pieces.append(item.text)
-        return "".join(pieces).strip()[:SUMMARY_CHARS]
+        return (await self._read_text(request, model, _SUMMARY_TOKENS))[:SUMMARY_CHARS]

@@ -109,11 +109,15 @@ class Renderer:
         return tab, values
 
     async def render_if_changed(self, visitor: Visitor, tab: TabState) -> ComponentUpdates:
-        """As `render` if something was said since the tab was rendered; else nothing changes."""
+        """As `render` if something was said since the tab was rendered; only the title if it has another one;
+        else nothing changes."""
         session = await self.service_for(tab).session(visitor.user_id, tab.session_id)
-        return (
-            ComponentUpdates() if fingerprint(session) == tab.fingerprint else await self.render(visitor, tab)
-        )
+        if fingerprint(session) != tab.fingerprint:
+            return await self.render(visitor, tab)
+        if session.title == tab.title:
+            return ComponentUpdates()
+        tab = tab.updated(title=session.title)
+        return ComponentUpdates(sessions=await self.session_list(visitor, tab), tab=tab.model_dump())
 
     def render_values(
         self,

@@ -15,7 +15,7 @@ from tests.running import running_app
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory, model: dict[str, str]) -> Iterator[Client]:
     """A client of an app that sends two messages besides the new one, and remembers the others."""
-    settings = {"REDIS_URL": "memory://", "RATE_LIMIT": "", "CONTEXT_MESSAGES": "2"}
+    settings = {"REDIS_URL": "memory://", "RATE_LIMIT": "", "CONTEXT_MESSAGES": "2", "TITLE_MODEL": "other"}
     with running_app(tmp_path_factory.mktemp("memory"), **settings, **model) as app, connected(app) as client:
         yield client
 
@@ -68,3 +68,18 @@ def test_a_role_is_told_what_was_noted_for_it(client: Client, provider: FakeOpen
     deleted = client.predict(**mine, note_id=note["id"], api_name="/delete_note")
     assert deleted == {"id": note["id"], "deleted": True}
     assert client.predict(**mine, api_name="/notes")["notes"] == []
+
+
+def test_a_conversation_gets_a_title_from_the_model(client: Client, provider: FakeOpenAI) -> None:
+    conversation = start(client)
+    client.predict(**conversation, message="Where is Rome?", api_name="/chat")
+    deadline = time.monotonic() + 10
+    while True:
+        (session,) = client.predict(user_id=conversation["user_id"], api_name="/sessions")["sessions"]
+        if session["title"] != "Where is Rome?":
+            break
+        assert time.monotonic() < deadline, "no title was made"
+        time.sleep(0.05)
+    assert session["title"] == "You said: user: Where is Rome?"
+    asked = provider.requests[-1].body
+    assert (asked["model"], asked["messages"][0]["role"]) == ("other", "system")

@@ -34,3 +34,11 @@ def test_the_summary_unfolds_where_what_it_covers_ends(chat: ChatPage, stored: R
     expect(told).to_be_visible()
     chat.say("three")
     expect(line).to_have_count(1)
+
+
+def test_a_title_that_is_found_after_the_first_reply_appears_by_itself(chat: ChatPage, stored: Redis) -> None:
+    chat.say("one")
+    session_id = chat.session_id()
+    stored.hset(keys.session(owner(stored, session_id), session_id), "title", "Counting")
+    expect(chat.session("Counting")).to_be_visible()
+    expect(chat.replies).to_contain_text(["You said: one"])

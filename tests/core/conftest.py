@@ -31,7 +31,8 @@ async def open_service(connect: Connect, model: ScriptedModel) -> AsyncIterator[
     async with AsyncExitStack() as stack:
 
         async def open_service(*, lease_seconds: float = 5.0, **settings: Any) -> ChatService:
-            usual = {"rate_limit": "", "rate_limit_address": "", "openai_model": "big", "memory": "off"}
+            usual = {"rate_limit": "", "rate_limit_address": "", "openai_model": "big"}
+            usual |= {"memory": "off", "title_model": "off"}
             chosen = Settings(**(usual | settings))
             service = ChatService(chosen, redis=connect(), model=model, lease_seconds=lease_seconds)
             return await stack.enter_async_context(service)

@@ -43,7 +43,9 @@ async def main(socket: str, user: str, session: str, seed: str) -> None:
     async with (
         Redis.from_url(f"unix://{socket}", decode_responses=True) as redis,
         ChatService(
-            Settings(rate_limit="", max_stored_messages=0, memory="off"), redis=redis, model=Talker(int(seed))
+            Settings(rate_limit="", max_stored_messages=0, memory="off", title_model="off"),
+            redis=redis,
+            model=Talker(int(seed)),
         ) as service,
     ):
         async for line in lines:
