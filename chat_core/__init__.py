@@ -19,6 +19,7 @@ from .messages import (
     TurnEvent,
     Usage,
 )
+from .models import ModelOffer
 from .roles import Language, Role, Roles
 from .service import ChatService, HealthReport, Notice, StopResult, UndoResult, new_user_id
 from .settings import Settings
@@ -37,6 +38,7 @@ __all__ = [
     "Image",
     "Language",
     "ModelError",
+    "ModelOffer",
     "Note",
     "Notice",
     "Role",

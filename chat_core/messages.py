@@ -26,11 +26,32 @@ class _Record(BaseModel):
 
 
 class Usage(_Record):
-    """Tokens, as the provider counted them."""
+    """Tokens, as the provider counted them, and their `cost` in US dollars where it is known."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
     total_tokens: int = 0
+    cost: float | None = None
+
+    def priced(self, price: tuple[float, float] | None) -> Self:
+        """With what it cost, by the price of a million tokens sent and received, unless that is known."""
+        if price is None or self.cost is not None:
+            return self
+        sent, received = price
+        cost = (self.prompt_tokens * sent + self.completion_tokens * received) / 1_000_000
+        return self.model_copy(update={"cost": cost})
+
+    def __add__(self, other: Self) -> Self:
+        """Both together; of unknown cost if that of one is."""
+        is_known = self.cost is not None and other.cost is not None
+        return self.model_copy(
+            update={
+                "prompt_tokens": self.prompt_tokens + other.prompt_tokens,
+                "completion_tokens": self.completion_tokens + other.completion_tokens,
+                "total_tokens": self.total_tokens + other.total_tokens,
+                "cost": (self.cost or 0) + (other.cost or 0) if is_known else None,
+            }
+        )
 
 
 class ContextReceipt(_Record):
@@ -104,7 +125,8 @@ class ChatMessage(_Record):
     follows it; its `status` and `error` say how its turn ended if it got none. The other fields from
     `reasoning` on belong to replies: `role_key` is the key of the role that gave it,
     `reasoning_seconds` how long it reasoned before its text; `finish_reason` says what ended it too early,
-    its greatest length or the provider's filter.
+    its greatest length or the provider's filter; `instead_of` is the model that was asked and failed before
+    `model` answered.
     """
 
     id: str
@@ -119,6 +141,7 @@ class ChatMessage(_Record):
     reasoning_seconds: float | None = Field(None, alias="seconds_of_thought")
     role_key: str = Field("", alias="as_role")
     model: str = ""
+    instead_of: str = ""
     usage: Usage | None = None
     context: ContextReceipt | None = None
     error: TurnError | None = None

@@ -53,8 +53,8 @@ class Rule(Capabilities):
 class Provider(Capabilities):
     """A provider: its `title` and `icon` for people, where it is, its key, the `models` that are offered, the
     default one first, and the temperature and length that it is asked for where nobody chose any. `{key}` in
-    `headers` stands for the key, `{model}` in `base_url` for the model. With `local` it is looked for on this
-    machine, where nothing is set."""
+    `headers` stands for the key, `{model}` in `base_url` for the model. Its variables begin with its name, or
+    with one of the `aliases`. With `local` it is looked for on this machine where nothing is set."""
 
     name: str = ""
     title: str = ""
@@ -64,6 +64,7 @@ class Provider(Capabilities):
     models: tuple[str, ...] = ()
     headers: dict[str, str] = {}
     query: dict[str, str] = {}
+    aliases: tuple[str, ...] = ()
     local: bool = False
     default_temperature: float | None = Field(None, ge=0, le=2)
     default_max_tokens: int | None = Field(None, ge=1)
@@ -124,5 +125,9 @@ def _parsed(rows: Mapping[str, Any], known: Providers) -> dict[str, Provider]:
 
 def provider_at(base_url: str, providers: Iterable[Provider]) -> Provider:
     """The provider that has its server where this address leads; one without quirks if that is not known."""
-    host = urlsplit(base_url).netloc
-    return next((one for one in providers if host and urlsplit(one.base_url).netloc == host), Provider())
+    host = _host(base_url)
+    return next((one for one in providers if host and _host(one.base_url) == host), Provider(title=host))
+
+
+def _host(address: str) -> str:
+    return urlsplit(address).netloc.replace("localhost", "127.0.0.1")

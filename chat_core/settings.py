@@ -22,6 +22,7 @@ from pydantic import (
 
 from .errors import ConfigError
 from .passwords import is_password_hash
+from .providers import Provider, Rule, known_providers, load_providers, provider_at
 from .validation import USER_ID
 
 
@@ -78,6 +79,12 @@ def _logins(value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
     return value
 
 
+def _prices(value: tuple[str, ...]) -> tuple[str, ...]:
+    if not all(re.fullmatch(r"[^=]+=\d+(\.\d+)?/\d+(\.\d+)?", price, re.ASCII) for price in value):
+        raise ValueError
+    return value
+
+
 def _frame_ancestors(value: tuple[str, ...]) -> tuple[str, ...]:
     for origin in value:
         if not re.fullmatch(r"https?://(\*\.)?[\w.-]+(:\d+)?", origin, re.ASCII):
@@ -87,6 +94,21 @@ def _frame_ancestors(value: tuple[str, ...]) -> tuple[str, ...]:
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
 Count = Annotated[int, Field(ge=0)]
+ApiKey = Annotated[SecretStr, AfterValidator(_header_value)]
+BaseUrl = Annotated[str, AfterValidator(_web_address)]
+
+_API_KEY = "the provider's API key, ASCII characters without spaces"
+_BASE_URL = "an http:// or https:// address, usually ending in /v1"
+
+
+class _ProviderVariables(BaseModel):
+    """What can be set of a provider: the variables that begin with its name."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    api_key: ApiKey = Field(SecretStr(""), description=_API_KEY)
+    base_url: BaseUrl = Field("", repr=False, description=_BASE_URL)
+    models: Names = Field((), description="models' names, separated by commas")
 
 
 class Settings(BaseModel):
@@ -96,15 +118,19 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    openai_api_key: Annotated[SecretStr, AfterValidator(_header_value)] = Field(
-        SecretStr(""), description="the provider's API key, ASCII characters without spaces"
-    )
-    openai_base_url: Annotated[str, AfterValidator(_web_address)] = Field(
-        "", repr=False, description="an http:// or https:// address, usually ending in /v1"
-    )
+    openai_api_key: ApiKey = Field(SecretStr(""), description=_API_KEY)
+    openai_base_url: BaseUrl = Field("", repr=False, description=_BASE_URL)
     openai_model: str = Field("gpt-4o", description="a model's name")
     openai_models: Names = Field((), description="models' names, separated by commas")
     text_only_models: Names = Field((), description="models' names, separated by commas")
+    default_model: str = Field("", description="a model's name, or provider/model")
+    fallback_models: Names = Field((), description="models' names, separated by commas")
+    model_prices: Annotated[Names, AfterValidator(_prices)] = Field(
+        (),
+        description="pairs like gpt-4o=2.5/10, separated by commas: what a million tokens of requests and of "
+        "replies cost in US dollars",
+    )
+    providers_file: Path | None = Field(None, description="a path to a .toml file")
 
     redis_url: Annotated[SecretStr, AfterValidator(_redis_address)] = Field(
         SecretStr(""),
@@ -160,6 +186,9 @@ class Settings(BaseModel):
     gradio_server_name: str = Field("127.0.0.1", description="an address to listen on")
     gradio_server_port: int = Field(7860, ge=0, le=65535, description="a port from 0 to 65535")
 
+    # No variable of its own: from PROVIDERS_FILE and the variables that begin with a provider's name.
+    more_providers: tuple[Provider, ...] = ()
+
     @classmethod
     def load(
         cls, environ: Mapping[str, str] = os.environ, env_file: Path | None = Path(".env")
@@ -178,18 +207,26 @@ class Settings(BaseModel):
         if "PORT" in environ:  # as many hosts tell where they look for an app
             found.setdefault("GRADIO_SERVER_PORT", environ["PORT"])
         values: dict[str, Any] = {}
-        for field in cls.model_fields:
+        for field in VARIABLES:
             value = (found.get(field.upper()) or "").strip()
             if value or (field in ("rate_limit", "rate_limit_address") and field.upper() in found):
                 values[field] = value.upper() if field == "log_level" else value
         if "SPACE_ID" in environ:
             values.setdefault("trusted_proxies", _PROXIES_OF_SPACES)
             values.setdefault("frame_ancestors", _FRAMES_OF_SPACES)
+        problems = []
         try:
-            return cls(**values)
+            values["more_providers"] = _more_providers(values.get("providers_file"), found)
+        except ConfigError as error:
+            problems += error.problems
+        try:
+            settings = cls(**values)
         except ValidationError as error:
             wrong = dict.fromkeys(str(detail["loc"][0]) for detail in error.errors())
-            raise ConfigError([_problem(field) for field in wrong]) from None
+            problems = [_problem(field) for field in wrong] + problems
+        if problems:
+            raise ConfigError(problems) from None
+        return settings
 
     @property
     def redis_address(self) -> str:
@@ -205,7 +242,36 @@ class Settings(BaseModel):
     @property
     def embeds_model(self) -> bool:
         """Whether no provider is set, so that the embedded model serves."""
-        return not (self.openai_api_key.get_secret_value() or self.openai_base_url)
+        return not (self._has_openai or self.more_providers)
+
+    @property
+    def _has_openai(self) -> bool:
+        return bool(self.openai_api_key.get_secret_value() or self.openai_base_url)
+
+    @property
+    def providers(self) -> tuple[Provider, ...]:
+        """The providers that are set, that of OPENAI_* first, with MODEL_PRICES; that one alone, without a
+        key, where none is."""
+        providers = self.more_providers
+        if self._has_openai or not providers:
+            rows = load_providers(self.providers_file)
+            url = self.openai_base_url
+            row = provider_at(url, rows.values()) if url else rows["openai"]
+            key = self.openai_api_key
+            mine = row.updated(name="openai", base_url=url, api_key=key, models=self.models)
+            providers = (mine, *providers)
+        return tuple(
+            provider.updated(rules=provider.rules + self._price_rules(provider)) for provider in providers
+        )
+
+    def _price_rules(self, provider: Provider) -> tuple[Rule, ...]:
+        rules = []
+        for pair in self.model_prices:
+            name, _, price = pair.rpartition("=")
+            asked, _, answered = price.partition("/")
+            model = name.removeprefix(f"{provider.name}/")
+            rules.append(Rule(for_models=(model,), price=(float(asked), float(answered))))
+        return tuple(rules)
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -219,12 +285,43 @@ class Settings(BaseModel):
         return {name: password_hash for name, _, password_hash in pairs}
 
 
+VARIABLES = tuple(name for name in Settings.model_fields if name != "more_providers")
+
+
+def _more_providers(file: str | None, found: Mapping[str, str | None]) -> tuple[Provider, ...]:
+    """The providers beside that of OPENAI_* for which there is a variable, or a row in `file`."""
+    rows = load_providers(Path(file) if file else None)
+    providers: list[Provider] = []
+    problems: list[str] = []
+    for name, row in rows.items():
+        prefixes = [prefix.upper().replace("-", "_") for prefix in (name, *row.aliases)]
+        given = {
+            field: value
+            for field in _ProviderVariables.model_fields
+            for prefix in reversed(prefixes)
+            if (value := (found.get(f"{prefix}_{field.upper()}") or "").strip())
+        }
+        if name == "openai" or not (given or row != known_providers().get(name)):
+            continue
+        try:
+            providers.append(row.updated(**dict(_ProviderVariables.model_validate(given))))
+        except ValidationError as error:
+            wrong = dict.fromkeys(str(detail["loc"][0]) for detail in error.errors())
+            problems += [f"{prefixes[0]}_{_problem(field, _ProviderVariables)}" for field in wrong]
+            continue
+        if not providers[-1].base_url:
+            problems.append(f"{prefixes[0]}_{_problem('base_url', _ProviderVariables)}")
+    if problems:
+        raise ConfigError(problems)
+    return tuple(providers)
+
+
 # Where the proxy of Hugging Face Spaces stands, in front of all visitors.
 _PROXIES_OF_SPACES = "10.0.0.0/8"
 # The pages of Spaces, which show the app in a frame.
 _FRAMES_OF_SPACES = "https://huggingface.co,https://*.huggingface.co,https://*.hf.space"
 
 
-def _problem(field: str) -> str:
+def _problem(field: str, of: type[BaseModel] = Settings) -> str:
     # The value is left out on purpose: it may be a secret written on the wrong line.
-    return f"{field.upper()}: expected {Settings.model_fields[field].description}"
+    return f"{field.upper()}: expected {of.model_fields[field].description}"

@@ -125,6 +125,10 @@ TEXTS: dict[str, dict[Language, str]] = {
         "en": "began after {seconds:.1f}\N{NO-BREAK SPACE}s",
     },
     "fact.tokens": {"zh": "{tokens} 个词元", "en": "{tokens} tokens"},
+    "fact.instead_of": {
+        "zh": "由 {model} 代替 {asked} 回答",
+        "en": "answered by {model} instead of {asked}",
+    },
     "fact.context": {"zh": "发送了 {total} 条消息中的 {sent} 条", "en": "{sent} of {total} messages sent"},
     "fact.notes": {"zh": "附带 {count} 条笔记", "en": "notes sent: {count}"},
     "nothing_to_stop": {"zh": "没有正在进行的回复。", "en": "No reply is running."},

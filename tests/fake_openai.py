@@ -182,6 +182,7 @@ class FakeOpenAI:
     ) -> None:
         self.answers: deque[Answer] = deque()
         self.requests: list[Request] = []
+        self.models = as_json({"object": "list", "data": [{"id": "fake", "object": "model"}]})
         self.asked = asyncio.Event()
         self.otherwise = otherwise or (lambda request: echo(request.said))
         self.port = port
@@ -237,7 +238,7 @@ class FakeOpenAI:
         if request.method == "POST" and _COMPLETIONS.match(request.path):
             return self.answers.popleft() if self.answers else self.otherwise(request)
         if request.path == "/v1/models":
-            return as_json({"object": "list", "data": [{"id": "fake", "object": "model"}]})
+            return self.models
         if request.path == "/requests":  # for tests that run this server in another process
             seen = [
                 {"body": r.body, "answered": r.answered, "closed": r.closed.is_set()} for r in self.requests

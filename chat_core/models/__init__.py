@@ -3,20 +3,23 @@
 `base` says what a model is; `openai` is one over an OpenAI-compatible server, which `transport` reaches,
 whose stream `sse` parses, whose silence `deadline` ends and whose errors `failures` types; `llama` is such a
 server embedded in this process, whose replies `repetition` ends when they go round in circles. `catalog` says
-which models there are and opens the one that answers: a new provider begins there.
+which models there are and opens what answers, which `router` finds for each request.
 """
 
-from .base import ChatModel, Finish, NoModel, Piece, StreamItem
-from .catalog import ModelCatalog, ProviderConfig
+from .base import AnsweredBy, ChatModel, Finish, NoModel, Piece, StreamItem
+from .catalog import CatalogOptions, ModelCatalog
 from .openai import OpenAIChatModel
+from .router import ModelOffer
 
 __all__ = [
+    "AnsweredBy",
+    "CatalogOptions",
     "ChatModel",
     "Finish",
     "ModelCatalog",
+    "ModelOffer",
     "NoModel",
     "OpenAIChatModel",
     "Piece",
-    "ProviderConfig",
     "StreamItem",
 ]

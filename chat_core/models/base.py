@@ -21,12 +21,19 @@ class Finish(NamedTuple):
     reason: FinishReason
 
 
-StreamItem = Piece | Finish | Usage
+class AnsweredBy(NamedTuple):
+    """Another model than the one that was asked gives the reply: this one."""
+
+    model: str
+
+
+StreamItem = Piece | Finish | AnsweredBy | Usage
 
 
 class ChatModel(Protocol):
     """Anything that answers. `stream` yields pieces as they come, a finish if the reply was cut and, if the
-    provider counts tokens, the usage; it raises ModelError for every failure and frees the connection when it
+    provider counts tokens, the usage; before all that, which model answers if another one was asked. It
+    raises ModelError for every failure and frees the connection when it
     is closed."""
 
     def stream(

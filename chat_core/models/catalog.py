@@ -2,27 +2,45 @@
 
 import asyncio
 import logging
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import ModelNotConfigured
+from pydantic import SecretStr
+
+from ..errors import ModelError, ModelNotConfigured
+from ..providers import Provider, known_providers
 from . import llama
 from .base import ChatModel, NoModel
 from .openai import OpenAIChatModel
 from .repetition import RepetitionGuard
+from .router import ModelOffer, ModelRouter
+from .transport import HttpClient
 
 log = logging.getLogger(__name__)
 
+_EMBEDDED = "embedded"
+_ASK_EVERY_SECONDS = 10.0
+# What providers list beside the models that chat.
+_NO_CHAT = re.compile(
+    r"(?i)embed|whisper|tts|audio|realtime|transcri|speech|dall-e|image|moderation|rerank|davinci|babbage|sora"
+)
 
-class ProviderConfig(NamedTuple):
-    """An OpenAI-compatible provider: where it is, the names of its models, the default one first, which of
-    them cannot be sent images, and how long (in seconds) it may be silent before and within a reply.
-    With `is_embedded` it is the model of `embedded_file`, or the one that comes along, in this process."""
 
-    base_url: str
-    api_key: str
-    models: tuple[str, ...]
+class CatalogOptions(NamedTuple):
+    """The `providers`, the default one first; the name of the model that is asked where none is chosen, and
+    of those that take over, in order, when one fails; which models cannot be sent images; and how long (in
+    seconds) a provider may be silent before and within a reply. With `is_embedded` the model of
+    `embedded_file`, or the one that comes along, answers in this process, and what serves models on this
+    machine is looked for."""
+
+    providers: tuple[Provider, ...]
+    default_model: str = ""
+    fallback_models: tuple[str, ...] = ()
     text_only_models: tuple[str, ...] = ()
     first_token_seconds: float = 120
     stall_seconds: float = 60
@@ -31,35 +49,61 @@ class ProviderConfig(NamedTuple):
 
 
 class ModelCatalog:
-    """The models of a provider. A `model` that is given answers in their place, and is not closed."""
+    """The models of all providers. A `model` that is given answers in their place, and is not closed."""
 
-    def __init__(self, provider: ProviderConfig, model: ChatModel | None = None) -> None:
-        self._provider = provider
+    def __init__(self, options: CatalogOptions, model: ChatModel | None = None) -> None:
+        self._options = options
         self._given = model is not None
-        self._llama = llama.EmbeddedLlama(provider.embedded_file)
-        self.model: ChatModel = model or NoModel()
+        self._llama = llama.EmbeddedLlama(options.embedded_file)
+        self._models: dict[str, ChatModel] = {}
+        self._discovered: dict[str, tuple[str, ...]] = {}
+        self._offers: dict[str, ModelOffer] = {}
+        self._discovery = asyncio.Lock()
+        self._asked_at = -math.inf
+        providers = options.providers
+        if self.is_embedded:
+            names = (self._llama.model or "none",)
+            providers = (Provider(name=_EMBEDDED, title="", icon="", models=names, vision=False),)
+        self._providers = {provider.name: provider for provider in providers}
+        self._renew_offers()
+        router = ModelRouter(self._models, self.find, options.fallback_models)
+        self.model: ChatModel = model or router
 
     @property
     def is_embedded(self) -> bool:
         """Whether the embedded model answers, or would if it could be started."""
-        return self._provider.is_embedded and not self._given
+        return self._options.is_embedded and not self._given
 
     @property
     def is_ready(self) -> bool:
         """Whether there is a model to ask."""
-        return not isinstance(self.model, NoModel)
+        if self._given:
+            return not isinstance(self.model, NoModel)
+        return any(offer.provider.name in self._models for offer in self.offers)
+
+    @property
+    def offers(self) -> tuple[ModelOffer, ...]:
+        """The models that can be chosen, the default one first, the others by provider."""
+        return tuple(self._offers.values())
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The models' names, the default first."""
-        return (self._llama.model or "none",) if self.is_embedded else self._provider.models
+        """The names of those."""
+        return tuple(self._offers)
 
     @property
     def vision_models(self) -> tuple[str, ...]:
-        """Those of them that can be sent images."""
-        if self.is_embedded:
-            return ()
-        return tuple(name for name in self.names if name not in self._provider.text_only_models)
+        """The names of those that can be sent images."""
+        return tuple(offer.name for offer in self.offers if offer.takes.vision)
+
+    @property
+    def unnamed(self) -> tuple[str, ...]:
+        """The names of the providers whose models nobody has named, so that they are asked for them."""
+        return tuple(provider.name for provider in self._providers.values() if not provider.models)
+
+    def find(self, name: str) -> ModelOffer | None:
+        """The model that is chosen by this name, its own one or `provider/model`."""
+        return self._offers.get(name) or next((one for one in self.offers if name in _names(one)), None)
 
     def context_tokens(self, configured: int) -> int:
         """The budget of one request in tokens, 0 for no limit: what is `configured`, within what the
@@ -69,25 +113,94 @@ class ModelCatalog:
         return min(configured or llama.CONTEXT_TOKENS, llama.CONTEXT_TOKENS)
 
     async def open(self, stack: AsyncExitStack) -> None:
-        """Opens the model; `stack` later closes it. What cannot start is logged, and the app goes on with a
-        model that fails with ModelNotConfigured."""
+        """Opens what answers; `stack` later closes it. What cannot start is logged, and the app goes on with
+        a model that fails with ModelNotConfigured. The providers' lists of models are asked for beside it."""
         if self._given:
             return
-        base_url, api_key = self._provider.base_url, self._provider.api_key
         if self.is_embedded:
-            try:
-                base_url = await asyncio.to_thread(self._llama.start)
-            except ModelNotConfigured as error:
-                log.warning("%s", error)
-                return
-            api_key = self._llama.api_key
+            await self._start_embedded(stack)
+        else:
+            await self._connect(self._providers.values(), stack)
+        discovery = asyncio.create_task(self.discover())
+        stack.callback(discovery.cancel)
+
+    async def _start_embedded(self, stack: AsyncExitStack) -> None:
+        try:
+            base_url = await asyncio.to_thread(self._llama.start)
+        except ModelNotConfigured as error:
+            log.warning("%s", error)
+        else:
             stack.push_async_callback(asyncio.to_thread, self._llama.stop)
-        model = await asyncio.to_thread(
-            OpenAIChatModel,
-            api_key=api_key,
-            base_url=base_url,
-            first_token_seconds=self._provider.first_token_seconds,
-            stall_seconds=self._provider.stall_seconds,
-        )
-        stack.push_async_callback(model.aclose)
-        self.model = RepetitionGuard(model) if self.is_embedded else model
+            key = SecretStr(self._llama.api_key)
+            embedded = self._providers[_EMBEDDED].updated(base_url=base_url, api_key=key)
+            await self._connect([embedded], stack)
+            self._models[_EMBEDDED] = RepetitionGuard(self._models[_EMBEDDED])
+        # None of them has a model to offer until it has told of one.
+        local = {name: row for name, row in known_providers().items() if row.local}
+        self._providers |= local
+        await self._connect(local.values(), stack)
+
+    async def _connect(self, providers: Iterable[Provider], stack: AsyncExitStack) -> None:
+        models = await asyncio.to_thread(self._made, list(providers))
+        for name, model in models.items():
+            stack.push_async_callback(model.aclose)
+            self._models[name] = model
+
+    def _made(self, providers: Iterable[Provider]) -> dict[str, OpenAIChatModel]:
+        client = HttpClient()  # one for all: the certificates are loaded with it
+        return {
+            provider.name: OpenAIChatModel(
+                api_key=provider.api_key.get_secret_value(),
+                base_url=provider.base_url,
+                provider=provider,
+                first_token_seconds=self._options.first_token_seconds,
+                stall_seconds=self._options.stall_seconds,
+                http_client=client,
+            )
+            for provider in providers
+        }
+
+    async def discover(self) -> None:
+        """Asks the providers whose models nobody has named which ones they have, at most every few seconds.
+        One that does not tell keeps those that it told of before."""
+        async with self._discovery:
+            now = asyncio.get_running_loop().time()
+            if now < self._asked_at + _ASK_EVERY_SECONDS:
+                return
+            await asyncio.gather(*map(self._ask_for_models, self.unnamed))
+            self._renew_offers()
+            self._asked_at = now
+
+    async def _ask_for_models(self, name: str) -> None:
+        model = self._models.get(name)
+        if not isinstance(model, OpenAIChatModel):
+            return
+        try:
+            found = await model.list_models()
+        except ModelError as error:
+            log.debug("%s tells no models: %s", name, type(error).__name__)
+        else:
+            self._discovered[name] = tuple(one for one in found if not _NO_CHAT.search(one))
+
+    def _renew_offers(self) -> None:
+        pairs = [
+            (provider, model)
+            for provider in self._providers.values()
+            for model in dict.fromkeys(provider.models or self._discovered.get(provider.name, ()))
+        ]
+        pairs = pairs or [(provider, "none") for provider in self._providers.values()][:1]
+        count = Counter(model for _, model in pairs)
+        offers = [self._offer(provider, model, alone=count[model] == 1) for provider, model in pairs]
+        default = self._options.default_model
+        offers.sort(key=lambda offer: default not in _names(offer))
+        self._offers = {offer.name: offer for offer in offers}
+
+    def _offer(self, provider: Provider, model: str, *, alone: bool) -> ModelOffer:
+        offer = ModelOffer(model, provider, model, provider.capabilities(model))
+        if any(name in self._options.text_only_models for name in _names(offer)):
+            offer = offer._replace(takes=offer.takes.model_copy(update={"vision": False}))
+        return offer if alone else offer._replace(name=f"{provider.name}/{model}")
+
+
+def _names(offer: ModelOffer) -> tuple[str, str]:
+    return offer.model, f"{offer.provider.name}/{offer.model}"

@@ -36,6 +36,8 @@ _CONNECT_SECONDS = 10.0
 # What the path of an OpenAI-compatible server's address has in it.
 _VERSION = re.compile(r"/(v\d|deployments/)")
 
+_LIST_SECONDS = 3.0
+
 # How long, after the last piece, the usage and the end of the response are waited for. A response read to
 # its end leaves a connection that the next turn can use; one that is broken off does not.
 _FAREWELL_SECONDS = 1.0
@@ -89,15 +91,27 @@ class OpenAIChatModel:
     async def aclose(self) -> None:
         await self._client.close()
 
+    async def list_models(self) -> tuple[str, ...]:
+        """The names of the models that the server says it has, within a few seconds. Raises ModelError."""
+        client = self._client.with_options(max_retries=0, timeout=_LIST_SECONDS)
+        try:
+            async with asyncio.timeout(_LIST_SECONDS):
+                return tuple([model.id async for model in client.models.list()])
+        except (openai.OpenAIError, httpx2.HTTPError, TimeoutError, AttributeError, ValueError) as error:
+            raise ModelUnreachable() from error
+
     async def stream(
         self, messages: Sequence[PromptMessage], *, model: str, sampling: Sampling
     ) -> AsyncGenerator[StreamItem, None]:
         """The reply to `messages`. Raises a ModelError; closing the generator closes the connection."""
-        parser = StreamParser()
+        request = self._requests.get(model)
+        if request is None:
+            request = self._requests[model] = ModelRequest(self._provider, model)
+        parser = StreamParser(request.price)
         clock = asyncio.get_running_loop().time
         deadline = Deadline(clock() + self._first_token_seconds)
         try:
-            async with self._open(messages, model, sampling, deadline) as chunks:
+            async with self._open(request, messages, sampling, deadline) as chunks:
                 while True:
                     with deadline:
                         chunk = await anext(chunks, None)
@@ -134,28 +148,29 @@ class OpenAIChatModel:
 
     @asynccontextmanager
     async def _open(
-        self, messages: Sequence[PromptMessage], model: str, sampling: Sampling, deadline: Deadline
+        self,
+        request: ModelRequest,
+        messages: Sequence[PromptMessage],
+        sampling: Sampling,
+        deadline: Deadline,
     ) -> AsyncIterator[AsyncIterator[bytes]]:
-        wanted = self._requests.get(model) or self._requests.setdefault(
-            model, ModelRequest(self._provider, model)
-        )
         give_up_at.set(deadline.at)
         with deadline:
             while True:
-                request = self._request(model, wanted.body(messages, sampling))
+                sent = self._send(request.model, request.body(messages, sampling))
                 try:
-                    response = await request.__aenter__()
+                    response = await sent.__aenter__()
                     break
                 except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
-                    if not wanted.concede(str(error.body)):
+                    if not request.concede(str(error.body)):
                         raise
         try:
             async with aclosing(response.http_response.aiter_raw()) as chunks:
                 yield chunks
         finally:
-            await request.__aexit__(None, None, None)
+            await sent.__aexit__(None, None, None)
 
-    def _request(self, model: str, body: dict[str, Any]) -> AbstractAsyncContextManager[Any]:
+    def _send(self, model: str, body: dict[str, Any]) -> AbstractAsyncContextManager[Any]:
         completions = self._completions
         if "{model}" in self._base_url:
             client = self._client.with_options(base_url=self._base_url.replace("{model}", model))

@@ -38,9 +38,14 @@ class ModelRequest:
 
     def __init__(self, provider: Provider, model: str) -> None:
         self._provider = provider
-        self._model = model
+        self.model = model
         self._takes: Capabilities = provider.capabilities(model)
         self._conceded: set[_Concession] = set()
+
+    @property
+    def price(self) -> tuple[float, float] | None:
+        """What a million tokens cost, see Capabilities."""
+        return self._takes.price
 
     def body(self, messages: Sequence[PromptMessage], sampling: Sampling) -> dict[str, Any]:
         """The body of a request for the reply to `messages`."""
@@ -48,7 +53,7 @@ class ModelRequest:
         temperature = provider.default_temperature if sampling.temperature is None else sampling.temperature
         length = sampling.max_tokens or provider.default_max_tokens
         body: dict[str, Any] = {
-            "model": self._model,
+            "model": self.model,
             "messages": messages if takes.system else _without_system(messages),
             "stream": takes.stream,
         }

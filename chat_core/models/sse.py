@@ -37,12 +37,15 @@ class StreamParser:
 
     What a server that cannot stream answers, one JSON object with the whole reply, is taken too.
 
+    Usage gets its cost by the `price` of a million tokens, sent and received, if there is one.
+
     `started`: a piece of the reply came. `finished`: its last one did; only the usage is still to come.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, price: tuple[float, float] | None = None) -> None:
         self.started = False
         self.finished = False
+        self._price = price
         self._rest = b""
         self._framed = False
         self._whole = b""  # the lines of an object that is no event
@@ -104,7 +107,8 @@ class StreamParser:
                 elif choice.get("message"):
                     self.finished = True
             if usage := event.get("usage"):
-                yield Usage.model_validate({k: v for k, v in usage.items() if v is not None})
+                counted = Usage.model_validate({k: v for k, v in usage.items() if v is not None})
+                yield counted.priced(self._price)
         except (AttributeError, TypeError, ValueError):
             raise ModelGarbled("A piece of the stream is not a chat completion chunk.") from None
 

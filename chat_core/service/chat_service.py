@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple, Self
 
 from redis.asyncio import Redis
 
-from ..models import ChatModel, ModelCatalog, ProviderConfig
+from ..models import CatalogOptions, ChatModel, ModelCatalog, ModelOffer
 from ..roles import load_roles
 from ..settings import Settings
 from ..storage import NoteStore, RateLimiter, RoleStore, SessionStore, StoreConnection, StoreTrouble
@@ -81,7 +81,7 @@ class ChatService(Conversations, Exports, OwnRoles, Memories):
             ttl_seconds = _TEMPORARY_SECONDS
         else:
             self._connection = StoreConnection(settings.redis_address, settings.data_dir, redis)
-            self._models = ModelCatalog(_provider(settings), model)
+            self._models = ModelCatalog(_catalog_options(settings), model)
             ttl_seconds = math.ceil(settings.session_ttl_days * 24 * 3600)
             self._limiter = RateLimiter(
                 self._connection.redis, settings.rate_limit, settings.rate_limit_address
@@ -130,6 +130,16 @@ class ChatService(Conversations, Exports, OwnRoles, Memories):
     def models(self) -> tuple[str, ...]:
         """The models a caller may choose from, the default first."""
         return self._models.names
+
+    @property
+    def model_offers(self) -> tuple[ModelOffer, ...]:
+        """The same with their providers and what they take."""
+        return self._models.offers
+
+    async def refresh_models(self) -> None:
+        """Asks the providers whose models nobody has named which ones they have now, at most every few
+        seconds. Nothing is raised when one does not tell."""
+        await self._models.discover()
 
     @property
     def vision_models(self) -> tuple[str, ...]:
@@ -200,11 +210,11 @@ class ChatService(Conversations, Exports, OwnRoles, Memories):
             log.error("%d replies could not be saved before the end", len(self._writer.turns))
 
 
-def _provider(settings: Settings) -> ProviderConfig:
-    return ProviderConfig(
-        base_url=settings.openai_base_url,
-        api_key=settings.openai_api_key.get_secret_value(),
-        models=settings.models,
+def _catalog_options(settings: Settings) -> CatalogOptions:
+    return CatalogOptions(
+        providers=settings.providers,
+        default_model=settings.default_model,
+        fallback_models=settings.fallback_models,
         text_only_models=settings.text_only_models,
         first_token_seconds=settings.first_token_seconds,
         stall_seconds=settings.stall_seconds,

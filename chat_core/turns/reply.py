@@ -19,7 +19,7 @@ from ..messages import (
     TurnError,
     Usage,
 )
-from ..models import ChatModel, Finish, Piece
+from ..models import AnsweredBy, ChatModel, Finish, Piece
 from .continuation import Continuation
 from .live import LiveTurn
 
@@ -50,6 +50,7 @@ class Reply:
         self._receipt: ContextReceipt | None = None
         self._usage: Usage | None = None
         self._finish_reason: FinishReason = ""
+        self._answered_by = ""
         self._started = time.monotonic()
         self._seconds_to_first_token: float | None = None
         self._reasoning_seconds: float | None = None
@@ -67,6 +68,8 @@ class Reply:
                     self._usage = item
                 elif isinstance(item, Finish):
                     self._finish_reason = item.reason
+                elif isinstance(item, AnsweredBy):
+                    self._answered_by = item.model
                 else:
                     self._append(item, continuation)
         if continuation and (rest := continuation.close()):
@@ -97,7 +100,8 @@ class Reply:
             reasoning=self._turn.text("reasoning"),
             reasoning_seconds=self._reasoning_seconds,
             role_key=self._options.role,
-            model=self._options.model,
+            model=self._answered_by or self._options.model,
+            instead_of=self._options.model if self._answered_by else "",
             usage=self._usage,
             context=self._receipt,
             error=error,
@@ -144,8 +148,7 @@ _WITHOUT_TEXT: Mapping[FinishReason, type[ModelError]] = {
 
 def _continued(before: ChatMessage, more: ChatMessage) -> ChatMessage:
     """The stored reply with `more` of it: one message, which has taken the time and tokens of both."""
-    spent = [usage.model_dump() for usage in (before.usage, more.usage) if usage]
-    usage = Usage(**{name: sum(one[name] for one in spent) for name in spent[0]}) if spent else None
+    usage = before.usage + more.usage if before.usage and more.usage else before.usage or more.usage
     now = {"content", "reasoning", "status", "turn_id", "context", "error", "finish_reason"}
     return before.model_copy(
         update={

@@ -353,10 +353,10 @@ class TurnStarter:
 
     def choose_model(self, wanted: str, before: str) -> str:
         """The wanted model, or the one there was before, or the default. Raises UnknownModel."""
-        names = self._models.names
-        if wanted and wanted not in names:
-            raise UnknownModel(wanted, list(names))
-        return wanted or (before if before in names else names[0])
+        offer = self._models.find(wanted or before)
+        if wanted and not offer:
+            raise UnknownModel(wanted, list(self._models.names))
+        return offer.name if offer else self._models.names[0]
 
 
 def _texts_for(role: str, notes: Sequence[Note]) -> tuple[str, ...]:

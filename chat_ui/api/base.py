@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Any, TypeVar
 
-from chat_core import ChatMessage, ChatService, Role, Session, TurnEnd, TurnEvent
+from chat_core import ChatMessage, ChatService, ModelOffer, Role, Session, TurnEnd, TurnEvent
 
 from ..page import FramePacer
 from ..visitor import Visitor
@@ -64,7 +64,7 @@ def event_object(event: TurnEvent, visitor: Visitor) -> Json:
         "type": "done",
         "status": event.status,
         "message": message_object(event.message) if event.message else None,
-        "usage": event.usage.model_dump() if event.usage else None,
+        "usage": event.usage.model_dump(exclude_none=True) if event.usage else None,
         "context": event.context.model_dump() if event.context else None,
     }
     if event.error:
@@ -84,6 +84,14 @@ def message_object(message: ChatMessage) -> Json:
 def role_object(role: Role, *, own: bool = False) -> Json:
     """A role as /roles lists it; the prompts of everybody's are nobody's business."""
     return role.model_dump(mode="json", exclude=set() if own else {"prompt"})
+
+
+def model_object(offer: ModelOffer) -> Json:
+    """A model as /models lists it."""
+    takes = offer.takes.model_dump(include={"vision", "temperature", "price"})
+    provider = offer.provider.title or offer.provider.name
+    named = {"name": offer.name, "provider": provider, "icon": offer.provider.icon, "model": offer.model}
+    return named | takes | {"efforts": list(offer.takes.efforts)}
 
 
 def session_object(session: Session) -> Json:

@@ -12,7 +12,7 @@ from chat_core.errors import InvalidInput
 from ..page import MAX_STREAMS
 from ..uploads import uploaded_images
 from ..visitor import Visitor
-from .base import Json, event_object, message_object, role_object, session_object, yields
+from .base import Json, event_object, message_object, model_object, role_object, session_object, yields
 from .changes import ChangeEndpoints
 from .files import FileEndpoints
 from .memory import MemoryEndpoints
@@ -232,8 +232,12 @@ class Endpoints(ChangeEndpoints, FileEndpoints, MemoryEndpoints):
         return {"key": key, "deleted": True}
 
     async def models(self) -> Json:
-        """The models a message may name. Returns {"models": [name], "default_model"}."""
-        return {"models": list(self._service.models), "default_model": self._service.models[0]}
+        """The models a message may name. Returns {"models": [name], "default_model", "details": [{"name",
+        "provider", "icon", "model", "vision", "temperature", "efforts": [name], "price"}]}; the price is of a
+        million tokens sent and received, in US dollars, or null."""
+        service = self._service
+        details = [model_object(offer) for offer in service.model_offers]
+        return {"models": list(service.models), "default_model": service.models[0], "details": details}
 
 
 def _position(after: str) -> int:

@@ -110,8 +110,8 @@ def _header(service: ChatService) -> dict[str, Any]:
         picker = role_picker(roles, roles, roles.default, service.settings.models, "en")
         picker_html = gr.HTML(picker, js_on_load=_PASS_ON, elem_id="role")
         model = gr.Dropdown(
-            list(service.settings.models),
-            value=service.settings.models[0],
+            view.model_choices(service.model_offers),
+            value=service.models[0],
             label=I18N("model"),
             visible=len(service.models) > 1,
             elem_id="model",

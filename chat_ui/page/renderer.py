@@ -52,6 +52,7 @@ class Renderer:
 
     def __init__(self, service: ChatService) -> None:
         self._service = service
+        self._offers = service.model_offers  # that the page was made with
 
     async def roles(self, visitor: Visitor, session: Session, history: StoredMessages) -> Roles:
         """Everybody's roles, and the visitor's own where one of those has spoken or is to speak."""
@@ -151,7 +152,7 @@ class Renderer:
             ),
             "role": answering.key,
             "role_picker": self.role_picker(visitor, roles, answering.key) if are_all else UNCHANGED,
-            "model": properties(value=model, visible=len(service.models) > 1),
+            "model": properties(value=model, visible=len(service.models) > 1, **self._other_models()),
             "temperature": sampling.temperature,
             "length": sampling.max_tokens,
             "notice": view.notice(
@@ -159,6 +160,10 @@ class Renderer:
             ),
         }
         return ComponentUpdates(values)
+
+    def _other_models(self) -> Json:
+        offers = self._service.model_offers
+        return {} if offers == self._offers else {"choices": view.model_choices(offers)}
 
     def _values_beside(
         self, visitor: Visitor, tab: TabState, sessions: SessionList, session: Session | None, shown: int

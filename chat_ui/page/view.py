@@ -10,6 +10,7 @@ from chat_core import (
     ChatMessage,
     Headings,
     Language,
+    ModelOffer,
     Notice,
     Role,
     StoredMessages,
@@ -247,10 +248,14 @@ def error_html(
 
 def _facts(reply: ChatMessage, language: Language) -> list[str]:
     facts = [reply.model] if reply.model else []
+    if reply.instead_of:
+        facts = [t(language, "fact.instead_of", model=reply.model, asked=reply.instead_of)]
     if reply.seconds_to_first_token is not None:
         facts.append(t(language, "fact.first_token", seconds=reply.seconds_to_first_token))
     if reply.usage:
         facts.append(t(language, "fact.tokens", tokens=reply.usage.completion_tokens))
+        if reply.usage.cost is not None:
+            facts.append(dollars(reply.usage.cost))
     if reply.context and reply.context.dropped:
         total = reply.context.sent + reply.context.dropped
         key = "fact.context_summary" if reply.context.summary else "fact.context"
@@ -263,6 +268,23 @@ def _facts(reply: ChatMessage, language: Language) -> list[str]:
 def faces_of(roles: Iterable[Role], language: Language) -> dict[str, Face]:
     """The roles' faces by key."""
     return {role.key: Face(role.icon, " ".join(role.name[language].split())) for role in roles}
+
+
+def dollars(cost: float) -> str:
+    """A sum of money, with two digits that count."""
+    return f"${cost:.2f}" if cost >= 0.1 or cost == 0 else f"${cost:.2g}" if cost >= 0.0001 else "<$0.0001"
+
+
+def model_choices(offers: Sequence[ModelOffer]) -> list[tuple[str, str]]:
+    """The models by the words of the picker, the default one first and the others in groups by provider,
+    where there are several."""
+    several = len({offer.provider.name for offer in offers}) > 1
+    return [(_offer_label(offer) if several else offer.name, offer.name) for offer in offers]
+
+
+def _offer_label(offer: ModelOffer) -> str:
+    provider = offer.provider
+    return f"{provider.icon} {provider.title} · {offer.model}" if provider.title else offer.name
 
 
 def is_picture(icon: str) -> bool:

@@ -459,7 +459,10 @@ def test_roles_and_models_are_listed_without_the_prompts(client: Client) -> None
     assert all(role["description"]["en"] and role["description"]["zh"] for role in roles["roles"])
     assert all("prompt" not in role for role in roles["roles"])
     models = client.predict(api_name="/models")
-    assert models == {"models": ["fake", "other"], "default_model": "fake"}
+    assert (models["models"], models["default_model"]) == (["fake", "other"], "fake")
+    fake, other = models["details"]
+    assert (fake["name"], fake["provider"].split(":")[0], fake["model"]) == ("fake", "127.0.0.1", "fake")
+    assert (fake["vision"], other["vision"], other["efforts"], other["price"]) == (True, False, [], None)
 
 
 def test_a_user_makes_a_role_speaks_with_it_and_deletes_it(client: Client, provider: FakeOpenAI) -> None:

@@ -517,11 +517,13 @@ FIRST_REPLY = """
 import asyncio, sys
 from contextlib import AsyncExitStack
 from chat_core.messages import Sampling
-from chat_core.models import ModelCatalog, ProviderConfig
+from chat_core.models import CatalogOptions, ModelCatalog
+from chat_core.providers import Provider
 
 async def main():
     async with AsyncExitStack() as stack:
-        catalog = ModelCatalog(ProviderConfig(base_url=sys.argv[1], api_key="", models=("gpt-test",)))
+        provider = Provider(name="mine", base_url=sys.argv[1], models=("gpt-test",))
+        catalog = ModelCatalog(CatalogOptions(providers=(provider,)))
         await catalog.open(stack)
         loaded = {*sys.modules}
         messages = [{"role": "user", "content": "Hello"}]

@@ -9,6 +9,7 @@ from pydantic import SecretStr, ValidationError
 
 from chat_core import ConfigError, Settings
 from chat_core.passwords import hash_password
+from chat_core.settings import VARIABLES
 
 ROOT = Path(__file__).parents[2]
 HASHED = f"ann:scrypt.14.8.5.{'S' * 22}.{'K' * 43}"
@@ -278,6 +279,7 @@ SECRETS = {
     "OPENAI_API_KEY": "hidden-key",
     "REDIS_URL": "redis://:hidden-url@localhost/0",
     "REDIS_PASSWORD": "hidden-password",
+    "MISTRAL_API_KEY": "hidden-mistral",
     "AUTH_USERS": f"hidden-name:{hash_password('hidden')}",
 }
 WRONG = "hid" + "den 密钥"  # in two parts, for a traceback quotes lines of code
@@ -326,6 +328,9 @@ def as_written(default: object) -> str:
     return "" if default in (None, ()) else str(default)
 
 
+FIELDS = {name: Settings.model_fields[name] for name in VARIABLES}
+
+
 def test_the_example_file_has_every_variable_explained_and_with_its_default():
     lines = (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
     found: dict[str, str] = {}
@@ -336,7 +341,7 @@ def test_the_example_file_has_every_variable_explained_and_with_its_default():
             assert not re.match(r"# [A-Z_]+=", above), f"{name} has no explanation"
         else:
             assert line == "" or line.startswith("# "), line
-    assert found == {name.upper(): as_written(field.default) for name, field in Settings.model_fields.items()}
+    assert found == {name.upper(): as_written(field.default) for name, field in FIELDS.items()}
 
 
 def test_the_example_file_changes_nothing_with_or_without_its_comment_signs(tmp_path):
@@ -352,3 +357,66 @@ def test_on_a_space_its_proxy_is_trusted_unless_others_are_named() -> None:
     assert Settings.load({"SPACE_ID": "ana/chat", "TRUSTED_PROXIES": "192.0.2.1"}, None).trusted_proxies == (
         "192.0.2.1",
     )
+
+
+# Providers
+
+
+def test_further_providers_are_set_by_their_names_beside_that_of_openai():
+    settings = load(
+        OPENAI_API_KEY="k",
+        DEEPSEEK_API_KEY="d",
+        DASHSCOPE_API_KEY="q",
+        QWEN_MODELS="qwen-max",
+        OLLAMA_BASE_URL="http://10.0.0.5:11434/v1",
+    )
+    openai, deepseek, qwen, ollama = settings.providers
+    assert [one.title for one in settings.providers] == ["OpenAI", "DeepSeek", "Qwen", "Ollama"]
+    assert (openai.models, openai.api_key) == (("gpt-4o",), SecretStr("k"))
+    assert deepseek.api_key == SecretStr("d")
+    assert (deepseek.base_url, deepseek.models[0]) == ("https://api.deepseek.com/v1", "deepseek-chat")
+    assert (qwen.api_key, qwen.models) == (SecretStr("q"), ("qwen-max",))
+    assert (ollama.base_url, ollama.models) == ("http://10.0.0.5:11434/v1", ())
+    assert not settings.embeds_model
+
+
+def test_a_further_provider_alone_is_enough():
+    settings = load(DEEPSEEK_API_KEY="d", MODEL_PRICES="deepseek/deepseek-chat=0.3/1.1")
+    (deepseek,) = settings.providers
+    assert not settings.embeds_model
+    assert deepseek.capabilities("deepseek-chat").price == (0.3, 1.1)
+    assert deepseek.capabilities("deepseek-reasoner").price is None
+
+
+@pytest.mark.parametrize(
+    ("address", "title", "length"),
+    [
+        ("https://api.openai.com/v1", "OpenAI", "max_completion_tokens"),
+        ("http://localhost:11434/v1", "Ollama", "max_tokens"),
+        ("https://models.example.org/v1", "models.example.org", "max_tokens"),
+    ],
+)
+def test_the_provider_of_openai_variables_is_known_by_its_address(address, title, length):
+    (provider,) = load(OPENAI_BASE_URL=address).providers
+    assert (provider.name, provider.title, provider.length) == ("openai", title, length)
+
+
+def test_a_file_names_providers_too(tmp_path):
+    file = tmp_path / "providers.toml"
+    file.write_text('[mine]\nbase_url = "http://127.0.0.1:9/v1"\nmodels = ["a"]\n', encoding="utf-8")
+    (mine,) = load(PROVIDERS_FILE=str(file), MINE_API_KEY="m").providers
+    assert (mine.models, mine.api_key) == (("a",), SecretStr("m"))
+
+
+def test_what_is_wrong_with_a_provider_is_told_with_all_else_and_without_its_value(tmp_path):
+    told = problems(
+        DEEPSEEK_API_KEY=WRONG, QWEN_BASE_URL="nowhere", AZURE_API_KEY="k", PORT="x", MODEL_PRICES="gpt-4o"
+    )
+    assert [line.split(":")[0] for line in told] == [
+        "MODEL_PRICES",
+        "GRADIO_SERVER_PORT",
+        "DEEPSEEK_API_KEY",
+        "QWEN_BASE_URL",
+        "AZURE_BASE_URL",
+    ]
+    assert WRONG not in str(told)

@@ -9,6 +9,8 @@ import pytest
 
 from chat_core import ChatMessage, Language, Session, SessionList, StoredMessages, Summary, TurnEnd, TurnError
 from chat_core.errors import ModelRateLimited, ModelStalled
+from chat_core.models import CatalogOptions, ModelCatalog
+from chat_core.providers import Provider
 from chat_core.roles import load_roles
 from chat_ui.page import view
 from chat_ui.page.markdown import GrowingMarkdown, markdown
@@ -413,3 +415,28 @@ def test_a_growing_text_is_converted_as_the_whole_would_be(seed: int) -> None:
             position += len(piece)
             growing.append(piece)
             assert str(growing) == markdown(whole[:position])
+
+
+def test_a_reply_of_another_model_than_the_one_asked_says_so_and_what_it_cost() -> None:
+    usage = {"completion_tokens": 5, "cost": 0.00123}
+    answered = message("assistant", "Hello", model="b", instead_of="a", usage=usage)
+    assert texts(conversation(answered))[1] == (
+        "assistant",
+        '<span class="note facts">answered by b instead of a · 5 tokens · $0.0012</span>',
+    )
+
+
+@pytest.mark.parametrize(
+    ("cost", "shown"), [(0, "$0.00"), (0.00001, "<$0.0001"), (0.0123, "$0.012"), (1.234, "$1.23")]
+)
+def test_money_is_shown_with_the_digits_that_count(cost: float, shown: str) -> None:
+    assert view.dollars(cost) == shown
+
+
+def test_the_picker_names_the_providers_where_there_are_several() -> None:
+    one = Provider(name="one", title="One", icon="⚪", models=("a",))
+    two = Provider(name="two", title="Two", icon="🐋", models=("a", "b"))
+    catalog = ModelCatalog(CatalogOptions((one, two)))
+    labels = [("⚪ One · a", "one/a"), ("🐋 Two · a", "two/a"), ("🐋 Two · b", "b")]
+    assert view.model_choices(catalog.offers) == labels
+    assert view.model_choices(catalog.offers[1:]) == [("two/a", "two/a"), ("b", "b")]
