@@ -95,7 +95,9 @@ TEXTS: dict[str, dict[Language, str]] = {
     "pin": {"zh": "置顶（不会过期）", "en": "Pin (never expires)"},
     "unpin": {"zh": "取消置顶", "en": "Unpin"},
     "rename": {"zh": "重命名", "en": "Rename"},
-    "rename_ask": {"zh": "新的标题：", "en": "New title:"},
+    "rename_ask": {"zh": "新的标题", "en": "New title"},
+    "actions": {"zh": "操作", "en": "Actions"},
+    "replace": {"zh": "替换", "en": "Replace"},
     "delete": {"zh": "删除", "en": "Delete"},
     "delete_confirm": {
         "zh": "删除对话“{title}”？此操作无法撤销。",

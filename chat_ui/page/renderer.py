@@ -182,7 +182,7 @@ class Renderer:
             "tab": tab.model_dump(),
             "search": "",
             "sessions": _session_list(visitor, tab, sessions),
-            "activity": view.activity(bool(tab.turn_id), language),
+            "activity": view.activity(bool(tab.turn_id)),
             "earlier": properties(value=t(language, "show_earlier", count=more), visible=more > 0),
         }
         return ComponentUpdates(values)

@@ -40,8 +40,7 @@ def _entry(role: Role, is_own: bool, language: Language) -> str:
     name = escape(role.name[language])
     own, buttons = "", ""
     if is_own:
-        ask = t(language, "delete_role_confirm", name=role.name[language])
-        own = f' data-own="{escape(json.dumps(role.model_dump()))}" data-ask-delete="{escape(ask)}"'
+        own = f' data-own="{escape(json.dumps(role.model_dump()))}"'
         buttons = "".join(
             f'<button type="button" data-action="{action}" title="{escape(t(language, action))}" '
             f'aria-label="{escape(t(language, action))}: {name}">{icon}</button>'

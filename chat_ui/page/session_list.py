@@ -34,11 +34,7 @@ def session_list(
     if sessions.older:
         words = escape(t(language, "show_older", count=sessions.older))
         shown += f'<button type="button" data-action="older">{words}</button>'
-    # What is asked before an action; the page fills the title in.
-    label, rename, delete = (
-        escape(t(language, key, title="{title}")) for key in ("conversations", "rename_ask", "delete_confirm")
-    )
-    return f'<nav aria-label="{label}" data-ask-rename="{rename}" data-ask-delete="{delete}">{shown}</nav>'
+    return f'<nav aria-label="{escape(t(language, "conversations"))}">{shown}</nav>'
 
 
 _AGES = (("today", 0), ("yesterday", 1), ("last_7_days", 7), ("older", float("inf")))
@@ -55,15 +51,14 @@ def _session_entry(session: Session, open_id: str, language: Language, now: floa
     current = ' aria-current="page"' if session.id == open_id else ""
     dot = f'<i class="dot" title="{escape(t(language, "running"))}"></i>'
     running = dot if session.running or current else ""
-    buttons = "".join(
-        f'<button type="button" data-action="{action}" title="{escape(t(language, action))}" '
-        f'aria-label="{escape(t(language, action))}: {escape(title)}">{icon}</button>'
-        for action, icon in (("unpin" if session.pinned else "pin", "📌"), ("rename", "✏️"), ("delete", "🗑️"))
-    )
+    pinned = ' data-pinned="true"' if session.pinned else ""
+    actions = f"{escape(t(language, 'actions'))}: {escape(title)}"
     return (
-        f'<li class="session" data-session="{escape(session.id)}" data-title="{escape(title)}">'
+        f'<li class="session" data-session="{escape(session.id)}" data-title="{escape(title)}"{pinned}>'
         f'<a href="?c={escape(session.id)}" data-action="open" title="{facts}"{current}>'
-        f"<span>{escape(title)}</span>{running}</a>{buttons}</li>"
+        f"<span>{escape(title)}</span>{running}</a>"
+        f'<button type="button" data-action="menu" aria-haspopup="menu" aria-label="{actions}">⋯</button>'
+        "</li>"
     )
 
 

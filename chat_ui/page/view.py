@@ -333,11 +333,9 @@ def notice(
     return "\n\n".join(told.values())
 
 
-def activity(running: bool, language: Language) -> str:
-    """Marks for box.css, whether Send or Stop is shown, and for editing.js, what to ask before an edit that
-    replaces more than one turn."""
-    ask = escape(t(language, "edit_confirm"))
-    return f'<i data-running="{str(running).lower()}" data-ask-edit="{ask}"></i>'
+def activity(running: bool) -> str:
+    """A mark for box.css, whether Send or Stop is shown."""
+    return f'<i data-running="{str(running).lower()}"></i>'
 
 
 TYPING_INDICATOR = '<span class="typing"><i></i><i></i><i></i></span>'

@@ -1,12 +1,10 @@
 """Every listener of the page, grouped by what a person does."""
 
-import json
 from typing import Any
 
 import gradio as gr
 from gradio.blocks import Block
 
-from ..texts import t
 from .conversation_handlers import ConversationHandlers
 from .layout import Components
 from .pacing import MAX_STREAMS
@@ -92,7 +90,7 @@ def wire(
         None, [c.language], None, js="(language) => window.chat.setLanguage(language)", **_PLAIN_INPUTS
     )
     c.log_out.click(None, None, None, js="() => window.chat.logOut()", **_PLAIN_INPUTS)
-    c.clear.click(conversations.clear, tab_inputs, js=_confirmed("clear_confirm"), **render)
+    c.clear.click(conversations.clear, tab_inputs, js=_CLEAR_CONFIRMED, **render)
 
     # Files
     c.export_markdown.click(conversations.export_markdown, tab_inputs, [c.download], **_PLAIN)
@@ -105,11 +103,8 @@ def wire(
 # What is read stays where it is when more is shown above it.
 _KEEP_SCROLL_POSITION = "(...values) => { window.chat.keepScrollPosition(); return values; }"
 
-
-def _confirmed(key: str) -> str:
-    """JavaScript that asks first, in the browser's language, and lets the event go on only after a yes."""
-    zh, en = (json.dumps(t(language, key)) for language in ("zh", "en"))
-    return (
-        f"(...values) => {{ if (!confirm(navigator.language.startsWith('zh') ? {zh} : {en})) "
-        "throw new Error('cancelled'); return values; }"
-    )
+# Asks first, and lets the event go on only after a yes.
+_CLEAR_CONFIRMED = (
+    "async (...values) => { if (!(await window.chat.isConfirmed('clear_confirm', 'clear'))) "
+    "throw new Error('cancelled'); return values; }"
+)

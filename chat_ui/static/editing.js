@@ -3,7 +3,8 @@
 // alone, and sends it without a question. Not needed any more when the tests of edits in
 // tests/browser/test_message_actions.py pass without it.
 import { afterChanges } from "./changes.js";
-import { fill, find, findAll } from "./dom.js";
+import { isConfirmed } from "./dialog.js";
+import { fill, findAll } from "./dom.js";
 import { isFromUser, typed } from "./message-text.js";
 import { openSession } from "./tab.js";
 
@@ -30,11 +31,18 @@ const replacesMore = (buttons) =>
     (row) => buttons.compareDocumentPosition(row) & Node.DOCUMENT_POSITION_FOLLOWING,
   );
 
+// The edit that may be sent, as the reader has agreed.
+let agreed;
+
 // Asked before Gradio hears of the click, for it shows an edit at once.
-function ask(event) {
+async function ask(event) {
   const buttons = event.target.closest("#chatbot .message-buttons-right");
-  if (!sends(event.target, buttons) || !replacesMore(buttons)) return;
-  if (!confirm(find("[data-ask-edit]").dataset.askEdit)) event.stopImmediatePropagation();
+  if (buttons === agreed || !sends(event.target, buttons) || !replacesMore(buttons)) return;
+  event.stopImmediatePropagation();
+  if (!(await isConfirmed("edit_confirm", "replace"))) return;
+  agreed = buttons;
+  buttons.querySelector("button").click();
+  agreed = undefined;
 }
 
 export function start() {

@@ -7,8 +7,9 @@ document.documentElement.lang = navigator.language;
 
 const shown = () => (navigator.language.startsWith("zh") ? "zh" : "en");
 
-// What texts.py has under that key.
-export const words = (key) => window.gradio_config.i18n_translations[shown()][key];
+// What texts.py has under that key, with its {facts} filled in.
+export const words = (key, facts = {}) =>
+  window.gradio_config.i18n_translations[shown()][key].replace(/\{(\w+)\}/g, (_, name) => facts[name]);
 
 // A language was chosen: if it is another one, all words are found anew. Gradio says so too when the field is left.
 export function setLanguage(language) {

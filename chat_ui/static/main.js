@@ -6,6 +6,7 @@ import * as changes from "./changes.js";
 import * as connection from "./connection.js";
 import * as copying from "./copying.js";
 import * as countdown from "./countdown.js";
+import { isConfirmed } from "./dialog.js";
 import { download } from "./downloads.js";
 import * as drafts from "./drafts.js";
 import * as editing from "./editing.js";
@@ -35,6 +36,7 @@ window.chat = {
   setLanguage,
   download,
   logOut,
+  isConfirmed,
 };
 
 // Of a change they hear in this order: fields that an edit closes are gone before the page is scrolled.

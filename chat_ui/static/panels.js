@@ -1,7 +1,7 @@
 // The sidebar on the left and the drawer with the settings on the right. Where there is room they stand beside the
 // conversation; in a narrower window they lie over it, one at a time. A closed one is inert: neither Tab nor a
 // screen reader gets into it. Whether the sidebar was closed is remembered where it has room.
-import { find, findAll } from "./dom.js";
+import { find, findAll, isCovered } from "./dom.js";
 
 const MEMORY = "chat.sidebar";
 const CHOICES = "[data-action=open], #new-chat, #temporary";
@@ -47,14 +47,14 @@ export const openDrawer = () => set("drawer", true);
 function clicked({ target }) {
   for (const panel of ["sidebar", "drawer"]) {
     if (target.closest(`${OPENERS[panel]}, ${CLOSERS[panel]}`)) return toggle(panel);
-    const beside = !target.closest(`#${panel}, dialog`);
+    const beside = !target.closest(`#${panel}, dialog, [popover]`);
     if (isOver(panel) && (beside || target.closest(CHOICES))) return set(panel, false);
   }
 }
 
 function pressed(event) {
   const panel = ["sidebar", "drawer"].find(isOver);
-  if (event.key !== "Escape" || !panel || event.target.closest("dialog")) return;
+  if (event.key !== "Escape" || !panel || isCovered()) return;
   event.stopImmediatePropagation(); // it does not stop the reply as well
   toggle(panel);
 }

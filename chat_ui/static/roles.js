@@ -1,5 +1,6 @@
 // The picker of roles and the form of a user's own (chat_ui/page/role_picker.py): a click becomes the Gradio event
 // of its action. The `js_on_load` of the picker passes "choose" on to Gradio.
+import { isConfirmed } from "./dialog.js";
 import { download } from "./downloads.js";
 import { fill, find, findAll } from "./dom.js";
 
@@ -30,8 +31,9 @@ const actions = {
     const role = JSON.parse(own);
     download({ name: `${role.name.en}.json`, text: JSON.stringify({ roles: [role] }, null, 1) });
   },
-  delete({ role, askDelete }) {
-    if (confirm(askDelete)) send("delete", { role });
+  async delete({ role, own }) {
+    const name = JSON.parse(own).name[language()];
+    if (await isConfirmed("delete_role_confirm", "delete", { name })) send("delete", { role });
   },
 };
 

@@ -1,20 +1,39 @@
 // A click in the list of conversations becomes the Gradio event of its action, after asking where there is
 // something to ask; with Ctrl or the middle button an entry is a link as any other, to a tab of its own. The
 // `js_on_load` of the list passes "choose" on to Gradio.
+import { askText, isConfirmed } from "./dialog.js";
 import { find, findAll } from "./dom.js";
+import { words } from "./language.js";
+import { offerMenu } from "./menu.js";
 
-const GRADIO_EVENTS = { open: "select", rename: "edit", delete: "delete", pin: "like", unpin: "like", older: "expand" };
+function choose(event, data) {
+  const list = find("#sessions nav, #sessions .no-sessions");
+  list.dispatchEvent(new CustomEvent("choose", { detail: { event, data }, bubbles: true }));
+}
 
-// What the server is told; nothing if the person thought better of it.
-function chosen({ action }, { session, title } = {}, { askRename, askDelete }) {
-  const data = { session_id: session, pinned: action === "pin" };
-  if (action === "delete" && !confirm(askDelete.replace("{title}", () => title))) return null;
-  if (action === "rename" && !(data.title = prompt(askRename, title)?.trim())) return null;
-  return data;
+function pin({ session, pinned }) {
+  choose("like", { session_id: session, pinned: !pinned });
+}
+
+async function rename({ session, title }) {
+  const wanted = await askText("rename_ask", "rename", title);
+  if (wanted) choose("edit", { session_id: session, title: wanted });
+}
+
+async function remove({ session, title }) {
+  if (await isConfirmed("delete_confirm", "delete", { title })) choose("delete", { session_id: session });
+}
+
+function offerActions(button, conversation) {
+  offerMenu(button, {
+    [words(conversation.pinned ? "unpin" : "pin")]: () => pin(conversation),
+    [words("rename")]: () => rename(conversation),
+    [words("delete")]: () => remove(conversation),
+  });
 }
 
 // Whoever asks for older ones goes on with the first of them: the button moves to their end, or is gone.
-function focusFirstNew() {
+function showOlder() {
   const entries = () => [...findAll("#sessions .session")];
   const known = new Set(entries().map((entry) => entry.dataset.session));
   new MutationObserver((_, observer) => {
@@ -22,25 +41,22 @@ function focusFirstNew() {
     const added = entries().find((entry) => !known.has(entry.dataset.session));
     added?.querySelector("[data-action]").focus();
   }).observe(find("#sessions nav"), { childList: true, subtree: true });
+  choose("expand", {});
 }
 
-function choose(element, action, data) {
-  const detail = { event: GRADIO_EVENTS[action], data };
-  element.dispatchEvent(new CustomEvent("choose", { detail, bubbles: true }));
-}
+export const openConversation = (id) => choose("select", { session_id: id });
 
-export const openConversation = (id) =>
-  choose(find("#sessions nav, #sessions .no-sessions"), "open", { session_id: id });
+const ACTIONS = {
+  open: (_, { session }) => openConversation(session),
+  menu: offerActions,
+  older: showOlder,
+};
 
 function clicked(event) {
   if (event.ctrlKey || event.metaKey || event.shiftKey) return;
-  event.preventDefault();
   const button = event.target.closest("[data-action]");
-  const data =
-    button && chosen(button.dataset, button.closest("[data-session]")?.dataset, button.closest("nav").dataset);
-  if (!data) return;
-  if (button.dataset.action === "older") focusFirstNew();
-  choose(button, button.dataset.action, data);
+  if (button?.matches("a")) event.preventDefault();
+  if (button) ACTIONS[button.dataset.action](button, button.closest("[data-session]")?.dataset);
 }
 
 export function start() {

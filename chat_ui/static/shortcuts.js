@@ -1,5 +1,5 @@
 // Keyboard shortcuts; texts.py has the list that the page shows.
-import { find, isReplyRunning, messageBox } from "./dom.js";
+import { find, isCovered, isReplyRunning, messageBox } from "./dom.js";
 import { toggleSidebar } from "./panels.js";
 
 const SHORTCUTS = {
@@ -16,8 +16,7 @@ function nameOf(event) {
 }
 
 function pressed(event) {
-  if (find("dialog[open]")) return; // which has keys of its own
-  const action = !event.isComposing && SHORTCUTS[nameOf(event)];
+  const action = !event.isComposing && !isCovered() && SHORTCUTS[nameOf(event)];
   if (!action) return;
   event.preventDefault();
   action();

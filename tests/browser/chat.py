@@ -1,10 +1,8 @@
 """The page as a person uses it: what they do, and where they look."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-from playwright.sync_api import Dialog, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 _ADDRESS = re.compile(r"[?&]c=(\w+)")
 
@@ -92,20 +90,25 @@ class ChatPage:
     def wait_until_idle(self) -> None:
         expect(self.send_button).to_be_visible()
 
-    @contextmanager
-    def answering(self, *accepted: bool) -> Iterator[list[str]]:
-        """Accepts or dismisses what the page asks meanwhile, in this order; what was asked so far."""
-        asked: list[str] = []
+    @property
+    def dialog(self) -> Locator:
+        """What lies over the page and waits for an answer."""
+        return self.page.locator("dialog.question")
 
-        def answer(dialog: Dialog) -> None:
-            asked.append(dialog.message)
-            dialog.accept() if accepted[len(asked) - 1] else dialog.dismiss()
+    def answer(self, question: str, button: str, text: str = "") -> None:
+        """Presses this button of what the page asks, after writing the text if there is one."""
+        expect(self.dialog).to_contain_text(question)
+        if text:
+            self.dialog.get_by_role("textbox").fill(text)
+        self.dialog.get_by_role("button", name=button, exact=True).click()
+        expect(self.dialog).to_have_count(0)
 
-        self.page.on("dialog", answer)
-        try:
-            yield asked
-        finally:
-            self.page.remove_listener("dialog", answer)
+    def act_on(self, title: str, action: str) -> None:
+        """Chooses something of the menu of that conversation in the sidebar."""
+        entry = self.session(title)
+        entry.hover()
+        entry.locator("[data-action=menu]").click()
+        self.page.get_by_role("menuitem", name=action).click()
 
     def open_drawer(self) -> None:
         """The settings, on the right."""

@@ -2,11 +2,14 @@
 
 from typing import Literal
 
+import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from tests.browser.chat import ChatPage
 from tests.browser.conftest import OpenPage
+from tests.browser.test_pictures import give
+from tests.pictures import picture
 
 SERIOUS = ("serious", "critical")
 # Words of every colour, and a line that is too wide for the page.
@@ -47,6 +50,12 @@ def test_an_empty_and_a_long_conversation_have_no_serious_fault_on_a_desk_or_a_p
     chat.say(f"[[reason]] | a | b |\n|---|---|\n| 1 | 2 |\n\n`code` and $x$\n\n```python\n{CODE}```")
     expect(chat.replies.locator("pre")).to_be_in_viewport(ratio=1)
     check(chat, "light", "dark")
+    chat.page.locator("#sessions [data-action=menu]").click()
+    check(chat, "light")
+    chat.page.get_by_role("menuitem", name="Rename").click()
+    expect(chat.dialog).to_be_visible()
+    check(chat, "light", "dark")
+    chat.page.keyboard.press("Escape")
     chat.say("[[401]]")
     failure = chat.page.locator("#chatbot").get_by_text("did not accept the API key")
     expect(failure).to_be_visible()
@@ -61,3 +70,30 @@ def test_an_empty_and_a_long_conversation_have_no_serious_fault_on_a_desk_or_a_p
     chat.page.keyboard.press("Control+Shift+O")
     expect(examples).to_have_attribute("role", "group")
     check(chat, "light")
+
+
+# Of all that can be pressed, links within a text aside: what is smaller than so many pixels.
+_TOO_SMALL = """least => [...document.querySelectorAll(
+    "button, input, textarea, summary, a[href]:not(.prose a), [role=button], [role=menuitem]")]
+  .filter((part) => part.checkVisibility({ opacityProperty: true }) && !part.closest("[inert]"))
+  .map((part) => [part, part.getBoundingClientRect()])
+  .filter(([part, { width, height }]) => width && height && Math.min(width, height) < least)
+  .map(([part, { width, height }]) => `${part.outerHTML.slice(0, 200)} ${width} x ${height}`)"""
+
+
+@pytest.mark.parametrize(("touch", "least"), [(False, 24), (True, 40)], ids=["mouse", "finger"])
+def test_everything_that_is_pressed_is_large_enough(open_page: OpenPage, touch: bool, least: int) -> None:
+    chat = open_page(width=1280, has_touch=touch, is_mobile=touch)
+    chat.say("```python\nprint()\n```")
+    give(chat, "paste", picture("PNG"))
+    expect(chat.page.locator("#box .thumbnail-item img")).to_be_visible()
+    chat.send("x" * 2001)
+    expect(chat.toast).to_be_in_viewport(ratio=1)
+    chat.replies.last.hover()
+    chat.open_drawer()
+    chat.page.locator("#sessions [data-action=menu]").click()
+    expect(chat.page.get_by_role("menuitem").first).to_be_focused()
+    assert "\n".join(chat.page.evaluate(_TOO_SMALL, least)) == ""
+    chat.page.get_by_role("menuitem", name="Rename").click()
+    expect(chat.dialog).to_be_visible()
+    assert "\n".join(chat.page.evaluate(_TOO_SMALL, least)) == ""

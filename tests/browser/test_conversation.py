@@ -109,11 +109,13 @@ def test_an_empty_conversation_greets_an_example_starts_it_and_clear_asks_first(
     expect(chat.replies).to_contain_text(ECHO.format("What is a race condition?"))
     chat.wait_until_idle()
     chat.open_drawer()
-    with chat.answering(False, True):
-        chat.page.locator("#clear").click()
-        expect(chat.questions).to_have_text("What is a race condition?")
-        chat.page.locator("#clear").click()
-        expect(chat.questions).to_have_count(0)
+    chat.page.locator("#clear").click()
+    chat.answer("Clear all messages", "Cancel")
+    expect(chat.page.locator("#clear")).to_be_focused()
+    expect(chat.questions).to_have_text("What is a race condition?")
+    chat.page.locator("#clear").click()
+    chat.answer("Clear all messages", "Clear")
+    expect(chat.questions).to_have_count(0)
     expect(chat.page.locator("#chatbot")).to_contain_text("I'm a programmer")
 
 

@@ -42,10 +42,9 @@ def test_the_search_looks_at_titles_and_messages(chat: ChatPage) -> None:
 def test_a_conversation_is_renamed_and_the_page_with_it(chat: ChatPage) -> None:
     chat.say("first words")
     expect(chat.page).to_have_title("first words · Role Chat")
-    chat.page.once("dialog", lambda dialog: dialog.accept("  <b>Plans</b>  "))
-    entry = chat.session("first words")
-    entry.hover()
-    entry.get_by_role("button", name="Rename").click()
+    chat.act_on("first words", "Rename")
+    expect(chat.dialog.get_by_role("textbox")).to_have_value("first words")
+    chat.answer("New title", "Rename", "  <b>Plans</b>  ")
     expect(chat.sessions).to_have_text(["<b>Plans</b>"])
     expect(chat.page).to_have_title("<b>Plans</b> · Role Chat")
     chat.reload()
@@ -55,26 +54,28 @@ def test_a_conversation_is_renamed_and_the_page_with_it(chat: ChatPage) -> None:
 def test_deleting_asks_and_then_shows_an_empty_conversation(chat: ChatPage) -> None:
     chat.say("keep me")
     new_chat(chat, "throw me away")
-    entry = chat.session("throw me away")
-    with chat.answering(False, True) as asked:
-        entry.hover()
-        entry.get_by_role("button", name="Delete").click()
-        expect(chat.sessions).to_have_count(2)
-        entry.get_by_role("button", name="Delete").click()
-        expect(chat.sessions).to_have_text(["keep me"])
+    question = "Delete the conversation “throw me away”? This cannot be undone."
+    chat.act_on("throw me away", "Delete")
+    expect(chat.dialog).to_contain_text(question)
+    chat.page.keyboard.press("Escape")
+    expect(chat.dialog).to_have_count(0)
+    menu = chat.session("throw me away").get_by_role("button", name="Actions: throw me away")
+    expect(menu).to_be_focused()
+    expect(chat.sessions).to_have_count(2)
+    for key in ("Enter", "End", "Enter"):
+        chat.page.keyboard.press(key)
+    chat.answer(question, "Delete")
+    expect(chat.sessions).to_have_text(["keep me"])
     expect(chat.questions).to_have_count(0)
     expect(chat.page).to_have_title("Role Chat")
-    assert asked == ["Delete the conversation “throw me away”? This cannot be undone."] * 2
 
 
 def test_deleting_another_conversation_leaves_the_open_one_open(chat: ChatPage) -> None:
     chat.say("the other")
     new_chat(chat, "the open one")
-    entry = chat.session("the other")
-    entry.hover()
-    with chat.answering(True):
-        entry.get_by_role("button", name="Delete").click()
-        expect(chat.sessions).to_have_text(["the open one"])
+    chat.act_on("the other", "Delete")
+    chat.answer("Delete the conversation “the other”?", "Delete")
+    expect(chat.sessions).to_have_text(["the open one"])
     expect(chat.questions).to_have_text("the open one")
 
 
@@ -83,13 +84,11 @@ def test_a_pinned_conversation_comes_first_and_does_not_expire(chat: ChatPage) -
     new_chat(chat, "newer")
     open_button = chat.session("old but dear").locator("[data-action=open]")
     expect(open_button).to_have_attribute("title", re.compile("expires in [67] days"))
-    chat.session("old but dear").hover()
-    chat.session("old but dear").get_by_role("button", name="Pin (never expires)").click()
+    chat.act_on("old but dear", "Pin (never expires)")
     expect(chat.sessions).to_have_text(["old but dear", "newer"])
     expect(chat.page.locator("#sessions h2")).to_have_text(["Pinned", "Today"])
     expect(open_button).to_have_attribute("title", "old but dear")
-    chat.session("old but dear").hover()
-    chat.session("old but dear").get_by_role("button", name="Unpin").click()
+    chat.act_on("old but dear", "Unpin")
     expect(chat.sessions).to_have_text(["newer", "old but dear"])
     expect(chat.page.locator("#sessions h2")).to_have_text(["Today"])
 
@@ -229,7 +228,7 @@ def test_a_running_conversation_is_marked_and_the_list_is_used_by_keyboard(chat:
     expect(chat.questions).to_have_text("[[stall]]")
     chat.session("[[stall]]").locator("[data-action=open]").focus()
     chat.page.keyboard.press("Tab")
-    expect(chat.session("[[stall]]").get_by_role("button", name="Pin")).to_be_focused()
+    expect(chat.session("[[stall]]").get_by_role("button", name="Actions")).to_be_focused()
 
 
 def test_entries_are_links_and_back_and_forward_walk_through_them(chat: ChatPage) -> None:
@@ -257,10 +256,9 @@ def test_entries_are_links_and_back_and_forward_walk_through_them(chat: ChatPage
     walk(1, [])
     chat.page.evaluate("addEventListener('popstate', () => history.back(), { once: true }), history.back()")
     expect(chat.questions).to_have_text("second")  # two steps, of which the first was still under way
-    tab.session("first").hover()
-    with tab.answering(True):
-        tab.session("first").get_by_role("button", name="Delete").click()
-        expect(tab.sessions).to_have_text(["second"])
+    tab.act_on("first", "Delete")
+    tab.answer("Delete the conversation “first”?", "Delete")
+    expect(tab.sessions).to_have_text(["second"])
     walk(1, [])
     expect(chat.toast).to_contain_text("no longer there")
     expect(chat.page).not_to_have_url(re.compile(r"[?&]c="))

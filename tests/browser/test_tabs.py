@@ -55,10 +55,9 @@ def check_a_running_reply(chat: ChatPage, other: ChatPage) -> None:
 def check_a_deletion(chat: ChatPage, other: ChatPage) -> None:
     """It is gone from the other too."""
     chat.page.bring_to_front()
-    chat.session("first").hover()
-    with chat.answering(True):
-        chat.session("first").get_by_role("button", name="Delete").click()
-        expect(chat.sessions).to_have_count(0)
+    chat.act_on("first", "Delete")
+    chat.answer("Delete the conversation “first”?", "Delete")
+    expect(chat.sessions).to_have_count(0)
     other.page.bring_to_front()
     expect(other.questions).to_have_count(0)
 

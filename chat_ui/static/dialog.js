@@ -1,0 +1,40 @@
+// Asks and shows in a dialog of the page's own, in the reader's language: Escape and a click beside it close it, and
+// the focus goes back to where it was.
+import { element, find } from "./dom.js";
+import { words } from "./language.js";
+
+// Opens a dialog with these parts, of which one has the id "dialog-name"; its answer, empty if it was closed.
+// overlays.css knows it by `className`.
+export function openDialog(className, ...parts) {
+  const dialog = element("dialog", { className }, ...parts);
+  dialog.setAttribute("aria-labelledby", "dialog-name");
+  find(".gradio-container").append(dialog);
+  dialog.addEventListener("click", ({ target }) => target === dialog && dialog.close());
+  dialog.showModal();
+  return new Promise((answered) =>
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      answered(dialog.returnValue);
+    }),
+  );
+}
+
+function openQuestion(question, yes, ...fields) {
+  const cancel = element("button", { type: "button", textContent: words("cancel") });
+  cancel.addEventListener("click", () => cancel.closest("dialog").close());
+  const agree = element("button", { className: "agree", value: "yes", textContent: words(yes) });
+  const buttons = element("div", { className: "buttons" }, cancel, agree);
+  const named = element("label", { id: "dialog-name", htmlFor: "dialog-field", textContent: question });
+  return openDialog("question", element("form", { method: "dialog" }, named, ...fields, buttons));
+}
+
+// Whether the reader agrees. `question` and `yes` are keys of texts.py.
+export const isConfirmed = async (question, yes, facts) => (await openQuestion(words(question, facts), yes)) !== "";
+
+// The text that the reader gives, at first `value`; empty if they think better of it.
+export async function askText(question, yes, value) {
+  const field = element("input", { id: "dialog-field", value });
+  const answer = openQuestion(words(question), yes, field);
+  field.select();
+  return (await answer) && field.value.trim();
+}
