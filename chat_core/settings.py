@@ -180,6 +180,9 @@ class Settings(BaseModel):
     frame_ancestors: Annotated[Names, AfterValidator(_frame_ancestors)] = Field(
         (), description="origins like https://example.org or https://*.example.org, separated by commas"
     )
+    root_path: str = Field(
+        "", pattern=r"^(/[\w.~-]+)*/?$", description="the path that a reverse proxy takes away, like /chat"
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="DEBUG, INFO, WARNING or ERROR"
     )

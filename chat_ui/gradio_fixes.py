@@ -400,8 +400,6 @@ _ROUTES = (
     "/svelte/{path:path}",
     "/favicon.ico",
     "/robots.txt",
-    "/manifest.json",
-    "/pwa_icon",
 )
 
 

@@ -41,12 +41,16 @@ _TELL_SCRIPT = '() => dispatchEvent(new Event("rendered"))'
 
 
 class PageHead:
-    """ASGI middleware that puts HTML at the beginning of the page's head. What Gradio is given as js or head
-    comes to life too late to choose the language."""
+    """ASGI middleware that puts HTML at the beginning of the page's head, and names the page's `manifest`.
+    What Gradio is given as js or head comes to life too late to choose the language; its own manifest would
+    be looked for at the site's root."""
 
-    def __init__(self, app: ASGIApp, html: str) -> None:
+    def __init__(self, app: ASGIApp, html: str, manifest: str) -> None:
         self._app = app
-        self._head = f"<head>{html}".encode()
+        self._changes = (
+            (b"<head>", f"<head>{html}".encode()),
+            (b'href="/manifest.json"', f'href="{manifest}"'.encode()),
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         start: Message = {}
@@ -59,7 +63,8 @@ class PageHead:
             if start:
                 headers = MutableHeaders(scope=start)
                 if headers.get("content-type", "").startswith("text/html"):
-                    message["body"] = message["body"].replace(b"<head>", self._head, 1)
+                    for before, after in self._changes:
+                        message["body"] = message["body"].replace(before, after, 1)
                     headers["content-length"] = str(len(message["body"]))
                 await send(start)
                 start = {}
@@ -122,7 +127,7 @@ def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
     app.add_middleware(WellFormedCalls, demo=demo, most_bytes=most_bytes)
     app.add_middleware(UploadLimits)
     app.add_middleware(Admission, queue=demo._queue, per_address=service.settings.max_calls_per_address)
-    app.add_middleware(PageHead, html=static.tags())
+    app.add_middleware(PageHead, html=static.tags(), manifest=f"{static.address}/manifest.json")
     app.add_middleware(Caching, logins=bool(service.settings.logins))
     frame_ancestors = service.settings.frame_ancestors
     if service.settings.logins:
@@ -167,13 +172,13 @@ def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
         app,
         demo,
         path="/",
+        root_path=service.settings.root_path.rstrip("/") or None,
         auth_dependency=logged_in_user if service.settings.logins else None,
         run_history=False,
         show_error=False,
         enable_monitoring=False,
         ssr_mode=False,
         max_file_size="10mb",
-        pwa=True,
         favicon_path=PICTURES / "icon.svg",
         footer_links=["api"],
         i18n=I18N,

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from urllib.parse import urljoin
 
 from playwright.sync_api import expect
 
@@ -97,8 +98,10 @@ def test_a_temporary_chat_leaves_no_trace(chat: ChatPage) -> None:
 
 def test_the_page_can_be_installed(chat: ChatPage) -> None:
     link = chat.page.locator("link[rel=manifest]").get_attribute("href")
-    manifest = chat.page.request.get(f"{chat.url.rstrip('/')}{link}").json()
+    address = urljoin(chat.url, link)
+    manifest = chat.page.request.get(address).json()
     assert (manifest["name"], manifest["display"]) == ("Role Chat", "standalone")
-    icon = chat.page.request.get(f"{chat.url.rstrip('/')}/{manifest['icons'][0]['src'].lstrip('/')}")
+    assert urljoin(address, manifest["start_url"]) == urljoin(chat.url, "/")
+    icon = chat.page.request.get(urljoin(address, manifest["icons"][0]["src"]))
     assert icon.ok
     assert icon.headers["content-type"].startswith("image/")
