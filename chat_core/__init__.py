@@ -23,6 +23,7 @@ from .models import ModelOffer
 from .roles import Language, Role, Roles
 from .service import ChatService, HealthReport, Notice, StopResult, UndoResult, new_user_id
 from .settings import Settings
+from .storage import TokensLeft
 
 __all__ = [
     "ChatError",
@@ -50,6 +51,7 @@ __all__ = [
     "StopResult",
     "StoredMessages",
     "Summary",
+    "TokensLeft",
     "TurnEnd",
     "TurnError",
     "TurnEvent",

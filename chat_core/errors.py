@@ -23,6 +23,8 @@
     ├── SessionChanged         something was said since the caller looked
     ├── NothingToContinue      the last reply is whole
     ├── RateLimited            too many messages from this user
+    ├── TokensUsedUp           the user's tokens for today are spent
+    │   └── TokensUsedUpAtAddress
     ├── LoginFailed            no such name, or another password
     ├── TooManyLoginTries      passwords were tried too often
     ├── TooManyReplies         too many replies run in this process
@@ -279,6 +281,27 @@ class RateLimited(ChatError):
             f"Too many messages. Try again in {retry_after:.0f} seconds.", retry_after=retry_after
         )
         self.retry_after = retry_after
+
+
+class TokensUsedUp(ChatError):
+    """The user's `limit` of tokens for a day is spent; new ones come in `retry_after` seconds, that is, at
+    `opens_at`, in UTC."""
+
+    code = "tokens_used_up"
+
+    def __init__(self, limit: int, retry_after: float, opens_at: str) -> None:
+        super().__init__(
+            f"The {limit} tokens for today are used up. New ones come at {opens_at} UTC.",
+            limit=limit,
+            retry_after=retry_after,
+            opens_at=opens_at,
+        )
+
+
+class TokensUsedUpAtAddress(TokensUsedUp):
+    """All users of the address have spent its `limit`."""
+
+    code = "tokens_used_up_at_address"
 
 
 class LoginFailed(ChatError):

@@ -156,6 +156,8 @@ class Settings(BaseModel):
     rate_limit_address: Annotated[str, AfterValidator(_rate_limit)] = Field(
         "60/minute", description='a number per second, minute, hour or day, like "60/minute"'
     )
+    daily_tokens: Count = Field(0, description="a whole number, 0 (no limit) or more")
+    daily_tokens_address: Count = Field(0, description="a whole number, 0 (no limit) or more")
     max_message_chars: int = Field(16_000, ge=1, description="a whole number, 1 or more")
     max_concurrent_replies: int = Field(200, ge=1, description="a whole number, 1 or more")
     max_replies_per_user: Count = Field(4, description="a whole number, 0 (no limit) or more")

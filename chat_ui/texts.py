@@ -303,6 +303,18 @@ TEXTS: dict[str, dict[Language, str]] = {
         "zh": "消息发得太快了。",
         "en": "That was too fast.",
     },
+    "error.tokens_used_up": {
+        "zh": "今天的 {limit} 个词元已经用完，{opens_at}（UTC）起可以继续。",
+        "en": "Today's {limit} tokens are used up. You can go on at {opens_at} UTC.",
+    },
+    "error.tokens_used_up_at_address": {
+        "zh": "从你所在的网络，今天的 {limit} 个词元已经用完，{opens_at}（UTC）起可以继续。",
+        "en": "Today's {limit} tokens for your network are used up. You can go on at {opens_at} UTC.",
+    },
+    "tokens_left": {
+        "zh": "今天还剩大约 {left} 个词元，{opens_at}（UTC）起有新的。",
+        "en": "About {left} tokens are left for today. New ones come at {opens_at} UTC.",
+    },
     "error.login_failed": {
         "zh": "用户名或密码不正确。",
         "en": "The name or the password is not right.",

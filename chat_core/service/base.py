@@ -4,7 +4,14 @@ from ..messages import Session, StoredMessages
 from ..models import ModelCatalog
 from ..roles import Roles
 from ..settings import Settings
-from ..storage import NoteStore, RateLimiter, RoleStore, SessionStore, redis_errors_as_store_unavailable
+from ..storage import (
+    NoteStore,
+    RateLimiter,
+    RoleStore,
+    SessionStore,
+    TokenBudget,
+    redis_errors_as_store_unavailable,
+)
 from ..turns import LiveTurn, Summarizer, Titler, TurnLog, TurnStarter, TurnWriter
 from ..validation import validate_count, validate_ids
 from .logins import Logins
@@ -22,6 +29,7 @@ class ServiceBase:
     _roles: RoleStore
     _notes: NoteStore
     _limiter: RateLimiter
+    _budget: TokenBudget
     _log: TurnLog
     _writer: TurnWriter
     _starter: TurnStarter

@@ -11,7 +11,15 @@ from redis.asyncio import Redis
 from ..models import CatalogOptions, ChatModel, ModelCatalog, ModelOffer
 from ..roles import load_roles
 from ..settings import Settings
-from ..storage import NoteStore, RateLimiter, RoleStore, SessionStore, StoreConnection, StoreTrouble
+from ..storage import (
+    NoteStore,
+    RateLimiter,
+    RoleStore,
+    SessionStore,
+    StoreConnection,
+    StoreTrouble,
+    TokenBudget,
+)
 from ..turns import (
     MemoryOptions,
     Summarizer,
@@ -75,7 +83,7 @@ class ChatService(Conversations, Exports, OwnRoles, Memories):
         self._temporary: ChatService | None = None
         if main is not None:
             self._connection = StoreConnection()
-            self._models, self._limiter = main._models, main._limiter
+            self._models, self._limiter, self._budget = main._models, main._limiter, main._budget
             self._roles, self._notes = main._roles, main._notes
             self.logins = main.logins
             ttl_seconds = _TEMPORARY_SECONDS
@@ -85,6 +93,9 @@ class ChatService(Conversations, Exports, OwnRoles, Memories):
             ttl_seconds = math.ceil(settings.session_ttl_days * 24 * 3600)
             self._limiter = RateLimiter(
                 self._connection.redis, settings.rate_limit, settings.rate_limit_address
+            )
+            self._budget = TokenBudget(
+                self._connection.redis, settings.daily_tokens, settings.daily_tokens_address
             )
             self._roles = RoleStore(self._connection.redis, self.roles, ttl_seconds=ttl_seconds)
             self._notes = NoteStore(self._connection.redis, ttl_seconds=ttl_seconds)
@@ -101,6 +112,7 @@ class ChatService(Conversations, Exports, OwnRoles, Memories):
             roles=self._roles,
             models=self._models,
             limiter=self._limiter,
+            budget=self._budget,
             store=self._store,
             turn_log=self._log,
             writer=self._writer,
@@ -206,6 +218,7 @@ class ChatService(Conversations, Exports, OwnRoles, Memories):
             async with asyncio.timeout_at(self._drained_by):
                 await self._starter.wait_for_starts()
                 await self._writer.wait_until_saved()
+                await self._budget.close()
         except TimeoutError:
             log.error("%d replies could not be saved before the end", len(self._writer.turns))
 

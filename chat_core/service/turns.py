@@ -13,6 +13,7 @@ from ..messages import ChatMessage, Feedback, Sampling, Session, TurnEnd, TurnEv
 from ..storage import (
     STORE_TIMEOUT_SECONDS,
     SessionState,
+    TokensLeft,
     redis_errors_as_store_unavailable,
     require_last_turn,
 )
@@ -70,9 +71,9 @@ class Turns(ServiceBase):
         not known.
 
         Raises InvalidInput (MessageEmpty, MessageTooLong, UnknownRole, UnknownModel, ImageUnreadable,
-        ImageTooLarge, TooManyImages, ImagesUnsupported), RateLimited, MessageNotFound, SessionBusy,
-        SessionChanged, TooManyReplies (TooManyRepliesOfUser, TooManyRepliesFromAddress) or ShuttingDown; then
-        nothing is stored.
+        ImageTooLarge, TooManyImages, ImagesUnsupported), RateLimited, TokensUsedUp
+        (TokensUsedUpAtAddress), MessageNotFound, SessionBusy, SessionChanged, TooManyReplies
+        (TooManyRepliesOfUser, TooManyRepliesFromAddress) or ShuttingDown; then nothing is stored.
         """
         request = TurnRequest(
             user_id,
@@ -88,6 +89,10 @@ class Turns(ServiceBase):
             address,
         )
         return await self._starter.start(request)
+
+    def tokens_nearly_used_up(self, user_id: str, address: str = "") -> TokensLeft | None:
+        """What is left of the day's tokens where that is little, as far as this process knows."""
+        return self._budget.nearly_used_up(user_id, address)
 
     @redis_errors_as_store_unavailable()
     async def regenerate(

@@ -6,6 +6,7 @@ readable again; `trouble` tells why one cannot be used.
 """
 
 from . import keys
+from .budget import TokenBudget, TokensLeft
 from .changes import Change, SessionState, require_last_turn
 from .connection import STORE_TIMEOUT_SECONDS, StoreConnection, redis_errors_as_store_unavailable
 from .limits import RateLimiter
@@ -32,6 +33,8 @@ __all__ = [
     "SessionStore",
     "StoreConnection",
     "StoreTrouble",
+    "TokenBudget",
+    "TokensLeft",
     "TryLimit",
     "index_of",
     "keys",

@@ -68,6 +68,11 @@ def stop(user_id: str, turn_id: str) -> str:
     return f"{log(user_id, turn_id)}:stop"
 
 
+def tokens(kind: str, name: str, day: int) -> str:
+    """Number that expires: the tokens that a user, or an address, has spent on that day since 1970."""
+    return f"chat:tokens:{kind}:{name}:{day}"
+
+
 def login(token_digest: str) -> str:
     """String that expires: the name of who logged in, and which of its passwords it was."""
     return f"chat:login:{token_digest}"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import aclosing
 from typing import NamedTuple
 
-from ..context import Context
+from ..context import Context, estimate_tokens
 from ..errors import ChatError, ModelError, ModelFiltered, ModelOutOfLength, ModelSilent
 from ..messages import (
     ChatMessage,
@@ -85,6 +85,17 @@ class Reply:
         text = continuation.feed(piece.text) if continuation and piece.kind == "text" else piece.text
         if text:
             self._turn.append(piece.kind, text)
+
+    def tokens(self, reader: asyncio.Task[None]) -> int:
+        """How many the reply took, by the provider's count; about so many where it has sent none. Once
+        `reader` is over."""
+        if self._usage:
+            return self._usage.total_tokens or self._usage.prompt_tokens + self._usage.completion_tokens
+        is_refused = self._seconds_to_first_token is None and not reader.cancelled()
+        if self._receipt is None or is_refused:
+            return 0
+        said = self._turn.text("reasoning") + self._turn.text("text")
+        return self._receipt.estimated_tokens + estimate_tokens(said)
 
     def end(self, reader: asyncio.Task[None]) -> TurnEnd:
         """What came of it, once `reader`, the task of `read`, is over."""

@@ -31,6 +31,7 @@ from ..storage import (
     RoleStore,
     SessionState,
     SessionStore,
+    TokenBudget,
     redis_errors_as_store_unavailable,
 )
 from ..validation import validate_ids, validate_images, validate_text
@@ -93,6 +94,7 @@ class TurnStarter:
         roles: RoleStore,
         models: ModelCatalog,
         limiter: RateLimiter,
+        budget: TokenBudget,
         store: SessionStore,
         turn_log: TurnLog,
         writer: TurnWriter,
@@ -104,6 +106,7 @@ class TurnStarter:
         self._roles = roles
         self._models = models
         self._limiter = limiter
+        self._budget = budget
         self._store = store
         self._log = turn_log
         self._writer = writer
@@ -144,10 +147,7 @@ class TurnStarter:
         self._validate_message(request.message, len(kept) + len(request.images))
         if request.images and options.model not in self._models.vision_models:
             raise ImagesUnsupported(options.model, list(self._models.vision_models))
-        self._require_room(request)
-        async with redis_errors_as_store_unavailable():
-            # Before the work, which reading pictures is.
-            await self._limiter.check(request.user_id, request.address)
+        await self._admit(request)  # before the work, which reading pictures is
         new = await self._read_images(request.images)  # may take its time, which is not the store's
         return await self._begun(request, self._start(request, options, state, kept, new))
 
@@ -160,10 +160,15 @@ class TurnStarter:
                 request.user_id, request.session_id, self._rows_to_continue
             )
             options = await self._options_of_last_reply(request, state, notes)
+        await self._admit(request)
+        return await self._begun(request, self._continue(request, options, state))
+
+    async def _admit(self, request: TurnRequest) -> None:
+        """Raises what `_require_room` does, TokensUsedUp or RateLimited."""
         self._require_room(request)
         async with redis_errors_as_store_unavailable():
+            await self._budget.check(request.user_id, request.address)
             await self._limiter.check(request.user_id, request.address)
-        return await self._begun(request, self._continue(request, options, state))
 
     async def _begun(self, request: TurnRequest, starting: Coroutine[Any, Any, Started]) -> Started:
         """What `starting` returns. It is a task of the service's own: whoever asks may go away between the
@@ -244,9 +249,13 @@ class TurnStarter:
         reply = Reply(turn, options)
         self._writer.add(turn)
         turn.reader = asyncio.create_task(self._answer(reply, turn, history, asked, options))
-        turn.reader.add_done_callback(lambda task: self._writer.end(turn, reply.end(task)))
+        turn.reader.add_done_callback(lambda task: self._end(turn, reply, task))
         if self._closed:
             turn.cancel("interrupted")
+
+    def _end(self, turn: LiveTurn, reply: Reply, reader: asyncio.Task[None]) -> None:
+        self._budget.spend(turn.user_id, turn.address, reply.tokens(reader))
+        self._writer.end(turn, reply.end(reader))
 
     async def _answer(
         self,

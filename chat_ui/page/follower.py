@@ -110,7 +110,7 @@ class Follower:
         feedback = view.feedback(history, reader)
         return ComponentUpdates(
             _chatbot(bubbles, feedback_value=feedback),
-            activity=view.activity(False),
+            activity=self._renderer.activity(visitor, running=False),
             sessions=await self._renderer.session_list(visitor, tab),
             tab=ended.model_dump(),
         )

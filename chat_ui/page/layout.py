@@ -157,7 +157,7 @@ def _conversation() -> dict[str, Any]:
         elem_id="box",
         **_BARE,
     )
-    activity = gr.HTML(view.activity(False), elem_id="activity")
+    activity = gr.HTML(view.activity(False, "en"), elem_id="activity")
     return {"earlier": earlier, "chatbot": chatbot, "box": box, "activity": activity}
 
 

@@ -182,10 +182,15 @@ class Renderer:
             "tab": tab.model_dump(),
             "search": "",
             "sessions": _session_list(visitor, tab, sessions),
-            "activity": view.activity(bool(tab.turn_id)),
+            "activity": self.activity(visitor, running=bool(tab.turn_id)),
             "earlier": properties(value=t(language, "show_earlier", count=more), visible=more > 0),
         }
         return ComponentUpdates(values)
+
+    def activity(self, visitor: Visitor, *, running: bool) -> str:
+        """What is under way, and the end of the day's tokens where it is near."""
+        tokens = self._service.tokens_nearly_used_up(visitor.user_id, visitor.address)
+        return view.activity(running, visitor.language, tokens)
 
     def role_picker(self, visitor: Visitor, roles: Roles, current: str) -> str:
         """The header's picker, with these roles."""

@@ -14,6 +14,7 @@ from chat_core import (
     Notice,
     Role,
     StoredMessages,
+    TokensLeft,
     TurnEnd,
     TurnError,
 )
@@ -333,9 +334,10 @@ def notice(
     return "\n\n".join(told.values())
 
 
-def activity(running: bool) -> str:
-    """A mark for box.css, whether Send or Stop is shown."""
-    return f'<i data-running="{str(running).lower()}"></i>'
+def activity(running: bool, language: Language, tokens: TokensLeft | None = None) -> str:
+    """A mark for box.css, whether Send or Stop is shown; how many tokens are left, where that is told."""
+    left = f"<p>{escape(t(language, 'tokens_left', **tokens._asdict()))}</p>" if tokens else ""
+    return f'<i data-running="{str(running).lower()}"></i>{left}'
 
 
 TYPING_INDICATOR = '<span class="typing"><i></i><i></i><i></i></span>'

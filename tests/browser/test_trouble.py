@@ -202,3 +202,20 @@ def test_too_many_calls_from_an_address_are_refused_in_the_readers_language(
         expect(chat.toast).to_contain_text("从你所在的网络同时发来的请求太多，请稍后再试。")
         expect(chat.box).to_have_value("one")
         expect(chat.page.locator("#chatbot")).not_to_contain_text("Error")
+
+
+def test_the_end_of_the_days_tokens_is_told_when_it_is_near_and_when_it_is_there(
+    open_page: OpenPage, tmp_path: Path, model: dict[str, str]
+) -> None:
+    with running_app(tmp_path, REDIS_URL="memory://", DAILY_TOKENS="25", **model) as app:
+        chat = open_page(app.url)
+        left = chat.page.locator("#activity p")
+        chat.say("one two three four")
+        expect(left).to_have_count(0)
+        chat.say("five six")
+        expect(left).to_contain_text(re.compile(r"About \d tokens are left for today. New ones come at 20"))
+        expect(left).to_be_visible()
+        chat.say("seven")
+        chat.send("eight")
+        expect(chat.toast).to_contain_text("Today's 25 tokens are used up. You can go on at 20")
+        expect(chat.box).to_have_value("eight")

@@ -25,6 +25,8 @@ ARGUMENTS = {
     errors.ImagesUnsupported: ["small", ["big"]],
     errors.SessionBusy: ["turn"],
     errors.RateLimited: [12.4],
+    errors.TokensUsedUp: [1000, 3600.0, "2026-01-02 00:00"],
+    errors.TokensUsedUpAtAddress: [1000, 3600.0, "2026-01-02 00:00"],
     errors.TooManyLoginTries: [12.4],
     errors.TooManyReplies: [200],
     errors.TooManyRepliesOfUser: [4],

@@ -1,0 +1,45 @@
+"""How many tokens a user may spend in a day, as the service counts them."""
+
+import pytest
+
+from chat_core import Usage
+from chat_core.errors import ModelServerFailed, TokensUsedUp
+from tests.scripted_model import ScriptedModel
+
+from .conftest import Chat, OpenService
+
+
+async def test_tokens_are_counted_as_the_provider_counts_them_until_the_day_is_over(
+    open_service: OpenService, model: ScriptedModel
+) -> None:
+    service = await open_service(daily_tokens=100)
+    chat = Chat(service, model, "u_ada", (await service.start_session("u_ada"))[1].id)
+    turn_id, call = await chat.ask("Why?")
+    call.say("Because.")
+    call.count(Usage(prompt_tokens=70, completion_tokens=20, total_tokens=90))
+    call.end()
+    await chat.read(turn_id)
+    left = service.tokens_nearly_used_up("u_ada")
+    assert left is not None
+    assert (left.left, left.limit) == (10, 100)
+    await chat.ask("How?")
+    await chat.service.stop("u_ada", chat.id)  # of which the provider sends no count
+    for other in (service, service.temporary):
+        _, session = await other.start_session("u_ada")
+        with pytest.raises(TokensUsedUp):
+            await other.start_turn("u_ada", session.id, "And?")
+    with pytest.raises(TokensUsedUp):
+        await service.regenerate("u_ada", chat.id)
+    assert len((await service.history("u_ada", chat.id)).items) == 3
+    await Chat(service, model, "u_bob", (await service.start_session("u_bob"))[1].id).ask("Why?")
+
+
+async def test_a_reply_that_the_provider_refused_has_cost_nothing(
+    open_service: OpenService, model: ScriptedModel
+) -> None:
+    service = await open_service(daily_tokens=1)
+    chat = Chat(service, model, "u_ada", (await service.start_session("u_ada"))[1].id)
+    for _ in range(2):
+        turn_id, call = await chat.ask("Why?")
+        call.fail(ModelServerFailed("Overloaded"))
+        assert (await chat.read(turn_id))[1].status == "failed"
