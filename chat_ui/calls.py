@@ -6,6 +6,7 @@ traceback and status 500, or in the middle of a stream, when they are not there 
 """
 
 import inspect
+import json
 import os
 import re
 from functools import cache
@@ -25,6 +26,7 @@ from .refusals import Refusal, malformed
 
 _PREFIX = "/gradio_api/"
 _NAMED = re.compile(r"call/(?P<v2>v2/)?(?P<name>[^/]+)")
+_DIRECT = re.compile(r"run/(?P<name>[^/]+)")
 _ANSWER = re.compile(r"call/(v2/)?(?P<name>[^/]+)/(?P<event_id>[^/]+)")
 
 # What clients make up has some thirty characters.
@@ -143,6 +145,8 @@ class WellFormedCalls:
             _parsed(_CANCEL, body)
         elif route == "reset":
             _parsed(_RESET, body)
+        elif direct := _DIRECT.fullmatch(route):
+            return self._by_name(body, self._endpoint(direct["name"]))
         elif named := _NAMED.fullmatch(route):
             endpoint = self._endpoint(named["name"])
             if named["v2"]:
@@ -157,6 +161,21 @@ class WellFormedCalls:
                 self._check_files(counted.data)
                 return counted.model_dump_json(exclude_unset=True).encode() if left_out else body
         return body
+
+    def _by_name(self, body: bytes, endpoint: BlockFunction) -> bytes:
+        """The parameters of a direct call by their names; they may have been given in their order."""
+        if inspect.isasyncgenfunction(endpoint.fn):
+            raise Refusal(HTTPStatus.NOT_FOUND, "streams_only", name=endpoint.api_name)
+        parameters = _parsed(_PARAMETERS, body)
+        if isinstance(parameters.get("data"), list):
+            names = [parameter.name for parameter in _parameters(endpoint)]
+            if len(parameters["data"]) > len(names):
+                raise malformed("data", f"a list of {len(names)} values")
+            parameters = dict(zip(names, parameters["data"], strict=False))
+        _check_parameters(parameters, endpoint)
+        self._check_files(parameters)
+        parameters.pop("oauth_token", None)
+        return json.dumps(parameters).encode()
 
     def _listener(self, index: int) -> BlockFunction:
         function = self._demo.fns.get(index)

@@ -23,6 +23,7 @@ from .address import ForwardedNotice
 from .admission import Admission
 from .caching import Caching
 from .calls import WellFormedCalls, refuse_query
+from .direct import add_direct_calls
 from .gradio_fixes import keep_routes
 from .headers import SecurityHeaders
 from .login import Login, LoginRequired, logged_in_user
@@ -164,6 +165,8 @@ def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
         ready = not service.is_closed and trouble is None
         state = {"status": "ok" if ready else "unavailable", "store": trouble or "ok"}
         return JSONResponse(state, status_code=200 if ready else 503)
+
+    add_direct_calls(app, demo)
 
     # Otherwise Gradio would take a mounted page for one that nobody can reach yet, and read any file of the
     # server that a request names as if it had been uploaded.

@@ -208,6 +208,10 @@ TEXTS: dict[str, dict[Language, str]] = {
         "zh": "请求的内容必须是 JSON（Content-Type: application/json）。",
         "en": "A call has to be JSON (Content-Type: application/json).",
     },
+    "streams_only": {
+        "zh": "{name} 会逐步返回结果，请改用 /gradio_api/call/{name}。",
+        "en": "{name} answers bit by bit: call it at /gradio_api/call/{name}.",
+    },
     "call_too_large": {
         "zh": "发送的内容太大了，请缩短后再试。",
         "en": "What was sent is too large. Please make it shorter.",

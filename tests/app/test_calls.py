@@ -33,6 +33,11 @@ def refusal(
         ("call/send", {"data": [None] * 8}, 404, "the endpoint must be one that there is."),
         ("call/v2/chat", {"user_id": "u"}, 400, "session_id must be given."),
         ("call/v2/sessions", {"x": 1}, 400, "1 parameter(s) must be among those that there are: user_id."),
+        ("run/none", {}, 404, "the endpoint must be one that there is."),
+        ("run/history", {"user_id": "u"}, 400, "session_id must be given."),
+        ("run/sessions", {"user": "u"}, 400, "1 parameter(s) must be among those that there are: user_id."),
+        ("run/sessions", {"data": ["u", 1]}, 400, "data must be a list of 1 values."),
+        ("run/sessions", {"user_id": 1}, 400, "user_id must be text."),
         ("queue/join", JOIN | {"fn_index": 400}, 404, "fn_index must be one that there is."),
         ("queue/join", JOIN | {"fn_index": "9"}, 400, "fn_index must be a whole number."),
         ("queue/join", JOIN | {"batched": True}, 400, "batched must be valid, or left out."),
@@ -91,3 +96,26 @@ def test_a_stream_of_nothing_does_not_begin(app: RunningApp, path: str) -> None:
 def test_it_is_said_in_the_callers_language(app: RunningApp) -> None:
     _, answer = refusal(app, "upload_progress", None, {"accept-language": "zh"})
     assert answer["detail"].startswith("参数")
+
+
+def direct(app: RunningApp, name: str, body: Any) -> Any:
+    request = Request(f"{app.url}/gradio_api/run/{name}", json.dumps(body).encode(), JSON)
+    with urlopen(request, timeout=5) as answer:
+        return json.load(answer)["data"][0]
+
+
+def test_what_does_not_stream_is_answered_in_one_request(app: RunningApp) -> None:
+    assert direct(app, "models", {})["default_model"] == "fake"
+    who = direct(app, "start_chat", {"data": ["", "teacher"]})
+    named = {"user_id": who["user_id"], "session_id": who["session_id"]}
+    assert direct(app, "history", named)["messages"] == []
+    assert direct(app, "rename_session", named | {"title": "Sky"})["title"] == "Sky"
+    assert direct(app, "sessions", {"user_id": who["user_id"]})["total"] == 1
+
+
+def test_what_is_refused_directly_has_the_status_of_its_kind(app: RunningApp) -> None:
+    lost = json.dumps({"user_id": "u_somebody", "session_id": "none"}).encode()
+    status, answer = refusal(app, "run/history", lost)
+    assert (status, answer["code"]) == (404, "session_not_found")
+    status, answer = refusal(app, "run/chat", lost)
+    assert (status, answer["code"]) == (404, "streams_only")
