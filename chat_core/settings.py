@@ -79,6 +79,13 @@ def _logins(value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
     return value
 
 
+def _api_keys(value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    # They are all that stands between the internet and what the models cost.
+    if not all(re.fullmatch(r"[!-~]{16,}", key.get_secret_value()) for key in value):
+        raise ValueError
+    return value
+
+
 def _prices(value: tuple[str, ...]) -> tuple[str, ...]:
     if not all(re.fullmatch(r"[^=]+=\d+(\.\d+)?/\d+(\.\d+)?", price, re.ASCII) for price in value):
         raise ValueError
@@ -174,6 +181,9 @@ class Settings(BaseModel):
         (),
         description="name:hash pairs, separated by commas, no name twice. Passwords in plain text are not "
         "taken: `python -m chat_core.hash_password NAME` asks for one and prints its pair",
+    )
+    api_keys: Annotated[tuple[SecretStr, ...], BeforeValidator(_split), AfterValidator(_api_keys)] = Field(
+        (), description="keys of at least 16 ASCII characters without spaces, separated by commas"
     )
     trusted_proxies: Annotated[Names, AfterValidator(_networks)] = Field(
         (), description="IP addresses and networks like 10.0.0.0/8, separated by commas"

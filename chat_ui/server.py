@@ -27,6 +27,7 @@ from .direct import add_direct_calls
 from .gradio_fixes import keep_routes
 from .headers import SecurityHeaders
 from .login import Login, LoginRequired, logged_in_user
+from .openai_api import OpenAIApi
 from .ownership import Ownership
 from .page import I18N, PICTURES, build_theme
 from .static_files import StaticFolder
@@ -36,6 +37,9 @@ STATIC = Path(__file__).parent / "static"
 
 # What watches the app has no login.
 _PROBES = ("/healthz", "/livez", "/readyz")
+
+# Who calls these has a key in place of a login.
+_KEYED = ("/v1/models", "/v1/chat/completions")
 
 # Gradio runs this when its components are on the page; main.js waits for it.
 _TELL_SCRIPT = '() => dispatchEvent(new Event("rendered"))'
@@ -134,7 +138,7 @@ def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
     if service.settings.logins:
         login = Login(service.logins, static.address, in_frames=bool(frame_ancestors))
         login.add_to(app)
-        app.add_middleware(LoginRequired, login=login, open_paths=(*_PROBES, f"/{static.address}/"))
+        app.add_middleware(LoginRequired, login=login, open_paths=(*_PROBES, *_KEYED, f"/{static.address}/"))
     app.add_middleware(SecurityHeaders, frame_ancestors=frame_ancestors)
     # Without this one Gradio adds its own, which lets every origin in with credentials.
     app.add_middleware(
@@ -167,6 +171,7 @@ def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
         return JSONResponse(state, status_code=200 if ready else 503)
 
     add_direct_calls(app, demo)
+    OpenAIApi(service, service.settings.api_keys).add_to(app)
 
     # Otherwise Gradio would take a mounted page for one that nobody can reach yet, and read any file of the
     # server that a request names as if it had been uploaded.

@@ -30,6 +30,7 @@ from ..turns import (
     TurnStarter,
     TurnWriter,
 )
+from .completions import Completions
 from .conversations import Conversations
 from .exports import Exports
 from .logins import Logins
@@ -56,7 +57,7 @@ class HealthReport(NamedTuple):
         return self.store_trouble is None
 
 
-class ChatService(Conversations, Exports, OwnRoles, Memories):
+class ChatService(Conversations, Exports, OwnRoles, Memories, Completions):
     """Chats of users with models. Use it as an async context manager: building it opens nothing,
     entering it starts what the settings call for, leaving it saves what runs and closes what it opened.
     `main` is for the `temporary` twin of a service alone.

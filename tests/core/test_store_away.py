@@ -22,7 +22,7 @@ EXPORTED = ConversationExport(
     format="role-chat", version=1, title="", role="", model="", exported_at=0, messages=()
 ).to_json()
 
-# Everything a caller can await, but for `health` and `drain`, which never raise.
+# Everything a caller can await, but for `health`, `drain` and `refresh_models`, which never raise.
 CALLS: dict[str, Callable[[ChatService], Awaitable[object]]] = {
     "start_session": lambda service: service.start_session("u_ada"),
     "session": lambda service: service.session("u_ada", "s1"),
@@ -42,6 +42,7 @@ CALLS: dict[str, Callable[[ChatService], Awaitable[object]]] = {
     "import_session": lambda service: service.import_session("u_ada", EXPORTED),
     "start_turn": lambda service: service.start_turn("u_ada", "s1", "Why?"),
     "follow": lambda service: anext(service.follow("u_ada", "s1", "t1")),
+    "complete": lambda service: anext(service.complete("u_ada", [{"role": "user", "content": "Why?"}])),
     "regenerate": lambda service: service.regenerate("u_ada", "s1"),
     "edit_message": lambda service: service.edit_message("u_ada", "s1", "m1", "Why?"),
     "continue_reply": lambda service: service.continue_reply("u_ada", "s1"),
@@ -66,7 +67,7 @@ def test_every_public_method_is_tried_without_a_store() -> None:
         if not name.startswith("_")
         and (inspect.iscoroutinefunction(member) or inspect.isasyncgenfunction(member))
     }
-    assert public == CALLS.keys() | {"health", "drain"}
+    assert public == CALLS.keys() | {"health", "drain", "refresh_models"}
 
 
 async def hang_up(_: bytes) -> bytes:
