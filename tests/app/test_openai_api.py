@@ -1,6 +1,8 @@
 """The endpoints of OpenAI's API, called by its own client."""
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import openai
 import pytest
@@ -114,6 +116,14 @@ def test_what_is_refused_has_the_form_and_the_status_that_clients_know(client: O
     with pytest.raises(openai.InternalServerError, match="API key") as failed:
         ask(client, "[[401]]", **named)
     assert failed.value.code == "model_auth_failed"
+
+
+def test_the_example_in_the_readme_runs(keyed: RunningApp, capsys: pytest.CaptureFixture[str]) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(from openai.*?)```", readme, re.DOTALL)
+    code = code.replace("http://127.0.0.1:7860", keyed.url).replace("one of API_KEYS", KEY)
+    exec(compile(code, "README.md", "exec"), {})
+    assert capsys.readouterr().out == "You said: Why is the sky blue?"
 
 
 def test_a_list_of_nothing_is_refused(client: OpenAI) -> None:
