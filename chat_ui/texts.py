@@ -132,6 +132,18 @@ TEXTS: dict[str, dict[Language, str]] = {
         "en": "answered by {model} instead of {asked}",
     },
     "fact.context": {"zh": "发送了 {total} 条消息中的 {sent} 条", "en": "{sent} of {total} messages sent"},
+    "remember": {"zh": "让角色记住这条", "en": "Remember this"},
+    "remembered": {"zh": "已记住，这个角色今后会知道。", "en": "Noted: this role knows it from now on."},
+    "notes_for": {"zh": "“{role}”记住的事", "en": "Notes for {role}"},
+    "notes_info": {
+        "zh": "只告诉这个角色；临时对话中不会使用。",
+        "en": "Told to this role alone, and never in temporary chats.",
+    },
+    "note_example": {"zh": "例如：我吃素。", "en": "For example: I am vegetarian."},
+    "forget": {"zh": "删除笔记", "en": "Remove the note"},
+    "add": {"zh": "添加", "en": "Add"},
+    "summary_title": {"zh": "前文摘要", "en": "Summary of earlier messages"},
+    "edit_summary": {"zh": "修改摘要", "en": "Edit the summary"},
     "fact.notes": {"zh": "附带 {count} 条笔记", "en": "notes sent: {count}"},
     "nothing_to_stop": {"zh": "没有正在进行的回复。", "en": "No reply is running."},
     "summary": {

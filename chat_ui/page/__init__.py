@@ -1,9 +1,9 @@
 """The page.
 
 `layout` has the components, `theme` their looks, `wiring` every listener. Listeners call the methods of
-`conversation_handlers`, `turn_handlers` and `role_handlers` with what `requests` parses. What they answer
-comes from `renderer` and, for a running reply, `follower` with `watching`, by the pure functions of `view`,
-`session_list`, `role_picker` and `markdown`.
+`conversation_handlers`, `turn_handlers`, `role_handlers` and `memory_handlers` with what `requests` parses.
+What they answer comes from `renderer` and, for a running reply, `follower` with `watching`, by the pure
+functions of `view`, `session_list`, `role_picker`, `memory_panel` and `markdown`.
 """
 
 import gradio as gr
@@ -13,6 +13,7 @@ from chat_core import ChatService
 from .conversation_handlers import ConversationHandlers
 from .follower import Follower
 from .layout import I18N, LANGUAGES, PICTURES, TITLE, build
+from .memory_handlers import MemoryHandlers
 from .pacing import MAX_STREAMS, FramePacer
 from .renderer import Renderer
 from .requests import RequestParser
@@ -43,4 +44,6 @@ def build_page(demo: gr.Blocks, service: ChatService, pacer: FramePacer) -> None
     follower = Follower(renderer, pacer)
     conversations = ConversationHandlers(service, renderer, parser, follower)
     turns = TurnHandlers(service, renderer, parser, follower)
-    wire(demo, components, conversations, turns, RoleHandlers(service, renderer, parser))
+    roles = RoleHandlers(service, renderer, parser)
+    memory = MemoryHandlers(service, renderer, parser)
+    wire(demo, components, conversations, turns, roles, memory)

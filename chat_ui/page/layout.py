@@ -12,6 +12,7 @@ from chat_core import ChatService, Language
 
 from ..texts import TEXTS
 from . import view
+from .memory_panel import words_for_script
 from .role_picker import role_picker
 from .tab import EMPTY_TAB
 
@@ -43,6 +44,7 @@ class Components:
     role_saved: gr.JSON
     model: gr.Dropdown
     clear: gr.Button
+    memory: gr.HTML
     notice: gr.Markdown
     chatbot: gr.Chatbot
     box: gr.MultimodalTextbox
@@ -169,6 +171,7 @@ def _drawer(service: ChatService) -> dict[str, Any]:
             _icon("close", "close-drawer")
         temperature = _number("temperature", step=0.1)
         length = _number("length", precision=0, step=50)
+        memory = gr.HTML(words_for_script(), js_on_load=_PASS_ON, elem_id="memory")
         with gr.Row(elem_id="export"):
             export_markdown = gr.Button(I18N("export_markdown"), elem_id="as-markdown", **_SMALL)
             export_json = gr.Button(I18N("export_json"), elem_id="as-json", **_SMALL)
@@ -189,6 +192,7 @@ def _drawer(service: ChatService) -> dict[str, Any]:
     return {
         "temperature": temperature,
         "length": length,
+        "memory": memory,
         "export_markdown": export_markdown,
         "export_json": export_json,
         "clear": clear,

@@ -119,6 +119,24 @@ class LikeEvent(Event):
     liked: bool | str
 
 
+class RememberEvent(Event):
+    """A role is to know something."""
+
+    note: str
+
+
+class ForgetEvent(Event):
+    """A note is to be removed."""
+
+    note_id: str
+
+
+class RewriteEvent(Event):
+    """The summary is to be another one."""
+
+    summary: str
+
+
 class Draft(NamedTuple):
     """What the box holds: a text, and the paths of files that were uploaded."""
 

@@ -137,7 +137,9 @@ def summary_bubbles(history: StoredMessages, language: Language) -> list[Bubble]
     if summary.text:
         key = "summary_edited" if summary.edited else "summary"
         title = t(language, key, count=summary.messages)
-        bubbles.append(bubble("assistant", markdown(summary.text), title=title, status="done"))
+        edit = f'<span class="edit-summary">{escape(t(language, "edit_summary"))}</span>'
+        text = f"{markdown(summary.text)}\n\n{edit}"
+        bubbles.append(bubble("assistant", text, title=title, status="done"))
     return bubbles
 
 

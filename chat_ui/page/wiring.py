@@ -7,6 +7,7 @@ from gradio.blocks import Block
 
 from .conversation_handlers import ConversationHandlers
 from .layout import Components
+from .memory_handlers import MemoryHandlers
 from .pacing import MAX_STREAMS
 from .role_handlers import RoleHandlers
 from .turn_handlers import TurnHandlers
@@ -27,6 +28,7 @@ def wire(
     conversations: ConversationHandlers,
     turns: TurnHandlers,
     roles: RoleHandlers,
+    memory: MemoryHandlers,
 ) -> None:
     """Connects the components with their handlers."""
     tab_inputs: set[Block] = {c.identity, c.tab}
@@ -84,6 +86,13 @@ def wire(
     c.role_saved.change(
         None, [c.role_saved], None, js="(saved) => window.chat.roleSaved(saved)", **_PLAIN_INPUTS
     )
+
+    # Memory
+    memory_outputs: dict[str, Any] = {"outputs": [c.memory], **_PLAIN}
+    c.memory.expand(memory.show, empty_inputs, trigger_mode="always_last", **memory_outputs)
+    c.memory.submit(memory.remember, empty_inputs, **memory_outputs)
+    c.memory.delete(memory.forget, empty_inputs, **memory_outputs)
+    c.memory.edit(memory.rewrite, empty_inputs, [c.memory, c.chatbot], **_PLAIN)
 
     # Settings
     c.language.input(

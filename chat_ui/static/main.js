@@ -13,6 +13,7 @@ import * as editing from "./editing.js";
 import * as inputMethods from "./input-methods.js";
 import { setLanguage } from "./language.js";
 import { logOut } from "./log-out.js";
+import * as memory from "./memory.js";
 import * as notice from "./notice.js";
 import * as panels from "./panels.js";
 import * as refresh from "./refresh.js";
@@ -31,7 +32,10 @@ window.chat = {
   identify: tab.identify,
   showTab: tab.showTab,
   keepScrollPosition: scrolling.keepScrollPosition,
-  showRole: roles.showRole,
+  showRole(role) {
+    roles.showRole(role);
+    memory.showMemory();
+  },
   roleSaved: roles.roleSaved,
   setLanguage,
   download,
@@ -46,6 +50,7 @@ const modules = [
   panels,
   sessionList,
   roles,
+  memory,
   copying,
   drafts,
   connection,

@@ -25,6 +25,7 @@ export const identify = (identity) => ({
 // The tab shows another conversation, or the same one has gone on.
 export function showTab(tab) {
   nameInAddress(tab);
+  document.body.classList.toggle("temporary-chat", tab.temporary);
   document.title = tab.title ? `${tab.title} · ${name}` : name;
   // Who sends a message wants to see what becomes of it, wherever they were reading.
   if ((tab.turn_id && tab.turn_id !== turn) || tab.session_id !== open) followToEnd();
