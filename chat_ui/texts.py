@@ -96,6 +96,12 @@ TEXTS: dict[str, dict[Language, str]] = {
     "unpin": {"zh": "取消置顶", "en": "Unpin"},
     "rename": {"zh": "重命名", "en": "Rename"},
     "rename_ask": {"zh": "新的标题", "en": "New title"},
+    "restore": {"zh": "已撤回 · 恢复", "en": "Undone · Restore"},
+    "branch": {"zh": "从这里开始新对话", "en": "New conversation from here"},
+    "notice.branch": {
+        "zh": "这个对话是从[另一个对话](?c={branched_from})分出来的。",
+        "en": "This conversation branches off from [another one](?c={branched_from}).",
+    },
     "actions": {"zh": "操作", "en": "Actions"},
     "replace": {"zh": "替换", "en": "Replace"},
     "delete": {"zh": "删除", "en": "Delete"},

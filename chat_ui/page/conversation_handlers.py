@@ -9,7 +9,7 @@ from uuid import uuid4
 import gradio as gr
 
 from chat_core import ChatError, ChatService, ConversationExport, new_user_id
-from chat_core.errors import InvalidInput, SessionNotFound
+from chat_core.errors import InvalidInput, MessageNotFound, SessionNotFound
 
 from ..texts import t
 from ..visitor import Visitor
@@ -17,7 +17,15 @@ from . import view
 from .follower import Follower
 from .layout import LANGUAGES
 from .renderer import ComponentUpdates, Renderer, turn_to_follow
-from .requests import ConversationEvent, PageRequest, PinEvent, RenameEvent, RequestParser, Values
+from .requests import (
+    BranchEvent,
+    ConversationEvent,
+    PageRequest,
+    PinEvent,
+    RenameEvent,
+    RequestParser,
+    Values,
+)
 from .tab import EMPTY_TAB, LISTED, WINDOW, TabState
 
 Json = dict[str, Any]
@@ -81,6 +89,22 @@ class ConversationHandlers:
                 empty = await self._rendered(page, page.tab.opening())
                 _say_not_here(page.visitor)
                 return empty
+
+    async def branch(self, values: Values, request: gr.Request, event: gr.EventData) -> Outputs:
+        """A new conversation from a message on, which knows where it comes from."""
+        page = self._parse(values, request)
+        visitor, tab = page.visitor, page.tab
+        with page.errors_shown():
+            run = page.happened(BranchEvent, event).run
+            _, history = await self._renderer.conversation(visitor, tab)
+            reader = view.Reader(visitor.language, {})  # the faces make no difference
+            if not (message := view.message_of_run(history, run, reader)):
+                raise MessageNotFound()
+            service = self._renderer.service_for(tab)
+            branch = await service.branch(
+                visitor.user_id, tab.session_id, message.id, address=visitor.address
+            )
+            return await self._rendered(page, tab.opening(branch.id, temporary=tab.temporary))
 
     async def new_chat(self, values: Values, request: gr.Request) -> Outputs:
         """An empty conversation. It is stored with its first message."""

@@ -12,7 +12,7 @@ from chat_core import ChatService, Language
 
 from ..texts import TEXTS
 from . import view
-from .memory_panel import words_for_script
+from .memory_panel import CLOSED
 from .role_picker import role_picker
 from .tab import EMPTY_TAB
 
@@ -50,6 +50,7 @@ class Components:
     box: gr.MultimodalTextbox
     activity: gr.HTML
     earlier: gr.Button
+    restore: gr.Button
     refresh: gr.Button
     temperature: gr.Number
     length: gr.Number
@@ -144,6 +145,7 @@ def _conversation() -> dict[str, Any]:
         elem_id="chatbot",
         **_BARE,
     )
+    restore = gr.Button(I18N("restore"), elem_id="restore", **_SMALL)
     box = gr.MultimodalTextbox(
         label=I18N("message"),
         placeholder=cast(str, I18N("message_placeholder")),
@@ -160,7 +162,7 @@ def _conversation() -> dict[str, Any]:
         **_BARE,
     )
     activity = gr.HTML(view.activity(False, "en"), elem_id="activity")
-    return {"earlier": earlier, "chatbot": chatbot, "box": box, "activity": activity}
+    return {"earlier": earlier, "chatbot": chatbot, "restore": restore, "box": box, "activity": activity}
 
 
 def _drawer(service: ChatService) -> dict[str, Any]:
@@ -171,7 +173,7 @@ def _drawer(service: ChatService) -> dict[str, Any]:
             _icon("close", "close-drawer")
         temperature = _number("temperature", step=0.1)
         length = _number("length", precision=0, step=50)
-        memory = gr.HTML(words_for_script(), js_on_load=_PASS_ON, elem_id="memory")
+        memory = gr.HTML(CLOSED, js_on_load=_PASS_ON, elem_id="memory")
         with gr.Row(elem_id="export"):
             export_markdown = gr.Button(I18N("export_markdown"), elem_id="as-markdown", **_SMALL)
             export_json = gr.Button(I18N("export_json"), elem_id="as-json", **_SMALL)

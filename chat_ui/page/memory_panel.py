@@ -14,10 +14,8 @@ def memory_panel(role: Role, notes: Sequence[Note], summary: Summary, language: 
     return _notes(role, notes, language) + (_summary(summary, language) if summary.text else "")
 
 
-def words_for_script() -> str:
-    """What memory.js says, in both languages, until the panel is opened."""
-    words = (f'data-{language}="{escape(t(language, "remember"))}"' for language in ("zh", "en"))
-    return f"<i hidden {' '.join(words)}></i>"
+# Nothing to see, until the panel is opened: from here memory.js sends its events.
+CLOSED = "<i hidden></i>"
 
 
 def _notes(role: Role, notes: Sequence[Note], language: Language) -> str:
@@ -30,7 +28,7 @@ def _notes(role: Role, notes: Sequence[Note], language: Language) -> str:
         for note in notes
     )
     return (
-        f"{words_for_script()}<h3>{title}</h3><small>{escape(t(language, 'notes_info'))}</small>"
+        f"{CLOSED}<h3>{title}</h3><small>{escape(t(language, 'notes_info'))}</small>"
         f'<ul>{entries}</ul><form data-action="remember">'
         f'<input name="note" required aria-label="{title}" '
         f'placeholder="{escape(t(language, "note_example"))}"><button>{add}</button></form>'

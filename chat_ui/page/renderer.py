@@ -156,7 +156,12 @@ class Renderer:
             "temperature": sampling.temperature,
             "length": sampling.max_tokens,
             "notice": view.notice(
-                service.notices, service.models[0], language, store=store, temporary=tab.temporary
+                service.notices,
+                service.models[0],
+                language,
+                store=store,
+                temporary=tab.temporary,
+                branched_from=session.branched_from if session else "",
             ),
         }
         return ComponentUpdates(values)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, NamedTuple, TypeVar
 
 import gradio as gr
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from chat_core import Sampling
 from chat_core.errors import InvalidInput
@@ -110,6 +110,12 @@ class EditEvent(Event):
         if not all(isinstance(text, str) for text in texts):
             raise InvalidInput("value", "a text")
         return "".join(texts)
+
+
+class BranchEvent(Event):
+    """A conversation is to go on elsewhere from a message: the last one of this run of bubbles."""
+
+    run: int = Field(ge=0)
 
 
 class LikeEvent(Event):

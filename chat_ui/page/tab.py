@@ -15,7 +15,8 @@ class TabState(BaseModel):
 
     `render_id` is another one each time a conversation is rendered, so that coming back to a turn follows it
     again; `fingerprint` tells whether something was said in another tab; a `temporary` conversation is never
-    stored. The page holds it, not a gr.State, which is lost when the app restarts under an open page.
+    stored; `undone` is the id under which what was taken back just now is restored.
+    The page holds it, not a gr.State, which is lost when the app restarts under an open page.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -28,6 +29,7 @@ class TabState(BaseModel):
     window: int = Field(WINDOW, ge=1, le=1_000_000)
     listed: int = Field(LISTED, ge=1, le=1_000_000)
     temporary: bool = False
+    undone: str = ""
 
     @property
     def last_turn(self) -> str | None:

@@ -35,6 +35,8 @@ Outputs = list[Any]
 
 EMPTY_BOX: Json = {"text": "", "files": []}
 
+_LAST_TURN_MESSAGES = 2
+
 
 class TurnHandlers:
     """The handlers of sending, following, stopping and changing what was said."""
@@ -99,11 +101,26 @@ class TurnHandlers:
         with page.errors_shown():
             service = self._renderer.service_for(page.tab)
             ids = page.visitor.user_id, page.tab.session_id
-            text, images, _ = await service.undo(*ids, last_turn=page.tab.last_turn)
+            text, images, restore_id = await service.undo(*ids, last_turn=page.tab.last_turn)
             box = {"text": text, "files": [await _as_uploaded(image) for image in images]}
             rendered = await self._renderer.rerender(page.visitor, page.tab)
             self._follower.leave(page.session_hash)
-            return ComponentUpdates(rendered, box=box).outputs(Components.TALK)
+            tab = rendered["tab"] | {"undone": restore_id}
+            return ComponentUpdates(rendered, box=box, tab=tab).outputs(Components.TALK)
+
+    async def restore(self, values: Values, request: gr.Request) -> Outputs:
+        """What was taken back returns to the conversation. Its text leaves the box, unless it was changed."""
+        page = self._parse(values, request)
+        with page.errors_shown():
+            service = self._renderer.service_for(page.tab)
+            ids = page.visitor.user_id, page.tab.session_id
+            await service.restore(*ids, page.tab.undone)
+            rendered = await self._renderer.rerender(page.visitor, page.tab)
+            _, history = await service.conversation(*ids, _LAST_TURN_MESSAGES)
+            if page.draft.text in {message.content for message in history.items if message.role == "user"}:
+                rendered["box"] = EMPTY_BOX
+            self._follower.leave(page.session_hash)
+            return rendered.outputs(Components.TALK)
 
     async def edit(
         self, values: Values, request: gr.Request, event: gr.EventData

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from html import escape
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from chat_core import (
@@ -57,6 +59,15 @@ def message_at(history: StoredMessages, index: int, reader: Reader) -> ChatMessa
     """The message whose bubble has this index in `conversation`; None for one that belongs to no message."""
     owners = [message for message, bubbles in message_bubbles(history, reader) for _ in bubbles]
     return owners[index] if 0 <= index < len(owners) else None
+
+
+def message_of_run(history: StoredMessages, run: int, reader: Reader) -> ChatMessage | None:
+    """The last message of a run of bubbles, which the page shows as one; None if it has none."""
+    owners = (
+        (shown["role"], message) for message, bubbles in message_bubbles(history, reader) for shown in bubbles
+    )
+    runs = [[message for _, message in owned if message] for _, owned in groupby(owners, itemgetter(0))]
+    return runs[run][-1] if run < len(runs) and runs[run] else None
 
 
 def feedback(history: StoredMessages, reader: Reader) -> list[str | None]:
@@ -321,14 +332,21 @@ def greeting(role: Role, language: Language, *, asked_in: Language) -> dict[str,
 
 
 def notice(
-    notices: Sequence[Notice], model: str, language: Language, *, store: bool = True, temporary: bool = False
+    notices: Sequence[Notice],
+    model: str,
+    language: Language,
+    *,
+    store: bool = True,
+    temporary: bool = False,
+    branched_from: str = "",
 ) -> str:
-    """What a person should know about where this chat runs, as Markdown; empty if nothing. What is no
-    warning has a button that closes it (static/notice.js)."""
+    """What a person should know about where this chat runs, and where a conversation comes from, as Markdown;
+    empty if nothing. What is no warning has a button that closes it (static/notice.js)."""
     keys = [f"notice.{key}" for key in notices]
     keys += [] if store else ["notice.store_away"]
     keys += ["notice.temporary"] if temporary else []
-    told = {key: t(language, key, model=model) for key in keys}
+    keys += ["notice.branch"] if branched_from else []
+    told = {key: t(language, key, model=model, branched_from=branched_from) for key in keys}
     if closable := told.get("notice.embedded_model"):
         close = escape(t(language, "close_notice"))
         closable += f' <span class="close-notice">{close}</span>'

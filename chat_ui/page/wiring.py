@@ -54,6 +54,7 @@ def wire(
     c.box.stop(turns.stop, tab_inputs, **_PLAIN_INPUTS)
     # Not plain: pictures come back as files, which Gradio has to publish.
     c.chatbot.undo(turns.undo, tab_inputs, c.named(c.TALK), **_PLAIN_INPUTS)
+    c.restore.click(turns.restore, {c.box, *tab_inputs}, c.named(c.TALK), **_PLAIN)
     c.chatbot.like(turns.like, tab_inputs, **_PLAIN_INPUTS)
 
     render: dict[str, Any] = {"outputs": c.named(c.RENDER), **_PLAIN}
@@ -62,6 +63,7 @@ def wire(
     demo.load(conversations.load, {c.identity}, js="(identity) => [window.chat.identify(identity)]", **render)
     c.tab.change(None, [c.tab], None, js="(tab) => window.chat.showTab(tab)", **_PLAIN_INPUTS)
     c.refresh.click(conversations.refresh, tab_inputs, **render)
+    c.sessions.copy(conversations.branch, tab_inputs, **render)
     c.sessions.select(conversations.open_conversation, tab_inputs, trigger_mode="multiple", **render)
     empty_inputs: set[Block] = {*tab_inputs, c.role}
     c.new_chat.click(conversations.new_chat, empty_inputs, trigger_mode="multiple", **render)

@@ -2,6 +2,7 @@
 // Gradio's own script and so runs before it.
 import * as accessibility from "./accessibility.js";
 import * as address from "./address.js";
+import * as branches from "./branches.js";
 import * as changes from "./changes.js";
 import * as connection from "./connection.js";
 import * as copying from "./copying.js";
@@ -14,6 +15,7 @@ import * as inputMethods from "./input-methods.js";
 import { setLanguage } from "./language.js";
 import { logOut } from "./log-out.js";
 import * as memory from "./memory.js";
+import * as messageButtons from "./message-buttons.js";
 import * as notice from "./notice.js";
 import * as panels from "./panels.js";
 import * as refresh from "./refresh.js";
@@ -25,6 +27,7 @@ import * as smoothing from "./smoothing.js";
 import * as streams from "./streams.js";
 import * as tab from "./tab.js";
 import * as textDirection from "./text-direction.js";
+import * as undone from "./undone.js";
 import * as uploadRefusals from "./upload-refusals.js";
 
 // What the `js=` of Gradio's listeners calls.
@@ -61,6 +64,9 @@ const modules = [
   countdown,
   accessibility,
   notice,
+  branches,
+  messageButtons,
+  undone,
   uploadRefusals,
   editing,
   scrolling,

@@ -1,10 +1,10 @@
 // What a role and a conversation remember (chat_ui/page/memory_panel.py): the part of the drawer that shows it is
-// asked for when the drawer opens; "remember this" stands among a message's buttons, where Gradio has no such one.
+// asked for when the drawer opens; "remember this" stands under each message.
 import { afterChanges } from "./changes.js";
 import { find, findAll } from "./dom.js";
+import { offer } from "./message-buttons.js";
 import { openDrawer } from "./panels.js";
 
-const ICON = "📌";
 const NOTE_CHARS = 500; // as the service has it
 
 function send(event, data = {}) {
@@ -13,11 +13,6 @@ function send(event, data = {}) {
 
 // The server is asked only where somebody looks.
 export const showMemory = () => document.body.classList.contains("drawer-open") && send("expand");
-
-function word() {
-  const { zh, en } = find("#memory i").dataset;
-  return document.documentElement.lang.startsWith("zh") ? zh : en;
-}
 
 // A message's text, without who speaks and the quiet lines.
 const textOf = (row) =>
@@ -29,21 +24,6 @@ const textOf = (row) =>
 function remember(row) {
   const text = textOf(row);
   send("submit", { note: text.length > NOTE_CHARS ? `${text.slice(0, NOTE_CHARS - 1)}…` : text });
-}
-
-function addButtons() {
-  for (const buttons of findAll("#chatbot .message-buttons .icon-button-wrapper")) {
-    if (buttons.querySelector(".remember")) continue;
-    const row = buttons.closest(".message-buttons").previousElementSibling;
-    const button = Object.assign(document.createElement("button"), {
-      className: "icon-button remember",
-      title: word(),
-      ariaLabel: word(),
-      textContent: ICON,
-    });
-    button.addEventListener("click", () => remember(row));
-    buttons.append(button);
-  }
 }
 
 // Gradio lets no buttons through in a text: its words become one here.
@@ -75,8 +55,6 @@ export function start() {
   find("#memory").addEventListener("click", clicked);
   find("#memory").addEventListener("submit", submitted);
   new MutationObserver(showMemory).observe(document.body, { attributeFilter: ["class"] });
-  afterChanges(() => {
-    addButtons();
-    findAll("#chatbot span.edit-summary").forEach(becomeButton);
-  });
+  offer("remember", remember);
+  afterChanges(() => findAll("#chatbot span.edit-summary").forEach(becomeButton));
 }

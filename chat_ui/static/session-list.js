@@ -46,6 +46,9 @@ function showOlder() {
 
 export const openConversation = (id) => choose("select", { session_id: id });
 
+// At the last message of this run of bubbles.
+export const branchConversation = (run) => choose("copy", { run });
+
 const ACTIONS = {
   open: (_, { session }) => openConversation(session),
   menu: offerActions,

@@ -2,6 +2,7 @@
 import { nameInAddress, sessionToOpen } from "./address.js";
 import { pageChanged } from "./changes.js";
 import { followToEnd } from "./scrolling.js";
+import { offerRestore } from "./undone.js";
 
 let name = "";
 let open = "";
@@ -31,5 +32,6 @@ export function showTab(tab) {
   if ((tab.turn_id && tab.turn_id !== turn) || tab.session_id !== open) followToEnd();
   open = tab.session_id;
   turn = tab.turn_id;
+  offerRestore(tab.undone);
   pageChanged();
 }

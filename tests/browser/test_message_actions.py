@@ -53,6 +53,16 @@ def test_undo_takes_the_last_turn_back_into_the_box_and_an_edit_sends_it_again_i
     last(chat, "Undo").click()
     expect(chat.questions).to_have_text(["first"])
     expect(chat.box).to_have_value("second")
+    restore = chat.page.get_by_role("button", name="Undone · Restore")
+    restore.click()
+    expect(chat.questions).to_have_text(["first", "second"])
+    expect(chat.box).to_have_value("")
+    expect(restore).to_be_hidden()
+    last(chat, "Undo").click()
+    expect(restore).to_be_visible()
+    expect(restore).to_have_css("animation-duration", "10s")
+    restore.evaluate("(button) => button.getAnimations().forEach((time) => time.finish())")
+    expect(restore).to_be_hidden()
     chat.reload()
     expect(chat.questions).to_have_text(["first"])
     chat.say("\tsecond")
@@ -61,6 +71,23 @@ def test_undo_takes_the_last_turn_back_into_the_box_and_an_edit_sends_it_again_i
     expect(chat.replies).to_contain_text(["You said: first", "You said: better second"])
     chat.reload()
     expect(chat.questions).to_have_text(["first", "better second"])
+
+
+def test_a_new_conversation_goes_on_from_any_message_and_says_where_it_comes_from(chat: ChatPage) -> None:
+    chat.say("first")
+    chat.say("second")
+    branch = chat.page.get_by_role("button", name="New conversation from here")
+    expect(branch).to_have_count(4)
+    branch.nth(1).click()
+    expect(chat.questions).to_have_text(["first"])
+    expect(chat.replies).to_contain_text(["You said: first"])
+    expect(chat.sessions).to_have_text(["first", "first"])
+    chat.say("third")
+    expect(chat.questions).to_have_text(["first", "third"])
+    chat.reload()
+    chat.page.locator("#notice").get_by_role("link", name="another one").click()
+
+    expect(chat.questions).to_have_text(["first", "second"])
 
 
 def test_a_reply_that_is_not_whole_goes_on_in_its_place(chat: ChatPage, provider: FakeOpenAI) -> None:
