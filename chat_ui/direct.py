@@ -29,6 +29,7 @@ _STATUSES: dict[type[ChatError], HTTPStatus] = {
     core.SessionChanged: HTTPStatus.CONFLICT,
     core.RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
     core.TooManyReplies: HTTPStatus.TOO_MANY_REQUESTS,
+    core.TokensUsedUp: HTTPStatus.TOO_MANY_REQUESTS,
     core.ShuttingDown: HTTPStatus.SERVICE_UNAVAILABLE,
     core.StoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }

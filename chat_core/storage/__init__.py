@@ -2,11 +2,12 @@
 
 `keys` names every key; `sessions` reads and changes sessions by `changes`, which `commit.lua` carries out;
 `connection` opens the Redis that the settings call for, `valkey` an embedded one, whose data `repair` makes
-readable again; `trouble` tells why one cannot be used.
+readable again; `census` looks at all users for the operator; `trouble` tells why one cannot be used.
 """
 
 from . import keys
 from .budget import TokenBudget, TokensLeft
+from .census import Census
 from .changes import Change, SessionState, require_last_turn
 from .connection import STORE_TIMEOUT_SECONDS, StoreConnection, redis_errors_as_store_unavailable
 from .limits import RateLimiter
@@ -20,6 +21,7 @@ from .trouble import StoreTrouble
 
 __all__ = [
     "STORE_TIMEOUT_SECONDS",
+    "Census",
     "Change",
     "LoginStore",
     "NoteStore",

@@ -8,6 +8,11 @@ RATE_LIMIT_PREFIX = "chat:limit"
 HEALTH = "chat:health"
 
 
+def of_user(user_id: str) -> str:
+    """The pattern of all keys of a user; "*" stands for any."""
+    return f"chat:{{{user_id}}}:*"
+
+
 def sessions(user_id: str) -> str:
     """Sorted set: session id -> time of its last change, in seconds."""
     return f"chat:{{{user_id}}}:sessions"

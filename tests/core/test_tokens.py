@@ -1,9 +1,14 @@
 """How many tokens a user may spend in a day, as the service counts them."""
 
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
 import pytest
 
 from chat_core import Usage
 from chat_core.errors import ModelServerFailed, TokensUsedUp
+from chat_core.models import Piece, StreamItem
 from tests.scripted_model import ScriptedModel
 
 from .conftest import Chat, OpenService
@@ -43,3 +48,29 @@ async def test_a_reply_that_the_provider_refused_has_cost_nothing(
         turn_id, call = await chat.ask("Why?")
         call.fail(ModelServerFailed("Overloaded"))
         assert (await chat.read(turn_id))[1].status == "failed"
+
+
+async def test_tokens_of_replies_that_are_not_kept_count_too(
+    open_service: OpenService, model: ScriptedModel
+) -> None:
+    service = await open_service(daily_tokens=100)
+
+    def complete(user_id: str = "u_ada") -> AsyncGenerator[StreamItem, None]:
+        return service.complete(user_id, [{"role": "user", "content": "Why?"}])
+
+    reader = asyncio.create_task(anext(complete()))
+    call = await model.next_call()
+    call.fail(ModelServerFailed("Overloaded"))
+    with pytest.raises(ModelServerFailed):
+        await reader
+    assert service.tokens_nearly_used_up("u_ada") is None
+    async with aclosing(complete()) as items:
+        reader = asyncio.create_task(anext(items))
+        call = await model.next_call()
+        call.say("Because.")
+        assert await reader == Piece("text", "Because.")
+        call.count(Usage(total_tokens=100))
+        call.end()
+        assert [item async for item in items] == [Usage(total_tokens=100)]
+    with pytest.raises(TokensUsedUp):
+        await anext(complete())

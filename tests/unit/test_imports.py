@@ -19,7 +19,7 @@ LAYERS = [
     {"storage"},
     {"models"},
     {"turns"},
-    {"service", "hash_password"},
+    {"service", "hash_password", "admin"},
     {""},  # the package itself
 ]
 RANK = {room: rank for rank, layer in enumerate(LAYERS) for room in layer}
