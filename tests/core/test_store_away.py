@@ -163,9 +163,10 @@ def outage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Outage]:
 async def chat(outage: Outage, model: ScriptedModel) -> AsyncIterator[Chat]:
     """A session on a server of its own, whose outages outlast the lease of a turn."""
     address = f"unix://{outage.server.socket}"
+    settings = Settings(rate_limit="", title_model="off")
     async with (
         Redis.from_url(address, decode_responses=True, socket_timeout=0.2) as redis,
-        ChatService(Settings(rate_limit=""), redis=redis, model=model, lease_seconds=0.1) as service,
+        ChatService(settings, redis=redis, model=model, lease_seconds=0.1) as service,
     ):
         user, session = await service.start_session()
         yield Chat(service, model, user, session.id)
