@@ -79,6 +79,7 @@ TEXTS: dict[str, dict[Language, str]] = {
         "zh": "0 到 2：越低越稳，越高越活。",
         "en": "0 to 2: lower is steadier, higher is livelier.",
     },
+    "effort": {"zh": "思考强度", "en": "Reasoning effort"},
     "length": {"zh": "最大长度", "en": "Maximum length"},
     "length_info": {"zh": "一条回复最多的词元数。", "en": "The most tokens a reply may have."},
     "language": {"zh": "语言 / Language", "en": "Language / 语言"},

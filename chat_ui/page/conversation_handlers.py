@@ -62,6 +62,11 @@ class ConversationHandlers:
         rendered["language"] = LANGUAGES[visitor.language]
         return rendered.outputs()
 
+    async def show_effort(self, values: Values, request: gr.Request) -> Json:
+        """Another model is chosen, which may be told other degrees of reasoning."""
+        page = self._parse(values, request)
+        return self._renderer.effort(page.visitor, page.model, str(page.effort))
+
     async def _opened(self, visitor: Visitor, tab: TabState) -> ComponentUpdates:
         roles = await self._service.roles_for(visitor.user_id)
         return await self._renderer.render(visitor, tab, roles=roles)

@@ -54,6 +54,7 @@ class Components:
     refresh: gr.Button
     temperature: gr.Number
     length: gr.Number
+    effort: gr.Dropdown
     language: gr.Dropdown
     temporary: gr.Button
     export_markdown: gr.Button
@@ -63,10 +64,11 @@ class Components:
     log_out: gr.Button
 
     # What listeners have as outputs, by their names in a ComponentUpdates (see `renderer`): those that follow
-    # a turn; those that begin one; those that render a conversation with what a visitor has chosen in it.
+    # a turn; those that begin one; what is chosen in a conversation; those that render one with that.
     FOLLOW: ClassVar = ("chatbot", "activity", "sessions", "tab")
     TALK: ClassVar = (*FOLLOW, "box", "identity", "turn", "search", "earlier")
-    RENDER: ClassVar = (*TALK, "role", "model", "temperature", "length", "notice", "role_picker", "language")
+    CHOSEN: ClassVar = ("role", "role_picker", "model", "temperature", "length", "effort")
+    RENDER: ClassVar = (*TALK, *CHOSEN, "notice", "language")
 
     def named(self, names: Sequence[str]) -> list[Block]:
         return [getattr(self, name) for name in names]
@@ -173,6 +175,7 @@ def _drawer(service: ChatService) -> dict[str, Any]:
             _icon("close", "close-drawer")
         temperature = _number("temperature", step=0.1)
         length = _number("length", precision=0, step=50)
+        effort = gr.Dropdown(label=I18N("effort"), filterable=False, visible=False, elem_id="effort")
         memory = gr.HTML(CLOSED, js_on_load=_PASS_ON, elem_id="memory")
         with gr.Row(elem_id="export"):
             export_markdown = gr.Button(I18N("export_markdown"), elem_id="as-markdown", **_SMALL)
@@ -194,6 +197,7 @@ def _drawer(service: ChatService) -> dict[str, Any]:
     return {
         "temperature": temperature,
         "length": length,
+        "effort": effort,
         "memory": memory,
         "export_markdown": export_markdown,
         "export_json": export_json,

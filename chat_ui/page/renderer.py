@@ -155,6 +155,7 @@ class Renderer:
             "model": properties(value=model, visible=len(service.models) > 1, **self._other_models()),
             "temperature": sampling.temperature,
             "length": sampling.max_tokens,
+            "effort": self.effort(visitor, model, sampling.effort),
             "notice": view.notice(
                 service.notices,
                 service.models[0],
@@ -165,6 +166,15 @@ class Renderer:
             ),
         }
         return ComponentUpdates(values)
+
+    def effort(self, visitor: Visitor, model: str, chosen: str) -> Json:
+        """How hard the model may be told to reason, where that can be said of any."""
+        offers = {offer.name: offer.takes.efforts for offer in self._service.model_offers}
+        if not any(offers.values()):
+            return UNCHANGED
+        efforts = [*offers.get(model, ())]
+        choices = [(t(visitor.language, "providers_default"), ""), *((name, name) for name in efforts)]
+        return properties(choices=choices, value=chosen if chosen in efforts else "", visible=bool(efforts))
 
     def _other_models(self) -> Json:
         offers = self._service.model_offers
@@ -205,7 +215,9 @@ class Renderer:
     async def rerender(self, visitor: Visitor, tab: TabState, *, window: int = WINDOW) -> ComponentUpdates:
         """As `render`, where the visitor stays in the conversation: their choices are left alone."""
         rendered = await self.render(visitor, tab, window=window)
-        return ComponentUpdates({name: value for name, value in rendered.items() if name not in _CHOSEN})
+        return ComponentUpdates(
+            {name: value for name, value in rendered.items() if name not in Components.CHOSEN}
+        )
 
     async def session_list(self, visitor: Visitor, tab: TabState, query: str = "") -> str:
         """The sidebar's list: the latest conversations, for a list of all costs more the more of them there
@@ -229,9 +241,6 @@ def _session_list(visitor: Visitor, tab: TabState, sessions: SessionList, *, sea
         minutes_west=visitor.minutes_west,
         searched=searched,
     )
-
-
-_CHOSEN = ("role", "role_picker", "model", "temperature", "length")
 
 
 def _rendered_anew(tab: TabState, window: int) -> TabState:

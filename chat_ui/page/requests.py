@@ -164,6 +164,7 @@ class PageRequest:
     model: str
     temperature: object
     max_tokens: object
+    effort: object
     query: str
     file: bytes
 
@@ -185,7 +186,7 @@ class PageRequest:
     @property
     def sampling(self) -> Sampling:
         """Raises InvalidInput."""
-        return Sampling.of(self.temperature, self.max_tokens)
+        return Sampling.of(self.temperature, self.max_tokens, self.effort)
 
 
 class RequestParser:
@@ -209,6 +210,7 @@ class RequestParser:
                 model=_text("model", values.get(c.model)),
                 temperature=values.get(c.temperature),
                 max_tokens=values.get(c.length),
+                effort=values.get(c.effort) or "",
                 query=_text("query", values.get(c.search)),
                 file=values.get(c.import_file) or b"",
             )

@@ -44,7 +44,7 @@ def wire(
     )
 
     # Talking: each of these follows the turn that it begins.
-    chat_inputs: set[Block] = {*tab_inputs, c.role, c.model, c.temperature, c.length}
+    chat_inputs: set[Block] = {*tab_inputs, c.role, c.model, c.temperature, c.length, c.effort}
     talk: dict[str, Any] = {"outputs": c.named(c.TALK), "trigger_mode": "multiple", **_PLAIN}
     c.box.submit(turns.send, {c.box, *chat_inputs}, **talk)
     c.chatbot.example_select(turns.send_example, chat_inputs, **talk)
@@ -97,6 +97,7 @@ def wire(
     c.memory.edit(memory.rewrite, empty_inputs, [c.memory, c.chatbot], **_PLAIN)
 
     # Settings
+    c.model.change(conversations.show_effort, {c.identity, c.model, c.effort}, [c.effort], **_PLAIN)
     c.language.input(
         None, [c.language], None, js="(language) => window.chat.setLanguage(language)", **_PLAIN_INPUTS
     )
