@@ -51,6 +51,7 @@ class Components:
     activity: gr.HTML
     earlier: gr.Button
     restore: gr.Button
+    waiting: gr.HTML
     refresh: gr.Button
     temperature: gr.Number
     length: gr.Number
@@ -88,7 +89,7 @@ _SMALL: dict[str, Any] = {"variant": "secondary", "size": "sm"}
 _BARE: dict[str, Any] = {"show_label": False, "container": False}  # the label is for screen readers
 
 
-# What a script (session-list.js, roles.js) makes of a click becomes a Gradio event.
+# What a script (session-list.js, roles.js, box.js) makes of a click becomes a Gradio event.
 _PASS_ON = 'element.addEventListener("choose", ({ detail }) => trigger(detail.event, detail.data))'
 
 
@@ -148,6 +149,7 @@ def _conversation() -> dict[str, Any]:
         **_BARE,
     )
     restore = gr.Button(I18N("restore"), elem_id="restore", **_SMALL)
+    waiting = gr.HTML('<div role="group"></div>', js_on_load=_PASS_ON, elem_id="waiting")
     box = gr.MultimodalTextbox(
         label=I18N("message"),
         placeholder=cast(str, I18N("message_placeholder")),
@@ -164,7 +166,14 @@ def _conversation() -> dict[str, Any]:
         **_BARE,
     )
     activity = gr.HTML(view.activity(False, "en"), elem_id="activity")
-    return {"earlier": earlier, "chatbot": chatbot, "restore": restore, "box": box, "activity": activity}
+    return {
+        "earlier": earlier,
+        "chatbot": chatbot,
+        "restore": restore,
+        "waiting": waiting,
+        "box": box,
+        "activity": activity,
+    }
 
 
 def _drawer(service: ChatService) -> dict[str, Any]:

@@ -150,6 +150,18 @@ class Draft(NamedTuple):
     files: tuple[str, ...] = ()
 
 
+class WaitingEvent(Event):
+    """The message that waited for the end of a reply is to be sent."""
+
+    text: str
+    files: list[dict[str, Any]]
+
+    @property
+    def draft(self) -> Draft:
+        """As the box would hold it. Raises InvalidInput."""
+        return _draft(self.model_dump())
+
+
 @dataclass(frozen=True)
 class PageRequest:
     """Who asks and by which of Gradio's sessions, what their tab shows, and what they have chosen and

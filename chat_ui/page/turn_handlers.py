@@ -27,6 +27,7 @@ from .requests import (
     PageRequest,
     RequestParser,
     Values,
+    WaitingEvent,
 )
 from .tab import TabState
 
@@ -54,6 +55,17 @@ class TurnHandlers:
         stays in it."""
         page = self._parse(values, request)
         async with aclosing(self._talk(page, self._send(page, page.draft), box=EMPTY_BOX)) as frames:
+            async for frame in frames:
+                yield frame
+
+    async def send_waiting(
+        self, values: Values, request: gr.Request, event: gr.EventData
+    ) -> AsyncGenerator[Outputs, None]:
+        """The reply has ended for whose end a message waited."""
+        page = self._parse(values, request)
+        with page.errors_shown():
+            draft = page.happened(WaitingEvent, event).draft
+        async with aclosing(self._talk(page, self._send(page, draft))) as frames:
             async for frame in frames:
                 yield frame
 

@@ -46,7 +46,20 @@ def wire(
     # Talking: each of these follows the turn that it begins.
     chat_inputs: set[Block] = {*tab_inputs, c.role, c.model, c.temperature, c.length, c.effort}
     talk: dict[str, Any] = {"outputs": c.named(c.TALK), "trigger_mode": "multiple", **_PLAIN}
-    c.box.submit(turns.send, {c.box, *chat_inputs}, **talk)
+    written = c.box.submit(
+        turns.send, {c.box, *chat_inputs}, js="(...values) => window.chat.send(values)", **talk
+    )
+    written.then(None, None, None, js="() => window.chat.arrived()", **_PLAIN_INPUTS)
+    c.waiting.input(
+        None,
+        [c.box],
+        [c.box],
+        js="(box) => window.chat.boxChanged(box)",
+        trigger_mode="multiple",
+        **_PLAIN_INPUTS,
+    )
+    sent = c.waiting.submit(turns.send_waiting, chat_inputs, **talk)
+    sent.failure(None, None, None, js="() => window.chat.waitingRefused()", **_PLAIN_INPUTS)
     c.chatbot.example_select(turns.send_example, chat_inputs, **talk)
     c.chatbot.retry(turns.regenerate, chat_inputs, **talk)
     c.chatbot.edit(turns.edit, chat_inputs, **talk)

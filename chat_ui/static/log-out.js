@@ -1,8 +1,10 @@
 // Ends the login. What was typed and not sent is nobody's business who sits here next.
-import { fill, messageBox } from "./dom.js";
+import { forgetDrafts } from "./drafts.js";
+import { forgetWaiting } from "./waiting.js";
 
 export function logOut() {
-  fill(messageBox(), "");
+  forgetDrafts();
+  forgetWaiting();
   localStorage.removeItem("role-chat");
   const form = document.createElement("form");
   form.method = "post";

@@ -3,6 +3,7 @@
 import * as accessibility from "./accessibility.js";
 import * as address from "./address.js";
 import * as branches from "./branches.js";
+import { boxChanged } from "./box.js";
 import * as changes from "./changes.js";
 import * as connection from "./connection.js";
 import * as copying from "./copying.js";
@@ -29,12 +30,17 @@ import * as tab from "./tab.js";
 import * as textDirection from "./text-direction.js";
 import * as undone from "./undone.js";
 import * as uploadRefusals from "./upload-refusals.js";
+import * as waiting from "./waiting.js";
 
 // What the `js=` of Gradio's listeners calls.
 window.chat = {
   identify: tab.identify,
   showTab: tab.showTab,
   keepScrollPosition: scrolling.keepScrollPosition,
+  boxChanged,
+  send: waiting.send,
+  arrived: waiting.arrived,
+  waitingRefused: waiting.refused,
   showRole(role) {
     roles.showRole(role);
     memory.showMemory();

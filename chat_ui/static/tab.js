@@ -1,8 +1,10 @@
 // What this tab shows. The address and the window's title name it.
 import { nameInAddress, sessionToOpen } from "./address.js";
 import { pageChanged } from "./changes.js";
+import { showDraftOf } from "./drafts.js";
 import { followToEnd } from "./scrolling.js";
 import { offerRestore } from "./undone.js";
+import { sendWaiting } from "./waiting.js";
 
 let name = "";
 let open = "";
@@ -33,5 +35,7 @@ export function showTab(tab) {
   open = tab.session_id;
   turn = tab.turn_id;
   offerRestore(tab.undone);
+  showDraftOf(tab.session_id);
+  sendWaiting(tab);
   pageChanged();
 }

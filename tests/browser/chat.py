@@ -70,6 +70,11 @@ class ChatPage:
         return self.page.locator("#chatbot .speaker")
 
     @property
+    def waiting(self) -> Locator:
+        """The message that is sent when the reply ends."""
+        return self.page.locator("#waiting [role=group]")
+
+    @property
     def toast(self) -> Locator:
         return self.page.locator(".toast-body")
 

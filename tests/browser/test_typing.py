@@ -1,8 +1,12 @@
 """A person types: with an input method, with the keyboard alone, and with a reload in between."""
 
+import asyncio
+import re
+
 from playwright.sync_api import expect
 
 from tests.browser.chat import ChatPage
+from tests.fake_openai import DONE, FakeOpenAI, finish, stream, text
 
 # What browsers report of the Enter that ends a composition: Chrome and Firefox while it is going on, Safari
 # after it.
@@ -70,3 +74,75 @@ def test_the_keyboard_stops_a_reply_opens_a_new_chat_and_the_sidebar_and_lists_i
     expect(new_chat).to_be_in_viewport()
     chat.page.get_by_role("button", name="Keyboard").click()
     expect(chat.page.locator("#help")).to_contain_text("Ctrl+Shift+O")
+
+
+def test_a_draft_stays_with_its_conversation(chat: ChatPage) -> None:
+    chat.say("first")
+    new_chat = chat.page.locator("#new-chat")
+    chat.box.fill("for the first")
+    new_chat.click()
+    expect(chat.questions).to_have_count(0)
+    expect(chat.box).to_have_value("")
+    chat.box.fill("for a new one")
+    chat.sessions.first.click()
+    expect(chat.box).to_have_value("for the first")
+    chat.reload()
+    expect(chat.box).to_have_value("for the first")
+    new_chat.click()
+    expect(chat.box).to_have_value("for a new one")
+    chat.box.press("Enter")
+    expect(chat.replies).to_contain_text(["You said: for a new one"])
+    expect(chat.box).to_have_value("")
+    new_chat.click()
+    expect(chat.questions).to_have_count(0)
+    expect(chat.box).to_have_value("")
+
+
+def test_a_message_that_is_sent_while_a_reply_runs_waits_for_its_end(
+    chat: ChatPage, provider: FakeOpenAI
+) -> None:
+    def begin() -> asyncio.Event:
+        end = asyncio.Event()
+        provider.answers.append(stream(text("It begins"), end, text(" and ends"), finish(), DONE))
+        chat.send("Tell me much")
+        expect(chat.replies.last).to_contain_text("It begins")
+        return end
+
+    end = begin()
+    chat.send("Meanwhile")
+    expect(chat.waiting).to_contain_text("Meanwhile")
+    expect(chat.box).to_have_value("")
+    chat.waiting.get_by_role("button", name="Back to the box").click()
+    expect(chat.waiting).to_be_empty()
+    expect(chat.box).to_have_value("Meanwhile")
+    expect(chat.box).to_be_focused()
+    chat.box.press("Enter")
+    expect(chat.waiting).to_contain_text("Meanwhile")
+    chat.send("and more")
+    expect(chat.waiting).to_contain_text("and more")
+    chat.reload()
+    expect(chat.replies.last).to_contain_text("It begins")
+    expect(chat.waiting).to_contain_text("Meanwhile")
+    chat.box.fill("a draft")
+    provider.let_out(end)
+    expect(chat.replies).to_contain_text(["It begins and ends", "You said: Meanwhile"])
+    expect(chat.questions).to_have_text(["Tell me much", re.compile(r"Meanwhile\s+and more")])
+    expect(chat.waiting).to_be_empty()
+    expect(chat.box).to_have_value("a draft")
+    chat.wait_until_idle()
+
+    end = begin()
+    chat.send("x" * 2_001)
+    provider.let_out(end)
+    expect(chat.toast).to_contain_text("at most 2000")
+    expect(chat.waiting).to_contain_text("xxx")
+    chat.waiting.get_by_role("button", name="Remove").click()
+    chat.wait_until_idle()
+
+    end = begin()
+    chat.send("Never mind")
+    chat.waiting.get_by_role("button", name="Remove").click()
+    expect(chat.waiting).to_be_empty()
+    provider.let_out(end)
+    chat.wait_until_idle()
+    expect(chat.questions).to_have_count(4)

@@ -1,0 +1,114 @@
+// A message that is sent while a reply runs waits above the box, and goes when the reply ends. Until then it can be
+// taken back into the box, or be removed. Each conversation has its own, which survives a reload.
+import { changeBox, empty, isEmpty, tellServer } from "./box.js";
+import { find, isReplyRunning, messageBox } from "./dom.js";
+import { words } from "./language.js";
+import { openSession } from "./tab.js";
+
+const KEY = "chat.waiting";
+
+let waiting = JSON.parse(sessionStorage.getItem(KEY) ?? "{}"); // what the box held, by the conversation's id
+let sent; // the one that is on its way, and its conversation
+let written; // what was sent from the box and has not begun a turn yet
+let shown = "";
+
+const joined = (first, second) => ({
+  text: [first.text, second.text].filter((text) => text.trim()).join("\n\n"),
+  files: [...first.files, ...second.files],
+});
+
+function keep(session, message) {
+  if (message && !isEmpty(message)) waiting[session] = message;
+  else delete waiting[session];
+  sessionStorage.setItem(KEY, JSON.stringify(waiting));
+  draw();
+}
+
+// Before Gradio sends what is in the box: it does not while a reply runs, or is about to. The box is emptied when
+// the turn has begun, so one more Enter before that is meant for the same message.
+export function send(values) {
+  const box = values.find((value) => value?.files);
+  if (written === undefined && !isReplyRunning()) {
+    written = box.text;
+    return values;
+  }
+  if (box.text !== written) {
+    keep(openSession(), joined(waiting[openSession()] ?? empty(), box));
+    changeBox(empty);
+  }
+  throw new Error("The message waits.");
+}
+
+// Whatever became of it, nothing is on its way from the box any more.
+export function arrived() {
+  written = undefined;
+}
+
+// The tab shows another conversation, or the same one has gone on.
+export function sendWaiting({ session_id: session, turn_id: turn }) {
+  if (turn) begun(session);
+  if (session !== shown) arrived(); // it was left
+  shown = session;
+  const message = waiting[session];
+  draw();
+  if (turn || !message) return;
+  sent = { session, message };
+  keep(session, null);
+  tellServer("submit", message);
+}
+
+function begun(session) {
+  if (sent?.session === session) sent = undefined;
+  // What was written while the first message was on its way belongs to the conversation that it began.
+  if (written !== undefined && waiting[""]) {
+    const message = waiting[""];
+    keep("", null);
+    keep(session, message);
+  }
+  arrived();
+}
+
+// It waits again, for the next reply or for the person.
+export function refused() {
+  if (!sent) return; // what failed was the reply
+  const { session, message } = sent;
+  sent = undefined;
+  keep(session, joined(message, waiting[session] ?? empty()));
+}
+
+function takeBack() {
+  const session = openSession();
+  changeBox((box) => {
+    const message = waiting[session];
+    keep(session, null);
+    return joined(message, box);
+  });
+  messageBox().focus();
+}
+
+function remove() {
+  keep(openSession(), null);
+  messageBox().focus();
+}
+
+function button(key, action) {
+  const made = Object.assign(document.createElement("button"), { type: "button", textContent: words(key) });
+  made.addEventListener("click", action);
+  return made;
+}
+
+function draw() {
+  const place = find("#waiting [role=group]");
+  const message = waiting[openSession()];
+  if (!message) return place.replaceChildren();
+  const label = Object.assign(document.createElement("b"), { textContent: words("waiting") });
+  const text = Object.assign(document.createElement("p"), {
+    textContent: [message.text, ...message.files.map((file) => file.orig_name)].filter(Boolean).join("\n"),
+  });
+  place.replaceChildren(label, text, button("waiting_edit", takeBack), button("waiting_remove", remove));
+}
+
+export function forgetWaiting() {
+  waiting = {};
+  sessionStorage.removeItem(KEY);
+}
