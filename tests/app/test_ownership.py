@@ -119,8 +119,10 @@ async def test_a_session_is_whose_page_began_it(ana: Person, bob: Person) -> Non
         listeners = ana._config["dependencies"]
         (index,) = [one["id"] for one in listeners if one["api_name"] == "start_chat"]
         theirs = {"session_hash": ana.session, "fn_index": index, "event_id": "x", "data": ["", ""]}
-        for path in ("queue/join", "cancel", "call/start_chat", "run/start_chat", "api/start_chat"):
+        for path in ("queue/join", "cancel", "call/start_chat", "api/start_chat"):
             assert await bob.status("POST", path, json=theirs) == 404
+        # A direct call belongs to no session, whatever it names.
+        assert await bob.status("POST", "run/start_chat", json=theirs) == 200
         for path in (f"queue/data?session_hash={ana.session}", f"heartbeat/{ana.session}"):
             assert await bob.status("GET", path) == 404
         assert await bob.status("GET", f"queue/data?session_hash=x&session_hash={ana.session}") == 404
@@ -144,6 +146,7 @@ async def test_somebody_elses_file_is_not_sent_in_a_message(ana: Person, bob: Pe
     file = {"path": await ana.upload(picture("PNG", (20, 12))), "meta": {"_type": "gradio.FileData"}}
     sent = {"multimodaltextbox": {"text": "Look!", "files": [file]}}
     assert await bob.status("POST", "queue/join", json=bob.listener("submit", "box", sent)) == 404
+    assert await bob.status("POST", "run/import_session", json={"user_id": "bob", "file": file}) == 404
     assert (await ana.do("submit", "box", sent))["success"]
 
 
