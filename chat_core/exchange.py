@@ -166,6 +166,7 @@ def with_new_ids(messages: Sequence[ChatMessage], now: float) -> tuple[ChatMessa
         changes = {
             "id": uuid4().hex,
             "turn_id": turns[message.turn_id],
+            "branch": "",
             "images": tuple(image.model_copy(update={"id": uuid4().hex}) for image in message.images),
             "timestamp": min(max(message.timestamp, 0.0), now),
             "error": message.error and _known_error(message.error),

@@ -122,7 +122,8 @@ class ChatMessage(_Record):
     `timestamp` is in seconds since 1970; `turn_id` is shared by a user's message and the reply to it, until
     that is continued: then it has the id of the turn that went on with it. To a user's message belong its
     `images` and, when it was regenerated, `versions`: the replies that it also got, besides the one that
-    follows it; its `status` and `error` say how its turn ended if it got none. The other fields from
+    follows it; its `branch` is the id of the session that keeps what it has replaced, if that was more than
+    one turn; its `status` and `error` say how its turn ended if it got none. The other fields from
     `reasoning` on belong to replies: `role_key` is the key of the role that gave it,
     `reasoning_seconds` how long it reasoned before its text; `finish_reason` says what ended it too early,
     its greatest length or the provider's filter; `instead_of` is the model that was asked and failed before
@@ -136,6 +137,7 @@ class ChatMessage(_Record):
     status: Status = "done"
     turn_id: str = ""
     images: tuple[Image, ...] = ()
+    branch: str = ""
     versions: tuple["ChatMessage", ...] = Field((), alias="earlier")
     reasoning: str = ""
     reasoning_seconds: float | None = Field(None, alias="seconds_of_thought")

@@ -87,9 +87,11 @@ TEXTS: dict[str, dict[Language, str]] = {
     "length_info": {"zh": "一条回复最多的词元数。", "en": "The most tokens a reply may have."},
     "language": {"zh": "语言 / Language", "en": "Language / 语言"},
     "edit_confirm": {
-        "zh": "后面的消息会被替换掉。继续吗？",
-        "en": "The messages that follow will be replaced. Go on?",
+        "zh": "后面的消息会被替换掉，原来的内容会另存为一个对话。继续吗？",
+        "en": "The messages that follow will be replaced, and kept as a conversation of their own. Go on?",
     },
+    "branch_kept": {"zh": "被替换的内容保存在：", "en": "What this has replaced is kept:"},
+    "branch_link": {"zh": "原来的对话", "en": "the conversation as it was"},
     "nothing_to_export": {"zh": "这里还没有可以导出的内容。", "en": "There is nothing to export here yet."},
     "pinned": {"zh": "已置顶", "en": "Pinned"},
     "today": {"zh": "今天", "en": "Today"},

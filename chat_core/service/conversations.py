@@ -1,14 +1,12 @@
 """Conversations: the part of ChatService that makes, lists, reads, changes and removes sessions."""
 
-import time
 import uuid
-from collections.abc import Iterable
 from contextlib import suppress
 
 from ..errors import InvalidInput, MessageNotFound, SessionUnreadable
-from ..exchange import with_new_ids
-from ..messages import TITLE_CHARS, ChatMessage, Session, SessionList, StoredMessages
+from ..messages import TITLE_CHARS, Session, SessionList, StoredMessages
 from ..storage import index_of, redis_errors_as_store_unavailable
+from ..turns import store_branch
 from ..validation import validate_count, validate_id, validate_ids, validate_text
 from .turns import Turns
 from .users import new_user_id
@@ -88,29 +86,13 @@ class Conversations(Turns):
         """A new session that begins with what was said here up to and with that message, and knows where it
         comes from. Counts as a message. Raises MessageNotFound or RateLimited."""
         validate_id("message_id", message_id)
-        before = await self.session(user_id, session_id)
+        await self.session(user_id, session_id)
         await self._limiter.check(user_id, address)
         state = await self._store.read(user_id, session_id)
         place = index_of(state.rows, message_id)
         if place is None:
             raise MessageNotFound()
-        kept = state.messages_before(place + 1)
-        said = with_new_ids(kept.items, time.time())
-        stored = await self._store.images(user_id, session_id, _image_ids(kept.items))
-        renewed = zip(_image_ids(kept.items), _image_ids(said), strict=True)
-        head = {
-            "title": before.title,
-            "role": before.role,
-            "model": before.model,
-            "sampling": before.sampling.to_json(),
-            "branched_from": session_id,
-        }
-        if kept.summary:
-            ids = {old.id: new.id for old, new in zip(kept.items, said, strict=True)}
-            through = ids.get(kept.summary.through, "")
-            head["summary"] = kept.summary.model_copy(update={"through": through}).to_json()
-        images = {new: stored[old] for old, new in renewed if old in stored}
-        return await self._store.create(user_id, uuid.uuid4().hex, head, said, images)
+        return await store_branch(self._store, user_id, state, place + 1)
 
     @redis_errors_as_store_unavailable()
     async def pin(self, user_id: str, session_id: str, pinned: bool = True) -> None:
@@ -125,12 +107,3 @@ class Conversations(Turns):
         with suppress(SessionUnreadable):
             last_turn = await self._stop_last_turn(user_id, session_id, last_turn)
         await self._store.delete(user_id, session_id, last_turn=last_turn)
-
-
-def _image_ids(messages: Iterable[ChatMessage]) -> list[str]:
-    return [
-        image.id
-        for message in messages
-        for version in (message, *message.versions)
-        for image in version.images
-    ]

@@ -2,10 +2,12 @@
 
 `starter` begins it, `reply` reads the model into a `live` turn, `writer` writes all live turns to their
 `log`s in Redis, from where other processes follow them and which is what is left when a process dies.
-`continuation` joins a reply that goes on to what there is of it. Beside them (`beside`)
-`summarizer` keeps in short what the model is not sent any more, and `titler` finds a title.
+`continuation` joins a reply that goes on to what there is of it, `branch` keeps what an edit replaces.
+Beside them (`beside`) `summarizer` keeps in short what the model is not sent any more, and `titler` finds a
+title.
 """
 
+from .branch import store_branch
 from .live import LiveTurn, coalesce
 from .log import TurnLog, TurnState
 from .reply import Reply, ReplyOptions
@@ -31,4 +33,5 @@ __all__ = [
     "TurnState",
     "TurnWriter",
     "coalesce",
+    "store_branch",
 ]

@@ -32,9 +32,12 @@ from ..storage import (
     SessionState,
     SessionStore,
     TokenBudget,
+    index_of,
+    parse_rows,
     redis_errors_as_store_unavailable,
 )
 from ..validation import validate_ids, validate_images, validate_text
+from .branch import store_branch
 from .continuation import end_of_reply, request_to_continue
 from .live import LiveTurn
 from .log import TurnLog
@@ -115,6 +118,7 @@ class TurnStarter:
         self._starting: dict[asyncio.Task[Any], TurnRequest] = {}
         self._reading_images = asyncio.Lock()  # the largest takes some 600 MB while it is read
         self._closed = False
+        self._is_temporary = beside is not None
         self._all: list[TurnStarter] = beside._all if beside else []
         self._all.append(self)
 
@@ -196,6 +200,7 @@ class TurnStarter:
         last_turn = request.last_turn
         if request.replaces and last_turn is None:
             last_turn = state.last_turn  # what follows the replaced message goes with it, unseen otherwise
+        branch = await self._keep_replaced(request, state)
         asked = ChatMessage(
             id=f"{turn.id}-message",
             role="user",
@@ -203,24 +208,41 @@ class TurnStarter:
             timestamp=time.time(),
             turn_id=turn.id,
             images=(*kept, *(image for image, _ in new)),
+            branch=branch,
         )
-        history = await self._log.claim(
-            request.user_id,
-            request.session_id,
-            asked,
-            head=options.head(),
-            replaces=request.replaces,
-            keep_version=request.keep_version,
-            last_turn=last_turn,
-            images={image.id: url for image, url in new},
-            state=state,
-            limit=self._limits.context_messages,
-        )
+        try:
+            history = await self._log.claim(
+                request.user_id,
+                request.session_id,
+                asked,
+                head=options.head(),
+                replaces=request.replaces,
+                keep_version=request.keep_version,
+                last_turn=last_turn,
+                images={image.id: url for image, url in new},
+                state=state,
+                limit=self._limits.context_messages,
+            )
+        except ChatError:
+            if branch:
+                await self._store.delete(request.user_id, branch)  # nothing was replaced
+            raise
         self._run(turn, options, history, asked)
         said = history._replace(items=[*history.items, asked])
         self._titler.after(turn, said, options.model)
         self._summarizer.after(turn, said, options.model)
         return turn.id
+
+    async def _keep_replaced(self, request: TurnRequest, state: SessionState) -> str:
+        """The id of a branch that has all of the conversation, where more than one turn of it is replaced;
+        else "". What is temporary is not kept."""
+        place = index_of(state.rows, request.replaces) if request.replaces else None
+        if place is None or self._is_temporary:
+            return ""
+        replaced = parse_rows(state.rows[place:], state.session_id).items
+        if sum(message.role == "user" for message in replaced) <= 1:
+            return ""
+        return (await store_branch(self._store, request.user_id, state, len(state.rows))).id
 
     async def _continue(
         self, request: TurnRequest, options: ReplyOptions, state: SessionState

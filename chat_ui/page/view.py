@@ -95,13 +95,13 @@ def message_bubbles(
     if summary and all(message.id != through for message in history.items):
         yield None, summary
         summary = []
-    above: list[Bubble] = []  # a reply, when the summary stands for the message that it answers
+    above: list[Bubble] = []  # a reply, as what it answers has it: the summary, what was replaced
     for message in history.items:
         if message.role == "user":
             if asked:  # told apart, for Gradio draws what one side says in a row as one
                 yield None, no_reply(asked, reader, last=False) or [_note(t(language, "no_reply"))]
             asked = message
-            above = summary if message.id == through else []
+            above = [*(summary if message.id == through else []), *_branch_note(message, language)]
             yield message, user_bubbles(message, language)
             continue
         last = message is history.items[-1]
@@ -137,6 +137,14 @@ def _beginning(history: StoredMessages, language: Language) -> list[Bubble]:
     dropped = 0 if history.older else history.dropped
     missing = (("dropped", dropped), ("unreadable", history.unreadable))
     return [_note(t(language, key, count=count)) for key, count in missing if count]
+
+
+def _branch_note(asked: ChatMessage, language: Language) -> list[Bubble]:
+    """Where that is kept which a person's message has replaced."""
+    if not asked.branch:
+        return []
+    link = f'<a href="?c={escape(asked.branch)}">{escape(t(language, "branch_link"))}</a>'
+    return [bubble("assistant", f'<span class="note">{escape(t(language, "branch_kept"))} {link}</span>')]
 
 
 def summary_bubbles(history: StoredMessages, language: Language) -> list[Bubble]:

@@ -9,7 +9,7 @@ const withTabs = (text) => (text.includes("\ufeff") ? text.replace(/^ (?=```|~~~
 
 // Without the face and the quiet lines above and under a reply.
 const withoutNotes = (text) =>
-  text.replace(/^<span class="(speaker|note[^"]*)">.*?<\/span>\n*|\n*<span class="note[^"]*">[^<]*<\/span>$/g, "");
+  text.replace(/^(<span class="(speaker|note[^"]*)">.*?<\/span>\n*)+|\n*<span class="note[^"]*">[^<]*<\/span>$/g, "");
 
 // Whether this is a person's text or pictures, as HTML.
 export const isFromUser = (text) => /^<(pre class="user-text"|img class="picture")/.test(text);

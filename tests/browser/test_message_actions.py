@@ -112,7 +112,7 @@ def test_a_reply_that_is_not_whole_goes_on_in_its_place(chat: ChatPage, provider
 def test_an_edit_that_would_replace_later_turns_asks_first(chat: ChatPage) -> None:
     chat.say("first")
     chat.say("second")
-    question = "The messages that follow will be replaced. Go on?"
+    question = "The messages that follow will be replaced, and kept as a conversation of their own. Go on?"
     edit(chat, "first", "better first")
     chat.answer(question, "Cancel")
     expect(chat.page.locator("#chatbot textarea")).to_have_value("better first")
@@ -120,6 +120,11 @@ def test_an_edit_that_would_replace_later_turns_asks_first(chat: ChatPage) -> No
     chat.answer(question, "Replace")
     expect(chat.questions).to_have_text(["better first"])
     expect(chat.replies).to_contain_text(["You said: better first"])
+    chat.wait_until_idle()
+    with chat.page.context.expect_page() as opened:
+        chat.replies.get_by_role("link", name="the conversation as it was").click()
+    kept = ChatPage(opened.value, chat.url)
+    expect(kept.questions).to_have_text(["first", "second"])
 
 
 def test_an_edit_left_open_does_not_go_along_into_another_conversation(chat: ChatPage) -> None:

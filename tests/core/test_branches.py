@@ -3,7 +3,7 @@
 import pytest
 
 from chat_core import Sampling
-from chat_core.errors import MessageNotFound, RateLimited
+from chat_core.errors import MessageNotFound, RateLimited, SessionChanged
 from tests.pictures import picture
 
 from .conftest import Chat, OpenService
@@ -77,3 +77,43 @@ async def test_there_is_no_branch_from_what_is_not_there_nor_without_end(
     with pytest.raises(RateLimited):
         await branch(limited, 1)
     assert len(await chat.service.sessions(chat.user)) == 2
+
+
+async def test_an_edit_of_more_than_one_turn_keeps_what_it_replaces_as_a_branch(chat: Chat) -> None:
+    await chat.say("One?", "1.", images=[picture("PNG", (20, 10))])
+    await chat.say("Two?", "2.")
+    first = (await chat.history())[0]
+    await chat.say("Uno?", "I.", replaces=first.id)
+    asked, reply = await chat.history()
+    assert (asked.content, reply.content) == ("Uno?", "I.")
+    kept = await chat.service.session(chat.user, asked.branch)
+    assert (kept.branched_from, kept.title) == (chat.id, "One?")
+    copy = chat._replace(id=kept.id)
+    assert await copy.contents() == ["One?", "1.", "Two?", "2."]
+    assert len((await copy.say("Three?", "3.")).images) == 1
+    await chat.service.delete(chat.user, chat.id)
+    assert (await copy.contents())[-1] == "3."
+
+
+@pytest.mark.parametrize("why", ["one turn", "another reply", "temporary"])
+async def test_nothing_is_kept_beside_where_nothing_more_is_lost(chat: Chat, why: str) -> None:
+    if why == "temporary":
+        user, session = await chat.service.temporary.start_session(chat.user)
+        chat = chat._replace(service=chat.service.temporary, user=user, id=session.id)
+    await chat.say("One?", "1.")
+    await chat.say("Two?", "2.")
+    history = await chat.history()
+    replaced = history[0 if why == "temporary" else 2]
+    await chat.say("Due?", "II.", replaces=replaced.id, keep_version=why == "another reply")
+    assert (await chat.history())[-2].branch == ""
+    assert len(await chat.service.sessions(chat.user)) == 1
+
+
+async def test_an_edit_that_is_refused_leaves_no_branch(chat: Chat) -> None:
+    await chat.say("One?", "1.")
+    await chat.say("Two?", "2.")
+    first = (await chat.history())[0]
+    with pytest.raises(SessionChanged):
+        await chat.ask("Uno?", replaces=first.id, last_turn="another")
+    assert await chat.contents() == ["One?", "1.", "Two?", "2."]
+    assert [session.id for session in await chat.service.sessions(chat.user)] == [chat.id]
