@@ -1,5 +1,6 @@
 """What is said and what is stored: messages, sessions, and the events of a turn."""
 
+from collections.abc import Mapping
 from typing import Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, Json, ValidationError
@@ -248,10 +249,12 @@ class Session(_Record):
 
 
 class SessionList(NamedTuple):
-    """The latest sessions, the one changed last first, and how many `older` ones are not among them."""
+    """The latest sessions, the one changed last first, and how many `older` ones are not among them; the ids
+    and titles of those that would be, and cannot be read."""
 
     items: list[Session]
     older: int = 0
+    unreadable: Mapping[str, str] = {}
 
 
 class Delta(NamedTuple):

@@ -71,6 +71,7 @@ TEXTS: dict[str, dict[Language, str]] = {
     "settings_of_chat": {"zh": "## 这个对话", "en": "## This conversation"},
     "temporary": {"zh": "临时对话", "en": "Temporary chat"},
     "export_markdown": {"zh": "导出 Markdown", "en": "Export Markdown"},
+    "unreadable_sessions": {"zh": "无法读取", "en": "Cannot be read"},
     "export_json": {"zh": "导出 JSON", "en": "Export JSON"},
     "import": {"zh": "导入对话（JSON）", "en": "Import a conversation (JSON)"},
     "you": {"zh": "你", "en": "You"},

@@ -97,12 +97,14 @@ class SessionStore:
         index = [keys.sessions(user_id), keys.pinned(user_id)]
         call = ScriptCall(_LIST, index, [keys.session(user_id, ""), limit, including])
         ((older, rows),) = await run_scripts(self._redis, call)
-        found = [
-            session
-            for session_id, head, *facts in rows
-            if (session := self._readable(session_id, dict(zip(head[::2], head[1::2], strict=True)), *facts))
-        ]
-        return SessionList(found, older)
+        found, unreadable = [], {}
+        for session_id, fields, *facts in rows:
+            head = dict(zip(fields[::2], fields[1::2], strict=True))
+            if session := self._readable(session_id, head, *facts):
+                found.append(session)
+            else:
+                unreadable[session_id] = head.get("title", "")
+        return SessionList(found, older, unreadable)
 
     async def messages(self, user_id: str, session_id: str, limit: int = 0) -> StoredMessages:
         """The session's latest `limit` messages (0: all that are stored); of no session: none."""

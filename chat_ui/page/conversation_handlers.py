@@ -214,6 +214,14 @@ class ConversationHandlers:
         exported = await self._exported(self._parse(values, request))
         return _download(exported, "json", exported.to_json())
 
+    async def export_unreadable(self, values: Values, request: gr.Request, event: gr.EventData) -> Json:
+        """What can be read of a conversation that cannot be opened."""
+        page = self._parse(values, request)
+        with page.errors_shown():
+            wanted = page.happened(ConversationEvent, event)
+            exported = await self._service.export(page.visitor.user_id, wanted.session_id)
+        return _download(exported, "json", exported.to_json())
+
     async def _exported(self, page: PageRequest) -> ConversationExport:
         if not page.tab.session_id:
             raise gr.Error(t(page.visitor.language, "nothing_to_export"), print_exception=False)

@@ -19,7 +19,7 @@ def session_list(
     """The sidebar's list as HTML, grouped by day as it is at `now` where the reader is, `minutes_west` of
     Greenwich. What is to happen on a click stands in `data-action` and `data-session`. Whether a reply runs
     in the open session is not told: the page knows it, and the list stays the same when the reply ends."""
-    if not sessions.items:
+    if not (sessions.items or sessions.unreadable):
         key = "no_matches" if searched else "no_conversations"
         return f'<p class="no-sessions">{escape(t(language, key))}</p>'
     today = _day(now, minutes_west)
@@ -31,6 +31,9 @@ def session_list(
     shown = "".join(
         f"<h2>{escape(t(language, key))}</h2><ul>{''.join(entries)}</ul>" for key, entries in groups.items()
     )
+    if sessions.unreadable:
+        entries = [_unreadable_entry(*session, language) for session in sessions.unreadable.items()]
+        shown += f"<h2>{escape(t(language, 'unreadable_sessions'))}</h2><ul>{''.join(entries)}</ul>"
     if sessions.older:
         words = escape(t(language, "show_older", count=sessions.older))
         shown += f'<button type="button" data-action="older">{words}</button>'
@@ -52,14 +55,26 @@ def _session_entry(session: Session, open_id: str, language: Language, now: floa
     dot = f'<i class="dot" title="{escape(t(language, "running"))}"></i>'
     running = dot if session.running or current else ""
     pinned = ' data-pinned="true"' if session.pinned else ""
-    actions = f"{escape(t(language, 'actions'))}: {escape(title)}"
     return (
         f'<li class="session" data-session="{escape(session.id)}" data-title="{escape(title)}"{pinned}>'
         f'<a href="?c={escape(session.id)}" data-action="open" title="{facts}"{current}>'
-        f"<span>{escape(title)}</span>{running}</a>"
-        f'<button type="button" data-action="menu" aria-haspopup="menu" aria-label="{actions}">⋯</button>'
-        "</li>"
+        f"<span>{escape(title)}</span>{running}</a>{_menu(title, language)}</li>"
     )
+
+
+def _unreadable_entry(session_id: str, title: str, language: Language) -> str:
+    """It cannot be opened, and is there to be exported or deleted."""
+    title = title or t(language, "untitled")
+    return (
+        f'<li class="session" data-session="{escape(session_id)}" data-title="{escape(title)}"'
+        f' data-unreadable="true"><span title="{escape(t(language, "error.session_unreadable"))}">'
+        f"{escape(title)}</span>{_menu(title, language)}</li>"
+    )
+
+
+def _menu(title: str, language: Language) -> str:
+    actions = f"{escape(t(language, 'actions'))}: {escape(title)}"
+    return f'<button type="button" data-action="menu" aria-haspopup="menu" aria-label="{actions}">⋯</button>'
 
 
 def _expiry(session: Session, language: Language, now: float) -> str:

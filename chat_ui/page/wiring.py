@@ -119,6 +119,7 @@ def wire(
 
     # Files
     c.export_markdown.click(conversations.export_markdown, tab_inputs, [c.download], **_PLAIN)
+    c.sessions.download(conversations.export_unreadable, tab_inputs, [c.download], **_PLAIN)
     c.export_json.click(conversations.export_json, tab_inputs, [c.download], **_PLAIN)
     c.download.change(None, [c.download], None, js="(file) => window.chat.download(file)", **_PLAIN_INPUTS)
     read_file: dict[str, Any] = {**render, "preprocess": True}

@@ -25,11 +25,13 @@ async function remove({ session, title }) {
 }
 
 function offerActions(button, conversation) {
-  offerMenu(button, {
-    [words(conversation.pinned ? "unpin" : "pin")]: () => pin(conversation),
-    [words("rename")]: () => rename(conversation),
-    [words("delete")]: () => remove(conversation),
-  });
+  const actions = conversation.unreadable
+    ? { [words("export_json")]: () => choose("download", { session_id: conversation.session }) }
+    : {
+        [words(conversation.pinned ? "unpin" : "pin")]: () => pin(conversation),
+        [words("rename")]: () => rename(conversation),
+      };
+  offerMenu(button, { ...actions, [words("delete")]: () => remove(conversation) });
 }
 
 // Whoever asks for older ones goes on with the first of them: the button moves to their end, or is gone.

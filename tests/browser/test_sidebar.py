@@ -262,3 +262,23 @@ def test_entries_are_links_and_back_and_forward_walk_through_them(chat: ChatPage
     walk(1, [])
     expect(chat.toast).to_contain_text("no longer there")
     expect(chat.page).not_to_have_url(re.compile(r"[?&]c="))
+
+
+def test_what_cannot_be_read_is_shown_as_that_and_can_be_exported_and_deleted(
+    chat: ChatPage, stored: Redis
+) -> None:
+    chat.say("the good one")
+    new_chat(chat, "the damaged one")
+    session_id = chat.page.url.partition("c=")[2]
+    stored.hset(keys.session(owner(stored, session_id), session_id), "sampling", "{oops")
+    chat.page.locator("#new-chat").click()
+    expect(chat.page.locator("#sessions h2").last).to_have_text("Cannot be read")
+    expect(chat.sessions).to_have_text(["the good one"])
+    with chat.page.expect_download() as download:
+        chat.act_on("the damaged one", "Export JSON")
+    assert download.value.suggested_filename == "the damaged one.json"
+    assert "You said: the damaged one" in download.value.path().read_text()
+    chat.act_on("the damaged one", "Delete")
+    chat.answer("Delete the conversation “the damaged one”? This cannot be undone.", "Delete")
+    expect(chat.sessions).to_have_text(["the good one"])
+    expect(chat.page.locator("#sessions h2")).to_have_text("Today")

@@ -102,6 +102,7 @@ async def test_one_session_that_cannot_be_read_does_not_hide_the_others(
         await (redis.hdel(head, field) if value is None else redis.hset(head, field, value))
     for query in ("", "secret"):
         assert [session.id for session in await store.sessions(USER, query)] == ["s2", "s1"]
+    assert list((await store.latest_sessions(USER)).unreadable) == ["damaged-session"]
     assert [record.message for record in caplog.records] == ["session damaged-… cannot be read, 1 so far"]
     for read in (store.get, store.get_with_messages):
         with pytest.raises(SessionUnreadable):
