@@ -61,16 +61,23 @@ def wire(
     sent = c.waiting.submit(turns.send_waiting, chat_inputs, **talk)
     sent.failure(None, None, None, js="() => window.chat.waitingRefused()", **_PLAIN_INPUTS)
     c.chatbot.example_select(turns.send_example, chat_inputs, **talk)
-    c.chatbot.retry(turns.regenerate, chat_inputs, **talk)
-    c.chatbot.edit(turns.edit, chat_inputs, **talk)
-    c.chatbot.option_select(turns.choose_option, chat_inputs, **talk)
+    edited = c.chatbot.edit(turns.edit, chat_inputs, **talk)
+    changed = [
+        c.chatbot.retry(turns.regenerate, chat_inputs, **talk),
+        c.chatbot.option_select(turns.choose_option, chat_inputs, **talk),
+        # Not plain: pictures come back as files, which Gradio has to publish.
+        c.chatbot.undo(turns.undo, tab_inputs, c.named(c.TALK), **_PLAIN_INPUTS),
+        c.restore.click(turns.restore, {c.box, *tab_inputs}, c.named(c.TALK), **_PLAIN),
+        c.chatbot.like(turns.like, tab_inputs, **_PLAIN_INPUTS),
+    ]
     c.box.stop(turns.stop, tab_inputs, **_PLAIN_INPUTS)
-    # Not plain: pictures come back as files, which Gradio has to publish.
-    c.chatbot.undo(turns.undo, tab_inputs, c.named(c.TALK), **_PLAIN_INPUTS)
-    c.restore.click(turns.restore, {c.box, *tab_inputs}, c.named(c.TALK), **_PLAIN)
-    c.chatbot.like(turns.like, tab_inputs, **_PLAIN_INPUTS)
 
     render: dict[str, Any] = {"outputs": c.named(c.RENDER), **_PLAIN}
+
+    # What was refused because something was said elsewhere meanwhile is answered with that, too.
+    edited.failure(conversations.refresh, tab_inputs, js=_KEEP_EDIT, **render)
+    for change in changed:
+        change.failure(conversations.refresh, tab_inputs, **render)
 
     # Opening and leaving conversations
     demo.load(conversations.load, {c.identity}, js="(identity) => [window.chat.identify(identity)]", **render)
@@ -125,6 +132,9 @@ def wire(
     read_file: dict[str, Any] = {**render, "preprocess": True}
     c.import_file.upload(conversations.import_conversation, {*tab_inputs, c.import_file}, **read_file)
 
+
+# The page has closed the edit already.
+_KEEP_EDIT = "(...values) => { window.chat.keepEdit(); return values; }"
 
 # What is read stays where it is when more is shown above it.
 _KEEP_SCROLL_POSITION = "(...values) => { window.chat.keepScrollPosition(); return values; }"

@@ -4,7 +4,7 @@
 // tests/browser/test_message_actions.py pass without it.
 import { afterChanges } from "./changes.js";
 import { isConfirmed } from "./dialog.js";
-import { fill, findAll } from "./dom.js";
+import { fill, findAll, messageBox } from "./dom.js";
 import { isFromUser, typed } from "./message-text.js";
 import { openSession } from "./tab.js";
 
@@ -21,9 +21,18 @@ function mend(field) {
   else if (isFromUser(field.value)) fill(field, typed(field.value));
 }
 
+// What was written into the edit that was sent last.
+let sent = "";
+
+// An edit was refused: what was written is not lost, unless something else is being written.
+export function keepEdit() {
+  if (!messageBox().value) fill(messageBox(), sent);
+}
+
+const fieldBeside = (buttons) => buttons?.previousElementSibling.querySelector("textarea");
+
 // Whether the click sends the edit that these buttons are for.
-const sends = (target, buttons) =>
-  buttons?.previousElementSibling.querySelector("textarea") && buttons.querySelector("button").contains(target);
+const sends = (target, buttons) => fieldBeside(buttons) && buttons.querySelector("button").contains(target);
 
 // Whether there are turns after the message that is edited.
 const replacesMore = (buttons) =>
@@ -37,7 +46,9 @@ let agreed;
 // Asked before Gradio hears of the click, for it shows an edit at once.
 async function ask(event) {
   const buttons = event.target.closest("#chatbot .message-buttons-right");
-  if (buttons === agreed || !sends(event.target, buttons) || !replacesMore(buttons)) return;
+  if (!sends(event.target, buttons)) return;
+  sent = fieldBeside(buttons).value;
+  if (buttons === agreed || !replacesMore(buttons)) return;
   event.stopImmediatePropagation();
   if (!(await isConfirmed("edit_confirm", "replace"))) return;
   agreed = buttons;

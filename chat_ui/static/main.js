@@ -34,6 +34,7 @@ import * as waiting from "./waiting.js";
 
 // What the `js=` of Gradio's listeners calls.
 window.chat = {
+  keepEdit: editing.keepEdit,
   identify: tab.identify,
   showTab: tab.showTab,
   keepScrollPosition: scrolling.keepScrollPosition,

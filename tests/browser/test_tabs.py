@@ -62,6 +62,28 @@ def check_a_deletion(chat: ChatPage, other: ChatPage) -> None:
     expect(other.questions).to_have_count(0)
 
 
+def test_a_change_of_what_is_not_the_latest_any_more_is_refused_and_what_was_said_appears(
+    open_page: OpenPage,
+) -> None:
+    chat = open_page()
+    chat.say("first")
+    # In a window of its own, which is not looked at anew.
+    same = chat.page.context.storage_state()
+    other = open_page(f"{chat.url}?c={chat.session_id()}", storage_state=same)
+    expect(other.questions).to_have_text(["first"])
+    bubbles = other.page.locator("#chatbot")
+    chat.say("second")
+    bubbles.get_by_role("button", name="Undo").last.click()
+    expect(other.toast.last).to_contain_text("Something was said here meanwhile")
+    expect(other.questions).to_have_text(["first", "second"])
+    chat.say("third")
+    bubbles.get_by_role("button", name="Edit").last.click()
+    bubbles.locator("textarea").fill("another text")
+    bubbles.get_by_role("button", name="Submit").click()
+    expect(other.questions).to_have_text(["first", "second", "third"])
+    expect(other.box).to_have_value("another text")
+
+
 def test_what_was_left_is_not_shown_any_more(chat: ChatPage, provider: FakeOpenAI) -> None:
     """The stream of a reply ends on the page before another conversation is shown, and nothing is refused."""
     refused: list[str] = []
