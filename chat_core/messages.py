@@ -220,7 +220,8 @@ def last_line_of(message: ChatMessage) -> str:
 class Session(_Record):
     """A conversation's head.
 
-    `role` is the key of the role that answers, `messages` how many messages are stored, `dropped` how many
+    `role` is the key of the role that answers, `variables` the values of the variables in its prompt that
+    were given, by name, `messages` how many messages are stored, `dropped` how many
     older ones the limit of them has cost, `last_line` how the latest one ends, `revision` grows with every
     change. `last_turn` is the id of the latest turn, `open_turn` the same until its end is stored, `running`
     says whether a process is writing it now. A `pinned` session does not expire. The `summary` stands for
@@ -233,6 +234,7 @@ class Session(_Record):
     role: str
     model: str = ""
     sampling: Json[Sampling] = Sampling()
+    variables: Json[dict[str, str]] = {}
     created_at: FiniteFloat
     updated_at: FiniteFloat
     messages: int = 0

@@ -6,7 +6,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticKnownError
@@ -14,8 +14,10 @@ from pydantic_core import PydanticKnownError
 from .errors import ConfigError, InvalidInput, UnknownRole
 from .messages import Sampling
 from .validation import expected_instead
+from .variables import MAX_VARIABLES, fill_in, variables_in
 
 Language = Literal["zh", "en"]
+_LANGUAGES: tuple[Language, ...] = get_args(Language)
 Text = Annotated[str, Field(min_length=1, max_length=2000)]
 TextOrNone = Annotated[str, Field(max_length=2000)]
 DEFAULT_ROLE = "assistant"
@@ -31,6 +33,13 @@ def _icon(value: str) -> str:
         raise PydanticKnownError("string_too_long", {"max_length": _ICON_CHARS})
     if len(value) > _PICTURE_CHARS:
         raise PydanticKnownError("string_too_long", {"max_length": _PICTURE_CHARS})
+    return value
+
+
+def _prompt(value: str) -> str:
+    if (count := len(variables_in(value))) > MAX_VARIABLES:
+        facts = {"field_type": "Prompt", "max_length": MAX_VARIABLES, "actual_length": count}
+        raise PydanticKnownError("too_long", facts)
     return value
 
 
@@ -76,13 +85,14 @@ class Role(_Strict):
     """A role: `prompt` is the system prompt, `welcome_message` what an empty conversation shows,
     `example_questions` what a person may click to begin, `description` one line for the one who chooses.
     The `icon` is an emoji, or a small picture as a data URL. `model`, `temperature` and `max_tokens` are
-    what its conversations begin with, where they are given."""
+    what its conversations begin with, where they are given. The prompt may have variables, which each
+    conversation has its own values for, and which the welcome and the questions may name too."""
 
     key: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,32}$")]
     icon: Annotated[str, AfterValidator(_icon)] = "💬"
     name: Annotated[Words, BeforeValidator(_both_languages)]
     description: Annotated[OptionalWords, BeforeValidator(_both_languages)] = OptionalWords()
-    prompt: Annotated[str, Field(min_length=1, max_length=PROMPT_CHARS)]
+    prompt: Annotated[str, Field(min_length=1, max_length=PROMPT_CHARS), AfterValidator(_prompt)]
     welcome_message: Annotated[OptionalWords, BeforeValidator(_both_languages)] = OptionalWords()
     example_questions: Annotated[Examples, BeforeValidator(_both_languages)] = Examples()
     model: Annotated[str, Field(max_length=200)] = ""
@@ -93,6 +103,28 @@ class Role(_Strict):
     def sampling(self) -> Sampling:
         """How the model is to write in its conversations."""
         return Sampling(temperature=self.temperature, max_tokens=self.max_tokens)
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The variables of the prompt by name, with the values that hold where no other one is given."""
+        return variables_in(self.prompt)
+
+    def with_values(self, values: Mapping[str, str]) -> Self:
+        """The role as it speaks in a conversation that has these values for its variables."""
+        if not (own := self.variables):
+            return self
+        known = {**own, **values}
+
+        def filled(text: str) -> str:
+            return fill_in(text, known)
+
+        # Filled in, a text may be longer than one that is written.
+        welcome = self.welcome_message
+        welcome = OptionalWords.model_construct(zh=filled(welcome.zh), en=filled(welcome.en))
+        zh, en = (tuple(map(filled, self.example_questions[language])) for language in _LANGUAGES)
+        questions = Examples.model_construct(zh=zh, en=en)
+        words = {"welcome_message": welcome, "example_questions": questions}
+        return self.model_copy(update={"prompt": filled(self.prompt), **words})
 
     def to_json(self) -> str:
         """The role as JSON, without the fields that have their default."""

@@ -1,6 +1,8 @@
 """Conversations: the part of ChatService that makes, lists, reads, changes and removes sessions."""
 
+import json
 import uuid
+from collections.abc import Mapping
 from contextlib import suppress
 
 from ..errors import InvalidInput, MessageNotFound, SessionUnreadable
@@ -8,6 +10,7 @@ from ..messages import TITLE_CHARS, Session, SessionList, StoredMessages
 from ..storage import index_of, redis_errors_as_store_unavailable
 from ..turns import store_branch
 from ..validation import validate_count, validate_id, validate_ids, validate_text
+from ..variables import parse_variables
 from .turns import Turns
 from .users import new_user_id
 
@@ -17,12 +20,18 @@ class Conversations(Turns):
 
     @redis_errors_as_store_unavailable()
     async def start_session(
-        self, user_id: str = "", role: str = "", *, address: str = ""
+        self,
+        user_id: str = "",
+        role: str = "",
+        variables: Mapping[str, str] | None = None,
+        *,
+        address: str = "",
     ) -> tuple[str, Session]:
         """A new, empty session: (user id, session). An empty `user_id` gets a new unguessable one, which
-        counts as a message from this `address`.
+        counts as a message from this `address`. `variables` are the values of the variables in the role's
+        prompt, by name.
 
-        Raises UnknownRole or RateLimited.
+        Raises UnknownRole, InvalidInput for a variable that the role has not, or RateLimited.
         """
         is_new = user_id == ""
         user_id = new_user_id() if is_new else user_id
@@ -30,11 +39,15 @@ class Conversations(Turns):
         validate_text(role=role)
         if self.is_temporary:
             await self._store.forget_expired()
+        values = parse_variables(variables or {})
         found = await self._roles.find(user_id, role)
+        if unknown := next((name for name in values if name not in found.variables), None):
+            raise InvalidInput(f"variables.{unknown}", "one that the role's prompt has")
         head = {
             "role": found.key,
             "model": found.model and self._starter.choose_model("", found.model),
             "sampling": found.sampling.to_json(),
+            "variables": json.dumps(values),
         }
         if is_new:
             await self._limiter.check_address(address)

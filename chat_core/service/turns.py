@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from itertools import pairwise
 from typing import NamedTuple, get_args
@@ -53,6 +53,7 @@ class Turns(ServiceBase):
         model: str = "",
         *,
         sampling: Sampling | None = None,
+        variables: Mapping[str, str] | None = None,
         replaces: str = "",
         keep_version: bool = False,
         images: Sequence[bytes] = (),
@@ -62,13 +63,13 @@ class Turns(ServiceBase):
         """Stores the user's message and begins the reply; the turn's id. The reply goes on whoever
         follows it or not.
 
-        What is given of `role`, `model` and `sampling` stays with the session from this turn on. `replaces`
-        is the id of an earlier message of the user's whose place this one takes, with all that followed, and
-        whose images it keeps; `keep_version` keeps the reply to it as another version. `images` are files'
-        contents; with images the message may be empty. `last_turn` is the session's last turn as the caller
-        saw it, here and in every other method that has it: when there is another one, nothing is changed.
-        `address` is where the user is, in any form that is the same for the same place; empty when that is
-        not known.
+        What is given of `role`, `model`, `sampling` and `variables`, the values of the variables in the
+        role's prompt by name, stays with the session from this turn on. `replaces` is the id of an earlier
+        message of the user's whose place this one takes, with all that followed, and whose images it keeps;
+        `keep_version` keeps the reply to it as another version. `images` are files' contents; with images the
+        message may be empty. `last_turn` is the session's last turn as the caller saw it, here and in every
+        other method that has it: when there is another one, nothing is changed. `address` is where the user
+        is, in any form that is the same for the same place; empty when that is not known.
 
         Raises InvalidInput (MessageEmpty, MessageTooLong, UnknownRole, UnknownModel, ImageUnreadable,
         ImageTooLarge, TooManyImages, ImagesUnsupported), RateLimited, TokensUsedUp
@@ -82,6 +83,7 @@ class Turns(ServiceBase):
             role,
             model,
             sampling,
+            variables,
             replaces,
             keep_version,
             images,
@@ -103,6 +105,7 @@ class Turns(ServiceBase):
         model: str = "",
         *,
         sampling: Sampling | None = None,
+        variables: Mapping[str, str] | None = None,
         last_turn: str | None = None,
         address: str = "",
     ) -> str:
@@ -116,6 +119,7 @@ class Turns(ServiceBase):
             role,
             model,
             sampling=sampling,
+            variables=variables,
             replaces=asked.id,
             keep_version=True,
             last_turn=session.last_turn,

@@ -1,5 +1,6 @@
 """A branch: what was said in one session, up to some message, as another one."""
 
+import json
 import time
 import uuid
 from collections.abc import Iterable
@@ -21,6 +22,7 @@ async def store_branch(store: SessionStore, user_id: str, state: SessionState, p
         "role": before.role,
         "model": before.model,
         "sampling": before.sampling.to_json(),
+        "variables": json.dumps(before.variables),
         "branched_from": state.session_id,
     }
     if kept.summary:

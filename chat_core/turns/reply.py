@@ -1,6 +1,7 @@
 """Reply: what a model says, on its way into a turn."""
 
 import asyncio
+import json
 import logging
 import time
 from collections.abc import Mapping
@@ -27,18 +28,24 @@ log = logging.getLogger(__name__)
 
 
 class ReplyOptions(NamedTuple):
-    """Who answers, and how: a role's key and its prompt, the model's name, the sampling; and what the user
-    has noted for that role."""
+    """Who answers, and how: a role's key and its prompt, in which its `variables` have their values, the
+    model's name, the sampling; and what the user has noted for that role."""
 
     role: str
     prompt: str
     model: str
     sampling: Sampling
     notes: tuple[str, ...] = ()
+    variables: Mapping[str, str] = {}
 
     def head(self) -> dict[str, str]:
         """The fields of the session's head that remember it."""
-        return {"role": self.role, "model": self.model, "sampling": self.sampling.to_json()}
+        return {
+            "role": self.role,
+            "model": self.model,
+            "sampling": self.sampling.to_json(),
+            "variables": json.dumps(self.variables),
+        }
 
 
 class Reply:

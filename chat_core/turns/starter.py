@@ -4,7 +4,7 @@ import asyncio
 import re
 import time
 import uuid
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
@@ -37,6 +37,7 @@ from ..storage import (
     redis_errors_as_store_unavailable,
 )
 from ..validation import validate_ids, validate_images, validate_text
+from ..variables import parse_variables
 from .branch import store_branch
 from .continuation import end_of_reply, request_to_continue
 from .live import LiveTurn
@@ -59,6 +60,7 @@ class TurnRequest:
     role: str = ""
     model: str = ""
     sampling: Sampling | None = None
+    variables: Mapping[str, str] | None = None
     replaces: str = ""
     keep_version: bool = False
     images: Sequence[bytes] = ()
@@ -354,16 +356,19 @@ class TurnStarter:
         """What is wanted, and for the rest what the session had, or what another role brings along."""
         find = self._roles.find if request.role else self._roles.find_or_default
         role = await find(request.user_id, request.role or session.role)
-        model, sampling = session.model, session.sampling
+        model, sampling, variables = session.model, session.sampling, session.variables
+        if request.variables is not None:
+            variables = parse_variables(request.variables)
         if role.key != session.role:
             model = role.model or model
             sampling = sampling if role.sampling == Sampling() else role.sampling
         return ReplyOptions(
             role=role.key,
-            prompt=role.prompt,
+            prompt=role.with_values(variables).prompt,
             model=self.choose_model(request.model, model),
             sampling=request.sampling or sampling,
             notes=_texts_for(role.key, notes),
+            variables=variables,
         )
 
     async def _options_of_last_reply(
@@ -376,7 +381,7 @@ class TurnStarter:
         role = await self._roles.find_or_default(request.user_id, said[-1].role_key or session.role)
         return ReplyOptions(
             role=role.key,
-            prompt=role.prompt,
+            prompt=role.with_values(session.variables).prompt,
             model=self.choose_model("", said[-1].model or session.model),
             sampling=session.sampling,
             notes=_texts_for(role.key, notes),

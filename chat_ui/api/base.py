@@ -82,8 +82,11 @@ def message_object(message: ChatMessage) -> Json:
 
 
 def role_object(role: Role, *, own: bool = False) -> Json:
-    """A role as /roles lists it; the prompts of everybody's are nobody's business."""
-    return role.model_dump(mode="json", exclude=set() if own else {"prompt"})
+    """A role as /roles lists it; the prompts of everybody's are nobody's business, but what variables they
+    have."""
+    if own:
+        return role.model_dump(mode="json")
+    return {**role.model_dump(mode="json", exclude={"prompt"}), "variables": role.variables}
 
 
 def model_object(offer: ModelOffer) -> Json:

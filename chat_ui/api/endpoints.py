@@ -22,20 +22,29 @@ class Endpoints(ChangeEndpoints, FileEndpoints, MemoryEndpoints):
     """The endpoints. Each finds out for itself who asks; what is refused changes nothing and is answered
     with a gr.Error that says why. Without logins the `user_id` is the key to everything said under it."""
 
-    async def start_chat(self, request: gr.Request, user_id: str = "", role: str = "") -> Json:
-        """Starts a conversation with a role (empty: the default one). An empty user_id gets a new,
-        unguessable one. Returns {"session_id", "user_id", "role", "welcome_message"}."""
+    async def start_chat(
+        self,
+        request: gr.Request,
+        user_id: str = "",
+        role: str = "",
+        variables: dict[str, str] | None = None,
+    ) -> Json:
+        """Starts a conversation with a role (empty: the default one), with values for the variables in its
+        prompt, by name. An empty user_id gets a new, unguessable one. Returns {"session_id", "user_id",
+        "role", "welcome_message", "variables": all that the prompt has, with their values}."""
         visitor = Visitor.of(request, user_id)
         with visitor.errors_shown():
             user_id, session = await self._service.start_session(
-                visitor.user_id, role, address=visitor.address
+                visitor.user_id, role, variables, address=visitor.address
             )
             roles = await self._service.roles_for(user_id, [session.role])
+            found = roles.find_or_default(session.role)
         return {
             "session_id": session.id,
             "user_id": user_id,
             "role": session.role,
-            "welcome_message": roles.find_or_default(session.role).welcome_message[visitor.language],
+            "welcome_message": found.with_values(session.variables).welcome_message[visitor.language],
+            "variables": {**found.variables, **session.variables},
         }
 
     @yields(str)

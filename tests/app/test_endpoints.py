@@ -19,7 +19,7 @@ from tests.running import RunningApp
 def test_start_chat_makes_an_unguessable_user_and_welcomes_in_the_role(client: Client) -> None:
     first = client.predict(role="teacher", api_name="/start_chat")
     second = client.predict(role="teacher", api_name="/start_chat")
-    assert set(first) == {"session_id", "user_id", "role", "welcome_message"}
+    assert set(first) == {"session_id", "user_id", "role", "welcome_message", "variables"}
     assert first["role"] == "teacher"
     assert "teacher" in first["welcome_message"]
     assert len(first["user_id"]) >= 32
@@ -345,6 +345,8 @@ BAD_INPUT = [
     ("/start_chat", {"user_id": "no spaces"}, "user_id must be"),
     ("/start_chat", {"user_id": "{tag}"}, "user_id must be"),
     ("/start_chat", {"role": "pirate"}, "no such role"),
+    ("/start_chat", {"variables": {"topic": "sums"}}, "variables.topic must be"),
+    ("/start_chat", {"variables": ["topic"]}, "variables must be"),
     ("/chat", {"message": ""}, "write something"),
     ("/chat", {"message": " \n\t"}, "write something"),
     ("/chat", {"message": "x" * 2001}, "at most 2000"),
@@ -457,7 +459,7 @@ def test_roles_and_models_are_listed_without_the_prompts(client: Client) -> None
     assert [role["key"] for role in roles["roles"]] == [role.key for role in BUILT_IN]
     assert roles["roles"][1]["name"] == {"zh": "老师", "en": "Teacher"}
     assert all(role["description"]["en"] and role["description"]["zh"] for role in roles["roles"])
-    assert all("prompt" not in role for role in roles["roles"])
+    assert all("prompt" not in role and role["variables"] == {} for role in roles["roles"])
     models = client.predict(api_name="/models")
     assert (models["models"], models["default_model"]) == (["fake", "other"], "fake")
     fake, other = models["details"]
@@ -486,6 +488,21 @@ def test_a_user_makes_a_role_speaks_with_it_and_deletes_it(client: Client, provi
     assert client.predict(user_id=user, api_name="/roles") == client.predict(api_name="/roles")
     with pytest.raises(AppError, match=r"role\.key"):
         client.predict(user_id=user, key=poet["key"], api_name="/delete_role")
+
+
+def test_a_conversation_begins_with_values_for_the_variables_of_its_role(
+    client: Client, provider: FakeOpenAI
+) -> None:
+    user = start(client)["user_id"]
+    written = {"name": "Tutor", "prompt": "{{topic}}, {{level=easy}}.", "welcome_message": "On {{topic}}:"}
+    tutor = client.predict(user_id=user, role=written, api_name="/save_role")
+    begun = client.predict(
+        user_id=user, role=tutor["key"], variables={"topic": "sums"}, api_name="/start_chat"
+    )
+    assert (begun["variables"], begun["welcome_message"]) == ({"topic": "sums", "level": "easy"}, "On sums:")
+    client.predict(user_id=user, session_id=begun["session_id"], message="a lesson", api_name="/chat")
+    sent = next(r.body for r in reversed(provider.requests) if r.said == "a lesson")
+    assert sent["messages"][0]["content"] == "sums, easy."
 
 
 def test_a_role_that_cannot_be_kept_is_refused_with_its_field(client: Client) -> None:
@@ -525,7 +542,7 @@ def test_every_endpoint_is_documented_with_its_parameters_in_order(client: Clien
         name: [parameter["parameter_name"] for parameter in info["parameters"]]
         for name, info in endpoints.items()
     } == {
-        "/start_chat": ["user_id", "role"],
+        "/start_chat": ["user_id", "role", "variables"],
         "/chat": [*said, "images"],
         "/chat_events": [*said, "images"],
         "/regenerate": [*conversation, "role", "model"],

@@ -15,6 +15,7 @@ LAYERS = [
     {"errors", "decoder"},
     {"messages"},
     {"validation", "passwords", "providers"},
+    {"variables"},
     {"settings", "roles", "context", "images", "exchange"},
     {"storage"},
     {"models"},
