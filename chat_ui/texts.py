@@ -20,6 +20,7 @@ TEXTS: dict[str, dict[Language, str]] = {
     "role.model": {"zh": "模型", "en": "Model"},
     "role.temperature": {"zh": "温度", "en": "Temperature"},
     "role.max_tokens": {"zh": "最大长度", "en": "Maximum length"},
+    "variables": {"zh": "这个角色想知道：", "en": "This role asks for"},
     "delete_role_confirm": {
         "zh": "删除角色“{name}”？它的对话会保留。",
         "en": "Delete the role “{name}”? Its conversations stay.",

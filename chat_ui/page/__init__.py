@@ -3,7 +3,8 @@
 `layout` has the components, `theme` their looks, `wiring` every listener. Listeners call the methods of
 `conversation_handlers`, `turn_handlers`, `role_handlers` and `memory_handlers` with what `requests` parses.
 What they answer comes from `renderer` and, for a running reply, `follower` with `watching`, by the pure
-functions of `view`, `session_list`, `role_picker`, `memory_panel` and `markdown`.
+functions of `view`, `session_list`, `role_picker`, `variables_form`, `memory_panel`
+and `markdown`.
 """
 
 import gradio as gr

@@ -42,6 +42,8 @@ class Components:
     role: gr.Textbox
     role_picker: gr.HTML
     role_saved: gr.JSON
+    variables: gr.JSON
+    variables_form: gr.HTML
     model: gr.Dropdown
     clear: gr.Button
     memory: gr.HTML
@@ -68,7 +70,16 @@ class Components:
     # a turn; those that begin one; what is chosen in a conversation; those that render one with that.
     FOLLOW: ClassVar = ("chatbot", "activity", "sessions", "tab")
     TALK: ClassVar = (*FOLLOW, "box", "identity", "turn", "search", "earlier")
-    CHOSEN: ClassVar = ("role", "role_picker", "model", "temperature", "length", "effort")
+    CHOSEN: ClassVar = (
+        "role",
+        "role_picker",
+        "model",
+        "temperature",
+        "length",
+        "effort",
+        "variables",
+        "variables_form",
+    )
     RENDER: ClassVar = (*TALK, *CHOSEN, "notice", "language")
 
     def named(self, names: Sequence[str]) -> list[Block]:
@@ -89,7 +100,7 @@ _SMALL: dict[str, Any] = {"variant": "secondary", "size": "sm"}
 _BARE: dict[str, Any] = {"show_label": False, "container": False}  # the label is for screen readers
 
 
-# What a script (session-list.js, roles.js, box.js) makes of a click becomes a Gradio event.
+# What a script (session-list.js, roles.js, variables.js, box.js) makes of a click becomes a Gradio event.
 _PASS_ON = 'element.addEventListener("choose", ({ detail }) => trigger(detail.event, detail.data))'
 
 
@@ -150,6 +161,7 @@ def _conversation() -> dict[str, Any]:
     )
     restore = gr.Button(I18N("restore"), elem_id="restore", **_SMALL)
     waiting = gr.HTML('<div role="group"></div>', js_on_load=_PASS_ON, elem_id="waiting")
+    variables_form = gr.HTML(js_on_load=_PASS_ON, elem_id="variables")
     box = gr.MultimodalTextbox(
         label=I18N("message"),
         placeholder=cast(str, I18N("message_placeholder")),
@@ -171,6 +183,7 @@ def _conversation() -> dict[str, Any]:
         "chatbot": chatbot,
         "restore": restore,
         "waiting": waiting,
+        "variables_form": variables_form,
         "box": box,
         "activity": activity,
     }
@@ -245,6 +258,7 @@ def _hidden(service: ChatService) -> dict[str, Any]:
         "refresh": gr.Button(visible="hidden", elem_id="refresh"),
         "role": gr.Textbox(service.roles.default, visible="hidden", elem_id="role-key"),
         "role_saved": gr.JSON(visible="hidden", elem_id="role-saved"),
+        "variables": gr.JSON({}, visible="hidden", elem_id="variable-values"),
         "download": gr.JSON(visible="hidden", elem_id="download"),
     }
     return {"identity": identity, **hidden}

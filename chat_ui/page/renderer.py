@@ -15,6 +15,7 @@ from .layout import Components
 from .role_picker import role_picker
 from .session_list import session_list
 from .tab import WINDOW, TabState
+from .variables_form import variables_form
 
 Json = dict[str, Any]
 
@@ -62,7 +63,7 @@ class Renderer:
     def greeting(self, role: Role, language: Language) -> Json:
         """What an empty conversation shows. The embedded model is asked in the language that it speaks."""
         embedded = "embedded_model" in self._service.notices
-        return view.greeting(role, language, asked_in="en" if embedded else language)
+        return view.greeting(role.with_values({}), language, asked_in="en" if embedded else language)
 
     def service_for(self, tab: TabState) -> ChatService:
         """The service that has the tab's conversation."""
@@ -140,6 +141,7 @@ class Renderer:
         model = session.model if session else answering.model
         model = model if model in service.models else service.models[0]
         sampling = session.sampling if session else answering.sampling
+        variables = session.variables if session else {}
         are_all = roles is not service.roles or not store
         shown = len(history.items) + history.unreadable
         values = {
@@ -156,6 +158,8 @@ class Renderer:
             "temperature": sampling.temperature,
             "length": sampling.max_tokens,
             "effort": self.effort(visitor, model, sampling.effort),
+            "variables": variables,
+            "variables_form": variables_form(answering, variables, language, is_open=session is None),
             "notice": view.notice(
                 service.notices,
                 service.models[0],

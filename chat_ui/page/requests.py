@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from chat_core import Sampling
 from chat_core.errors import InvalidInput
+from chat_core.variables import parse_variables
 
 from ..visitor import Visitor
 from . import view
@@ -177,6 +178,7 @@ class PageRequest:
     temperature: object
     max_tokens: object
     effort: object
+    variables: Mapping[str, str]
     query: str
     file: bytes
 
@@ -223,6 +225,7 @@ class RequestParser:
                 temperature=values.get(c.temperature),
                 max_tokens=values.get(c.length),
                 effort=values.get(c.effort) or "",
+                variables=parse_variables(values.get(c.variables) or {}),
                 query=_text("query", values.get(c.search)),
                 file=values.get(c.import_file) or b"",
             )

@@ -10,8 +10,10 @@ from chat_core import ChatError, ChatService, Role, Roles
 from chat_core.errors import InvalidInput
 
 from ..texts import error_text
-from .renderer import UNCHANGED, Renderer, properties
+from .layout import Components
+from .renderer import ComponentUpdates, Renderer, properties
 from .requests import PageRequest, RequestParser, Values
+from .variables_form import variables_form
 
 Outputs = list[Any]
 
@@ -19,7 +21,7 @@ Outputs = list[Any]
 class RoleHandlers:
     """The handlers of choosing a role and of writing one's own. They answer with new values of `OUTPUTS`."""
 
-    OUTPUTS = ("role", "chatbot", "model", "temperature", "length", "role_picker", "role_saved")
+    OUTPUTS = (*Components.CHOSEN, "chatbot", "role_saved")
 
     def __init__(self, service: ChatService, renderer: Renderer, parser: RequestParser) -> None:
         self._service = service
@@ -45,8 +47,8 @@ class RoleHandlers:
             roles = await self._service.roles_for(user_id)
         except ChatError as error:
             problem = error_text(page.visitor.language, error)
-            return [*[UNCHANGED] * (len(self.OUTPUTS) - 1), _saved(problem)]
-        return [*self._chosen(page, role, roles)[:-1], _saved()]
+            return ComponentUpdates(role_saved=_saved(problem)).outputs(self.OUTPUTS)
+        return self._chosen(page, role, roles, role_saved=_saved())
 
     async def delete(self, values: Values, request: gr.Request, event: gr.EventData) -> Outputs:
         """A role of the visitor's own is to be removed; if it was the chosen one, the default takes its
@@ -57,22 +59,31 @@ class RoleHandlers:
             roles = await self._service.roles_for(page.visitor.user_id)
             return self._chosen(page, roles.find_or_default(page.role), roles)
 
-    def _chosen(self, page: PageRequest, role: Role, roles: Roles | None = None) -> Outputs:
-        """What shows that the role is chosen; and all `roles` where they have changed. An empty conversation
-        begins with what the role brings, another one keeps what the role does not bring."""
+    def _chosen(self, page: PageRequest, role: Role, roles: Roles | None = None, **updates: Any) -> Outputs:
+        """What shows that the role is chosen, together with the `updates`; and all `roles` where they have
+        changed. An empty conversation begins with what the role brings, another one keeps what the role does
+        not bring."""
         is_empty = not page.tab.session_id
         model = role.model if role.model in self._service.models else ""
         default = self._service.models[0] if is_empty else ""
-        picker = self._renderer.role_picker(page.visitor, roles, role.key) if roles else UNCHANGED
-        return [
-            role.key,
-            properties(**self._renderer.greeting(role, page.visitor.language)),
-            properties(value=model or default) if model or default else UNCHANGED,
-            role.temperature if is_empty or role.temperature is not None else UNCHANGED,
-            role.max_tokens if is_empty or role.max_tokens is not None else UNCHANGED,
-            picker,
-            UNCHANGED,
-        ]
+        language = page.visitor.language
+        given = page.variables
+        variables = {name: given[name] for name in role.variables if name in given}
+        if roles:
+            updates["role_picker"] = self._renderer.role_picker(page.visitor, roles, role.key)
+        if model or default:
+            updates["model"] = properties(value=model or default)
+        if is_empty or role.temperature is not None:
+            updates["temperature"] = role.temperature
+        if is_empty or role.max_tokens is not None:
+            updates["length"] = role.max_tokens
+        return ComponentUpdates(
+            updates,
+            role=role.key,
+            chatbot=properties(**self._renderer.greeting(role, language)),
+            variables=variables,
+            variables_form=variables_form(role, variables, language, is_open=True),
+        ).outputs(self.OUTPUTS)
 
 
 def _saved(problem: str = "") -> dict[str, str]:

@@ -248,6 +248,7 @@ class TurnHandlers:
             "role": page.role,
             "model": page.model,
             "sampling": page.sampling,
+            "variables": page.variables,
             "address": page.visitor.address,
         }
 

@@ -44,7 +44,8 @@ def wire(
     )
 
     # Talking: each of these follows the turn that it begins.
-    chat_inputs: set[Block] = {*tab_inputs, c.role, c.model, c.temperature, c.length, c.effort}
+    choices: set[Block] = {c.role, c.model, c.temperature, c.length, c.effort, c.variables}
+    chat_inputs: set[Block] = {*tab_inputs, *choices}
     talk: dict[str, Any] = {"outputs": c.named(c.TALK), "trigger_mode": "multiple", **_PLAIN}
     written = c.box.submit(
         turns.send, {c.box, *chat_inputs}, js="(...values) => window.chat.send(values)", **talk
@@ -101,9 +102,13 @@ def wire(
 
     # Roles
     role_outputs: dict[str, Any] = {"outputs": c.named(roles.OUTPUTS), **_PLAIN}
-    c.role_picker.select(roles.choose, tab_inputs, **role_outputs)
-    c.role_picker.submit(roles.save, tab_inputs, **role_outputs)
-    c.role_picker.delete(roles.delete, empty_inputs, **role_outputs)
+    role_inputs: set[Block] = {*empty_inputs, c.variables}
+    c.role_picker.select(roles.choose, role_inputs, **role_outputs)
+    c.role_picker.submit(roles.save, role_inputs, **role_outputs)
+    c.role_picker.delete(roles.delete, role_inputs, **role_outputs)
+    c.variables_form.input(
+        None, None, [c.variables], js="() => window.chat.variableValues()", **_PLAIN_INPUTS
+    )
     c.role.change(None, [c.role], None, js="(role) => window.chat.showRole(role)", **_PLAIN_INPUTS)
     c.role_saved.change(
         None, [c.role_saved], None, js="(saved) => window.chat.roleSaved(saved)", **_PLAIN_INPUTS

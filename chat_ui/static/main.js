@@ -30,6 +30,7 @@ import * as tab from "./tab.js";
 import * as textDirection from "./text-direction.js";
 import * as undone from "./undone.js";
 import * as uploadRefusals from "./upload-refusals.js";
+import * as variables from "./variables.js";
 import * as waiting from "./waiting.js";
 
 // What the `js=` of Gradio's listeners calls.
@@ -47,6 +48,7 @@ window.chat = {
     memory.showMemory();
   },
   roleSaved: roles.roleSaved,
+  variableValues: variables.variableValues,
   setLanguage,
   download,
   logOut,
@@ -61,6 +63,7 @@ const modules = [
   sessionList,
   roles,
   memory,
+  variables,
   copying,
   drafts,
   connection,

@@ -140,6 +140,45 @@ def test_a_role_is_edited_duplicated_and_deleted(chat: ChatPage, provider: FakeO
     expect(chat.role).to_have_text("Assistant")
 
 
+def test_what_a_role_asks_for_is_asked_once_in_a_conversation_and_can_be_changed(
+    chat: ChatPage, provider: FakeOpenAI
+) -> None:
+    make_role(
+        chat, name="Tutor", prompt="Teach {{topic}} to {{level=beginners}}.", welcome_message="{{topic}}!"
+    )
+    asked = chat.page.locator("#variables details")
+    topic, level = (asked.locator(f"[name={name}]") for name in ("topic", "level"))
+    line = asked.locator("summary span")
+
+    def told() -> str:
+        return str(provider.requests[-1].body["messages"][0]["content"])
+
+    expect(level).to_have_attribute("placeholder", "beginners")
+    topic.fill("sums")
+    expect(line).to_have_text("topic: sums · level: beginners")
+    topic.press("Enter")
+    level.press("Enter")
+    expect(chat.box).to_be_focused()
+    expect(topic).to_be_hidden()
+    chat.say("hello")
+    assert told() == "Teach sums to beginners."
+    chat.reload()
+    expect(line).to_have_text("topic: sums · level: beginners")
+    expect(topic).to_be_hidden()
+    chat.say("again")
+    assert told() == "Teach sums to beginners."
+    asked.locator("summary").click()
+    level.fill("Ada")
+    chat.say("and again")
+    assert told() == "Teach sums to Ada."
+    chat.page.locator("#new-chat").click()
+    expect(chat.questions).to_have_count(0)
+    expect(topic).to_be_visible()
+    expect(topic).to_have_value("")
+    chat.choose_role("Teacher")
+    expect(asked).to_have_count(0)
+
+
 def test_what_is_wrong_with_a_role_is_said_in_its_form(chat: ChatPage) -> None:
     open_roles(chat).locator("[data-action=new]").click()
     write(chat, name="Polly", prompt="Twice.", temperature="hot")
