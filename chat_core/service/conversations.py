@@ -108,6 +108,14 @@ class Conversations(Turns):
         return await store_branch(self._store, user_id, state, place + 1)
 
     @redis_errors_as_store_unavailable()
+    async def latest_with_role(self, user_id: str, role: str) -> str:
+        """The id of the user's latest session with the role of that key in which something was said; "" if
+        there is none."""
+        validate_ids(user_id)
+        validate_text(role=role)
+        return await self._store.latest_with_role(user_id, role)
+
+    @redis_errors_as_store_unavailable()
     async def pin(self, user_id: str, session_id: str, pinned: bool = True) -> None:
         """Keeps the session for ever, or no longer so."""
         await self.session(user_id, session_id)

@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 UNDONE_SECONDS = 600
 
 _LIST = Script(Path(__file__).parent / "list.lua")
+_LATEST = Script(Path(__file__).parent / "latest.lua")
 
 Pipeline = Any
 # What is to be changed in the session as it was read; None for nothing.
@@ -105,6 +106,13 @@ class SessionStore:
             else:
                 unreadable[session_id] = head.get("title", "")
         return SessionList(found, older, unreadable)
+
+    async def latest_with_role(self, user_id: str, role: str) -> str:
+        """The id of the session that was changed last among those with that role in which something was said;
+        "" if there is none."""
+        call = ScriptCall(_LATEST, [keys.sessions(user_id)], [keys.session(user_id, ""), role])
+        (found,) = await run_scripts(self._redis, call)
+        return str(found)
 
     async def messages(self, user_id: str, session_id: str, limit: int = 0) -> StoredMessages:
         """The session's latest `limit` messages (0: all that are stored); of no session: none."""

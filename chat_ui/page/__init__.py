@@ -45,6 +45,6 @@ def build_page(demo: gr.Blocks, service: ChatService, pacer: FramePacer) -> None
     follower = Follower(renderer, pacer)
     conversations = ConversationHandlers(service, renderer, parser, follower)
     turns = TurnHandlers(service, renderer, parser, follower)
-    roles = RoleHandlers(service, renderer, parser)
+    roles = RoleHandlers(service, renderer, parser, follower)
     memory = MemoryHandlers(service, renderer, parser)
     wire(demo, components, conversations, turns, roles, memory)

@@ -10,6 +10,7 @@ from chat_core import ChatError, ChatService, Role, Roles
 from chat_core.errors import InvalidInput
 
 from ..texts import error_text
+from .follower import Follower
 from .layout import Components
 from .renderer import ComponentUpdates, Renderer, properties
 from .requests import PageRequest, RequestParser, Values
@@ -19,22 +20,33 @@ Outputs = list[Any]
 
 
 class RoleHandlers:
-    """The handlers of choosing a role and of writing one's own. They answer with new values of `OUTPUTS`."""
+    """The handlers of choosing a role and of writing one's own. Those of writing answer with new values of
+    `OUTPUTS`."""
 
     OUTPUTS = (*Components.CHOSEN, "chatbot", "role_saved")
 
-    def __init__(self, service: ChatService, renderer: Renderer, parser: RequestParser) -> None:
+    def __init__(
+        self, service: ChatService, renderer: Renderer, parser: RequestParser, follower: Follower
+    ) -> None:
         self._service = service
         self._renderer = renderer
         self._parse = parser.parse
+        self._follower = follower
 
     async def choose(self, values: Values, request: gr.Request, event: gr.EventData) -> Outputs:
-        """The role answers from the next message on; an empty conversation greets in its name now."""
+        """The latest conversation with the role comes back. Where there is none the role answers from the
+        next message on; an empty conversation greets in its name now."""
         page = self._parse(values, request)
         with page.errors_shown():
-            key = _key(event)
-            role = (await self._service.roles_for(page.visitor.user_id, [key]))[key]
-            return self._chosen(page, role)
+            key, user_id = _key(event), page.visitor.user_id
+            role = (await self._service.roles_for(user_id, [key]))[key]
+            is_there = page.tab.temporary or (page.tab.session_id and page.role == key)
+            latest = "" if is_there else await self._service.latest_with_role(user_id, key)
+            if not latest:
+                return self._chosen(page, role).outputs()
+            rendered = await self._renderer.render(page.visitor, page.tab.opening(latest))
+            self._follower.leave(page.session_hash)
+            return rendered.outputs()
 
     async def save(self, values: Values, request: gr.Request, event: gr.EventData) -> Outputs:
         """A role of the visitor's own was written; it is the chosen one then. What is wrong with it is told
@@ -48,7 +60,7 @@ class RoleHandlers:
         except ChatError as error:
             problem = error_text(page.visitor.language, error)
             return ComponentUpdates(role_saved=_saved(problem)).outputs(self.OUTPUTS)
-        return self._chosen(page, role, roles, role_saved=_saved())
+        return self._chosen(page, role, roles, role_saved=_saved()).outputs(self.OUTPUTS)
 
     async def delete(self, values: Values, request: gr.Request, event: gr.EventData) -> Outputs:
         """A role of the visitor's own is to be removed; if it was the chosen one, the default takes its
@@ -57,9 +69,11 @@ class RoleHandlers:
         with page.errors_shown():
             await self._service.delete_role(page.visitor.user_id, _key(event))
             roles = await self._service.roles_for(page.visitor.user_id)
-            return self._chosen(page, roles.find_or_default(page.role), roles)
+            return self._chosen(page, roles.find_or_default(page.role), roles).outputs(self.OUTPUTS)
 
-    def _chosen(self, page: PageRequest, role: Role, roles: Roles | None = None, **updates: Any) -> Outputs:
+    def _chosen(
+        self, page: PageRequest, role: Role, roles: Roles | None = None, **updates: Any
+    ) -> ComponentUpdates:
         """What shows that the role is chosen, together with the `updates`; and all `roles` where they have
         changed. An empty conversation begins with what the role brings, another one keeps what the role does
         not bring."""
@@ -83,7 +97,7 @@ class RoleHandlers:
             chatbot=properties(**self._renderer.greeting(role, language)),
             variables=variables,
             variables_form=variables_form(role, variables, language, is_open=True),
-        ).outputs(self.OUTPUTS)
+        )
 
 
 def _saved(problem: str = "") -> dict[str, str]:

@@ -103,7 +103,7 @@ def wire(
     # Roles
     role_outputs: dict[str, Any] = {"outputs": c.named(roles.OUTPUTS), **_PLAIN}
     role_inputs: set[Block] = {*empty_inputs, c.variables}
-    c.role_picker.select(roles.choose, role_inputs, **role_outputs)
+    c.role_picker.select(roles.choose, role_inputs, **render)
     c.role_picker.submit(roles.save, role_inputs, **role_outputs)
     c.role_picker.delete(roles.delete, role_inputs, **role_outputs)
     c.variables_form.input(

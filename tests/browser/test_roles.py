@@ -179,6 +179,34 @@ def test_what_a_role_asks_for_is_asked_once_in_a_conversation_and_can_be_changed
     expect(asked).to_have_count(0)
 
 
+def test_a_chosen_role_brings_back_its_latest_conversation(chat: ChatPage) -> None:
+    chat.say("first")
+    chat.page.locator("#new-chat").click()
+    expect(chat.questions).to_have_count(0)
+    chat.say("second")
+    chat.choose_role("Teacher")
+    expect(chat.questions).to_have_text(["second"])
+    chat.page.locator("#new-chat").click()
+    expect(chat.questions).to_have_count(0)
+    expect(chat.role).to_have_text("Teacher")
+    chat.say("a lesson")
+    chat.choose_role("Assistant")
+    expect(chat.questions).to_have_text(["second"])
+    chat.choose_role("Teacher")
+    expect(chat.questions).to_have_text(["a lesson"])
+    with_teacher = chat.session_id()
+    chat.page.locator("#new-chat").click()
+    expect(chat.questions).to_have_count(0)
+    chat.choose_role("Assistant")
+    expect(chat.questions).to_have_text(["second"])
+    assert chat.session_id() != with_teacher
+    chat.page.locator("#temporary").click()
+    expect(chat.questions).to_have_count(0)
+    chat.choose_role("Teacher")
+    expect(chat.page.locator("#chatbot .placeholder")).to_be_visible()
+    expect(chat.questions).to_have_count(0)
+
+
 def test_what_is_wrong_with_a_role_is_said_in_its_form(chat: ChatPage) -> None:
     open_roles(chat).locator("[data-action=new]").click()
     write(chat, name="Polly", prompt="Twice.", temperature="hot")

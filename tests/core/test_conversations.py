@@ -321,3 +321,21 @@ async def test_what_is_given_is_not_closed(connect: Connect, model: ScriptedMode
         assert await service.health() == (None, True)
         assert service.notices == ()
     assert await redis.ping()
+
+
+async def test_the_latest_conversation_with_a_role_is_found_again(chat: Chat) -> None:
+    async def begun(role: str, *, said: bool = True) -> str:
+        _, session = await chat.service.start_session(chat.user, role)
+        if said:
+            await chat._replace(id=session.id).say("Why?", "So.")
+        return session.id
+
+    first, second = await begun("teacher"), await begun("teacher")
+    await begun("teacher", said=False)
+    chef = await begun("chef")
+    find = chat.service.latest_with_role
+    assert (await find(chat.user, "teacher"), await find(chat.user, "chef")) == (second, chef)
+    await chat._replace(id=first).say("Why?", "So.")
+    assert await find(chat.user, "teacher") == first
+    assert await find(chat.user, "translator") == ""
+    assert await find("u_eve", "teacher") == ""

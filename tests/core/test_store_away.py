@@ -28,6 +28,7 @@ CALLS: dict[str, Callable[[ChatService], Awaitable[object]]] = {
     "session": lambda service: service.session("u_ada", "s1"),
     "sessions": lambda service: service.sessions("u_ada"),
     "latest_sessions": lambda service: service.latest_sessions("u_ada"),
+    "latest_with_role": lambda service: service.latest_with_role("u_ada", "teacher"),
     "history": lambda service: service.history("u_ada", "s1"),
     "conversation": lambda service: service.conversation("u_ada", "s1"),
     "clear": lambda service: service.clear("u_ada", "s1"),

@@ -1,0 +1,12 @@
+-- The id of the user's session with this role that something was said in last, or an empty text.
+--
+-- KEYS: the index of sessions. ARGV: what the names of the sessions' heads begin with, the role's key.
+
+local prefix, role = ARGV[1], ARGV[2]
+for _, session_id in ipairs(redis.call('ZREVRANGE', KEYS[1], 0, -1)) do
+    local key = prefix .. session_id
+    if redis.call('HGET', key, 'role') == role and redis.call('EXISTS', key .. ':messages') == 1 then
+        return session_id
+    end
+end
+return ''
