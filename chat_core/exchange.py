@@ -70,8 +70,7 @@ def parse_export(data: bytes | str, *, max_message_chars: int, now: float) -> Co
 
     Raises ImportRejected with the location in the file where something else is expected.
     """
-    tree = _parse(data)
-    _validate_values(tree)
+    tree = parse_json(data)
     try:
         # Not from the file again: what it names twice must not be read in two ways.
         found = ConversationExport.model_validate_json(to_json(tree), strict=True)
@@ -100,7 +99,8 @@ def _expectation(detail: Any) -> str:
     return "present" if present else detail["msg"].removeprefix("Input should be ")
 
 
-def _parse(data: bytes | str) -> Any:
+def parse_json(data: bytes | str) -> Any:
+    """What the JSON says, of no more than can be looked at in a moment. Raises ImportRejected."""
     if not isinstance(data, bytes | str):
         raise _rejected((), "bytes or text")
     if isinstance(data, str):  # the parser says where it has half a surrogate pair
@@ -108,9 +108,11 @@ def _parse(data: bytes | str) -> Any:
     if len(data) > MAX_FILE_BYTES:
         raise _rejected((), f"at most {MAX_FILE_BYTES} bytes")
     try:
-        return from_json(data.removeprefix(b"\xef\xbb\xbf"))  # which some editors put first
+        tree = from_json(data.removeprefix(b"\xef\xbb\xbf"))  # which some editors put first
     except ValueError as error:
         raise _rejected((), f"JSON in UTF-8 ({error})") from None
+    _validate_values(tree)
+    return tree
 
 
 def _validate_values(tree: Any) -> None:

@@ -18,21 +18,22 @@ from .variables import MAX_VARIABLES, fill_in, variables_in
 
 Language = Literal["zh", "en"]
 _LANGUAGES: tuple[Language, ...] = get_args(Language)
-Text = Annotated[str, Field(min_length=1, max_length=2000)]
-TextOrNone = Annotated[str, Field(max_length=2000)]
+TEXT_CHARS = 2000
+Text = Annotated[str, Field(min_length=1, max_length=TEXT_CHARS)]
+TextOrNone = Annotated[str, Field(max_length=TEXT_CHARS)]
 DEFAULT_ROLE = "assistant"
 NONE = "none"  # of the built-in roles
 PROMPT_CHARS = 20_000
 _ICON_CHARS = 8
-_PICTURE_CHARS = 20_000
+PICTURE_CHARS = 20_000
 _PICTURE = re.compile(r"data:image/(webp|png|jpeg);base64,[A-Za-z0-9+/]+={0,2}")
 
 
 def _icon(value: str) -> str:
     if len(value) > _ICON_CHARS and not _PICTURE.fullmatch(value):
         raise PydanticKnownError("string_too_long", {"max_length": _ICON_CHARS})
-    if len(value) > _PICTURE_CHARS:
-        raise PydanticKnownError("string_too_long", {"max_length": _PICTURE_CHARS})
+    if len(value) > PICTURE_CHARS:
+        raise PydanticKnownError("string_too_long", {"max_length": PICTURE_CHARS})
     return value
 
 
@@ -111,9 +112,7 @@ class Role(_Strict):
 
     def with_values(self, values: Mapping[str, str]) -> Self:
         """The role as it speaks in a conversation that has these values for its variables."""
-        if not (own := self.variables):
-            return self
-        known = {**own, **values}
+        known = {**self.variables, **values}
 
         def filled(text: str) -> str:
             return fill_in(text, known)

@@ -36,6 +36,8 @@ _KINDS = (
     rb"RIFF....WEBP",
     rb"GIF8[79]a",
     rb"(\xef\xbb\xbf)?\s*[{\[]",  # JSON
+    rb"(\xef\xbb\xbf)?\s*(#[^\n]*\n\s*)*(default\s*=|\[)",  # TOML
+    rb'(?i:(\xef\xbb\xbf)?"?(act|prompt)"?\s*,)',  # a table of prompts
 )
 _BEGINNING = re.compile(b"|".join(_KINDS), re.DOTALL)
 _BYTES_LOOKED_AT = 512

@@ -1,11 +1,15 @@
 """Own roles: the part of ChatService that keeps the roles which users write."""
 
+import asyncio
 import secrets
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 
-from ..errors import InvalidInput, TooManyRoles
-from ..roles import CUSTOM, Role, Roles, parse_role
+from ..errors import ImageTooLarge, ImageUnreadable, InvalidInput, TooManyRoles
+from ..images import read_image
+from ..role_import import FoundRoles, RejectedRole, read_roles
+from ..roles import CUSTOM, PICTURE_CHARS, Role, Roles, parse_role
 from ..storage import redis_errors_as_store_unavailable
 from ..validation import validate_ids, validate_text
 from .base import ServiceBase
@@ -50,6 +54,43 @@ class OwnRoles(ServiceBase):
             raise TooManyRoles(MAX_OWN_ROLES)
         await self._roles.save(user_id, found)
         return found
+
+    @redis_errors_as_store_unavailable()
+    async def read_roles(self, user_id: str, file: bytes, *, address: str = "") -> FoundRoles:
+        """The roles in a file, which are not stored: a roles file, a table of prompts, or a character card
+        (see `role_import`), whose picture becomes the icon. Counts as a message, because reading is the work.
+        Raises ImportRejected or RateLimited."""
+        validate_ids(user_id)
+        await self._limiter.check(user_id, address)
+        found = await asyncio.to_thread(read_roles, file)
+        if not (found.has_picture and found.roles):
+            return found
+        with suppress(ImageUnreadable, ImageTooLarge):
+            icon = (await read_image(file))[0].preview
+            if len(icon) <= PICTURE_CHARS:
+                (role,) = found.roles
+                return found._replace(roles=[role.model_copy(update={"icon": icon})])
+        return found
+
+    @redis_errors_as_store_unavailable()
+    async def import_roles(
+        self, user_id: str, file: bytes, *, chosen: Collection[int] | None = None, address: str = ""
+    ) -> FoundRoles:
+        """Stores the roles in a file as the user's own, or those of them that are `chosen`, by their places
+        from 0; a model that is not there gives way to the default. Of what comes back, `roles` are those that
+        were stored. Raises what `read_roles` does."""
+        found = await self.read_roles(user_id, file, address=address)
+        room = MAX_OWN_ROLES - len(await self._roles.own(user_id))
+        wanted = [role for at, role in enumerate(found.roles) if chosen is None or at in chosen]
+        models = self._models.names
+        stored = [
+            role.model_copy(update={"key": _new_key(), "model": role.model if role.model in models else ""})
+            for role in wanted[: max(0, room)]
+        ]
+        left_out = [RejectedRole(role.name.en, TooManyRoles(MAX_OWN_ROLES)) for role in wanted[len(stored) :]]
+        if stored:
+            await self._roles.save(user_id, *stored)
+        return found._replace(roles=stored, rejected=[*found.rejected, *left_out])
 
     @redis_errors_as_store_unavailable()
     async def delete_role(self, user_id: str, key: str) -> None:

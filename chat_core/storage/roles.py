@@ -66,12 +66,13 @@ class RoleStore:
         # Callers name it whether it was written or not.
         return CUSTOM.model_copy(update={"prompt": prompt}) if prompt else CUSTOM
 
-    async def save(self, user_id: str, role: Role) -> None:
-        """Stores the role in the place of that of its key."""
+    async def save(self, user_id: str, *roles: Role) -> None:
+        """Stores the roles, each in the place of that of its key."""
         async with self._redis.pipeline(transaction=True) as pipe:
-            pipe.hset(keys.roles(user_id), role.key, role.to_json())
+            for role in roles:
+                pipe.hset(keys.roles(user_id), role.key, role.to_json())
             self._queue_use(pipe, user_id)
-            if role.key == CUSTOM.key:
+            if any(role.key == CUSTOM.key for role in roles):
                 pipe.delete(keys.custom_prompt(user_id))
             await pipe.execute()
 

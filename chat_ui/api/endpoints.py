@@ -300,6 +300,7 @@ def register(endpoints: Endpoints) -> None:
         endpoints.roles,
         endpoints.save_role,
         endpoints.delete_role,
+        endpoints.import_roles,
         endpoints.models,
     )
     for function in answering:

@@ -1,4 +1,4 @@
-"""The endpoints that give conversations out as files, and take such files."""
+"""The endpoints that give conversations out as files, and take such files, and files of roles."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from chat_core.errors import InvalidInput
 from ..page import faces_of, headings
 from ..uploads import uploaded_file
 from ..visitor import Visitor
-from .base import EndpointsBase, Json, session_object
+from .base import EndpointsBase, Json, role_object, session_object
 
 
 class FileEndpoints(EndpointsBase):
@@ -40,6 +40,17 @@ class FileEndpoints(EndpointsBase):
             data = await uploaded_file(file)
             session = await self._service.import_session(visitor.user_id, data, address=visitor.address)
         return session_object(session)
+
+    async def import_roles(self, request: gr.Request, user_id: str, file: Any) -> Json:
+        """Makes the roles in a file the user's own: a roles file, a CSV table with the columns act and
+        prompt, or a character card (JSON or PNG). Returns {"roles": as /save_role returns them, "rejected":
+        [{"name", "reason"}]}."""
+        visitor = Visitor.of(request, user_id)
+        with visitor.errors_shown():
+            data = await uploaded_file(file)
+            found = await self._service.import_roles(visitor.user_id, data, address=visitor.address)
+        rejected = [{"name": role.name, "reason": visitor.error_text(role.error)} for role in found.rejected]
+        return {"roles": [role_object(role, own=True) for role in found.roles], "rejected": rejected}
 
 
 _ENDINGS = {"json": "json", "markdown": "md"}

@@ -505,6 +505,25 @@ def test_a_conversation_begins_with_values_for_the_variables_of_its_role(
     assert sent["messages"][0]["content"] == "sums, easy."
 
 
+def test_roles_are_imported_from_a_file(client: Client, tmp_path: Path) -> None:
+    user = start(client)["user_id"]
+    (table := tmp_path / "prompts.csv").write_text('act,prompt\nPoet,"Rhyme, always."\nNobody,\n')
+    imported = client.predict(user, handle_file(table), api_name="/import_roles")
+    assert [(role["name"]["en"], role["prompt"]) for role in imported["roles"]] == [
+        ("Poet", "Rhyme, always.")
+    ]
+    assert imported["rejected"] == [{"name": "Nobody", "reason": "role.prompt must be some text."}]
+    (file := tmp_path / "roles.toml").write_text(
+        '# Mine\n[[roles]]\nkey = "x"\nname = "Pirate"\nprompt = "Arr."'
+    )
+    client.predict(user, handle_file(file), api_name="/import_roles")
+    own = client.predict(user_id=user, api_name="/roles")["roles"][len(BUILT_IN) :]
+    assert [role["name"]["en"] for role in own] == ["Poet", "Pirate"]
+    (file := tmp_path / "other.json").write_text('{"roles": 3}')
+    with pytest.raises(AppError, match="roles must be a list of roles"):
+        client.predict(user, handle_file(file), api_name="/import_roles")
+
+
 def test_a_role_that_cannot_be_kept_is_refused_with_its_field(client: Client) -> None:
     user = start(client)["user_id"]
     for role, told in (
@@ -560,6 +579,7 @@ def test_every_endpoint_is_documented_with_its_parameters_in_order(client: Clien
         "/pin_session": [*conversation, "pinned"],
         "/export_session": [*conversation, "format"],
         "/import_session": ["user_id", "file"],
+        "/import_roles": ["user_id", "file"],
         "/branch": [*conversation, "message_id"],
         "/summary": conversation,
         "/save_summary": [*conversation, "summary"],

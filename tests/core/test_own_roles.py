@@ -1,12 +1,24 @@
 """The roles that users write: who answers in them, and what is refused."""
 
+import base64
+import json
+import struct
+import zlib
 from typing import Any
 
 import pytest
 
 from chat_core import Role, Sampling
-from chat_core.errors import InvalidInput, RateLimited, TooManyRoles, UnknownModel, UnknownRole
+from chat_core.errors import (
+    ImportRejected,
+    InvalidInput,
+    RateLimited,
+    TooManyRoles,
+    UnknownModel,
+    UnknownRole,
+)
 from chat_core.service.own_roles import MAX_OWN_ROLES
+from tests.pictures import picture
 
 from .conftest import Chat, OpenService
 
@@ -166,3 +178,46 @@ async def test_an_import_in_a_role_of_ones_own_goes_on_in_it(chat: Chat) -> None
     exported = (await chat.service.export(chat.user, chat.id)).to_json()
     assert (await chat.service.import_session(chat.user, exported)).role == poet.key
     assert (await chat.service.import_session("u_eve", exported)).role == "assistant"
+
+
+async def test_roles_in_a_file_become_the_users_own(chat: Chat) -> None:
+    roles = [POET | {"model": "huge"}, POET | {"name": "Pirate", "model": "big"}, {"name": "Nobody"}]
+    file = json.dumps({"roles": roles}).encode()
+    assert [role.name.en for role in (await chat.service.read_roles(chat.user, file)).roles] == [
+        "Poet",
+        "Pirate",
+    ]
+    assert await chat.service.own_roles(chat.user) == []
+    found = await chat.service.import_roles(chat.user, file)
+    assert [(role.name.en, role.model) for role in found.roles] == [("Poet", ""), ("Pirate", "big")]
+    assert [role.name for role in found.rejected] == ["Nobody"]
+    assert await chat.service.own_roles(chat.user) == found.roles
+    (again,) = (await chat.service.import_roles(chat.user, file, chosen=[1])).roles
+    assert again.name.en == "Pirate"
+    assert await chat.service.own_roles(chat.user) == [*found.roles, again]
+
+
+async def test_an_import_ends_where_there_are_as_many_as_are_kept(chat: Chat) -> None:
+    poet = await saved(chat)
+    table = "act,prompt\n" + "Poet,Rhyme.\n" * MAX_OWN_ROLES
+    found = await chat.service.import_roles(chat.user, table.encode())
+    assert len(found.roles) == MAX_OWN_ROLES - 1
+    assert [type(role.error) for role in found.rejected] == [TooManyRoles]
+    assert await chat.service.own_roles(chat.user) == [poet, *found.roles]
+
+
+async def test_the_picture_of_a_card_is_the_face_of_its_role(chat: Chat) -> None:
+    card = base64.b64encode(json.dumps({"spec": "chara_card_v2", "data": POET}).encode())
+    content = b"tEXtchara\0" + card
+    whole = picture("PNG")
+    chunk = struct.pack(">I", len(content) - 4) + content + struct.pack(">I", zlib.crc32(content))
+    (role,) = (await chat.service.import_roles(chat.user, whole[:-12] + chunk + whole[-12:])).roles
+    assert (role.name.en, role.icon[:11]) == ("Poet", "data:image/")
+
+
+async def test_reading_a_file_counts_and_what_is_none_is_refused(open_service: OpenService) -> None:
+    service = await open_service(rate_limit="1/minute")
+    with pytest.raises(ImportRejected):
+        await service.import_roles("u_ada", b"Be a poet.")
+    with pytest.raises(RateLimited):
+        await service.read_roles("u_ada", b"act,prompt\nPoet,Rhyme.")

@@ -37,6 +37,8 @@ CALLS: dict[str, Callable[[ChatService], Awaitable[object]]] = {
     "roles_for": lambda service: service.roles_for("u_ada"),
     "own_roles": lambda service: service.own_roles("u_ada"),
     "save_role": lambda service: service.save_role("u_ada", {"name": "Poet", "prompt": "Rhyme."}),
+    "read_roles": lambda service: service.read_roles("u_ada", b"act,prompt\nPoet,Rhyme."),
+    "import_roles": lambda service: service.import_roles("u_ada", b"act,prompt\nPoet,Rhyme."),
     "delete_role": lambda service: service.delete_role("u_ada", "custom"),
     "delete": lambda service: service.delete("u_ada", "s1"),
     "export": lambda service: service.export("u_ada", "s1"),

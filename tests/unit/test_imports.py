@@ -17,6 +17,7 @@ LAYERS = [
     {"validation", "passwords", "providers"},
     {"variables"},
     {"settings", "roles", "context", "images", "exchange"},
+    {"role_import"},
     {"storage"},
     {"models"},
     {"turns"},
