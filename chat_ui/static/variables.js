@@ -21,6 +21,7 @@ function changed() {
 
 function pressed(event) {
   if (event.key !== "Enter" || event.isComposing || !event.target.matches("input")) return;
+  event.preventDefault(); // it would send what the box holds
   const next = fields()[fields().indexOf(event.target) + 1] ?? messageBox();
   next.focus();
 }
