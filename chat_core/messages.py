@@ -224,9 +224,9 @@ class Session(_Record):
     were given, by name, `messages` how many messages are stored, `dropped` how many
     older ones the limit of them has cost, `last_line` how the latest one ends, `revision` grows with every
     change. `last_turn` is the id of the latest turn, `open_turn` the same until its end is stored, `running`
-    says whether a process is writing it now. A `pinned` session does not expire. The `summary` stands for
-    its older messages; it is not read for lists. `branched_from` is the id of the session
-    that it was begun from. Times are in seconds since 1970.
+    says whether a process is writing it now. A `pinned` session does not expire; it lies in the `folder` of
+    that name, if any. The `summary` stands for its older messages; it is not read for lists. `branched_from`
+    is the id of the session that it was begun from. Times are in seconds since 1970.
     """
 
     id: str
@@ -245,6 +245,7 @@ class Session(_Record):
     open_turn: str = ""
     running: bool = False
     pinned: bool = False
+    folder: str = ""
     summary: Json[Summary] | None = None
     branched_from: str = ""
     expires_at: float | None = None

@@ -1,6 +1,7 @@
 """Conversations: the part of ChatService that makes, lists, reads, changes and removes sessions."""
 
 import json
+import re
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
@@ -56,10 +57,13 @@ class Conversations(Turns):
     @redis_errors_as_store_unavailable()
     async def sessions(self, user_id: str, query: str = "") -> list[Session]:
         """The user's sessions, the one changed last first; with a `query` those whose title or messages
-        contain it."""
+        contain it. It may begin with the folder that they are in, as `folder:work` or `folder:"my work"`."""
         validate_ids(user_id)
         validate_text(query=query)
-        return await self._store.sessions(user_id, query.strip())
+        found = re.match(r'\s*folder:(?:"([^"]*)"|(\S*))', query)
+        folder = (found[1] or found[2] or "") if found else ""
+        words = query[found.end() :] if found else query
+        return await self._store.sessions(user_id, words.strip(), folder)
 
     @redis_errors_as_store_unavailable()
     async def latest_sessions(self, user_id: str, limit: int = 0, including: str = "") -> SessionList:
@@ -120,6 +124,18 @@ class Conversations(Turns):
         """Keeps the session for ever, or no longer so."""
         await self.session(user_id, session_id)
         await self._store.pin(user_id, session_id, pinned)
+
+    @redis_errors_as_store_unavailable()
+    async def move(self, user_id: str, session_id: str, folder: str) -> Session:
+        """The session in the folder of that name, white space tidied; in none if it is empty. A folder is
+        there as long as something is in it. Raises InvalidInput."""
+        validate_text(folder=folder)
+        folder = " ".join(folder.split())
+        if len(folder) > TITLE_CHARS:
+            raise InvalidInput("folder", f"at most {TITLE_CHARS} characters")
+        await self.session(user_id, session_id)
+        await self._store.update(user_id, session_id, folder=folder)
+        return await self._store.get(user_id, session_id)
 
     @redis_errors_as_store_unavailable()
     async def delete(self, user_id: str, session_id: str, *, last_turn: str | None = None) -> None:

@@ -85,10 +85,13 @@ class SessionStore:
         stored = parse_rows(rows, session_id, max(0, session.messages - len(rows)))
         return session, stored._replace(dropped=session.dropped, summary=session.summary)
 
-    async def sessions(self, user_id: str, query: str = "") -> list[Session]:
+    async def sessions(self, user_id: str, query: str = "", folder: str = "") -> list[Session]:
         """The user's sessions, the one changed last first; with a `query` those whose title or messages
-        contain it, in whatever case. One that cannot be read is left out, and logged once."""
+        contain it, in whatever case; with a `folder` those in it. One that cannot be read is left out, and
+        logged once."""
         found = (await self.latest_sessions(user_id)).items
+        if folder:
+            found = [session for session in found if session.folder == folder]
         return await self._matching(user_id, found, query.casefold()) if query else found
 
     async def latest_sessions(self, user_id: str, limit: int = 0, including: str = "") -> SessionList:

@@ -23,6 +23,7 @@ async def store_branch(store: SessionStore, user_id: str, state: SessionState, p
         "model": before.model,
         "sampling": before.sampling.to_json(),
         "variables": json.dumps(before.variables),
+        "folder": before.folder,
         "branched_from": state.session_id,
     }
     if kept.summary:

@@ -169,12 +169,13 @@ class Endpoints(ChangeEndpoints, FileEndpoints, MemoryEndpoints):
 
     async def sessions(self, request: gr.Request, user_id: str) -> Json:
         """The user's conversations, the one changed last first. Returns {"sessions": [{"session_id",
-        "title", "role", "updated_at", "messages", "running", "pinned", "last_line", "branched_from"}],
-        "total"}."""
+        "title", "role", "updated_at", "messages", "running", "pinned", "folder", "last_line",
+        "branched_from"}], "total"}."""
         return await self._found(request, user_id)
 
     async def search_sessions(self, request: gr.Request, user_id: str, query: str) -> Json:
-        """The user's conversations whose title or messages contain the query, as /sessions lists them."""
+        """The user's conversations whose title or messages contain the query, as /sessions lists them. It may
+        begin with the folder that they are in: folder:work or folder:"my work"."""
         return await self._found(request, user_id, query)
 
     async def _found(self, request: gr.Request, user_id: str, query: str = "") -> Json:
@@ -193,6 +194,13 @@ class Endpoints(ChangeEndpoints, FileEndpoints, MemoryEndpoints):
                 raise InvalidInput("pinned", "true or false")
             await self._service.pin(visitor.user_id, session_id, pinned)
         return {"session_id": session_id, "pinned": pinned}
+
+    async def move_session(self, request: gr.Request, user_id: str, session_id: str, folder: str) -> Json:
+        """Puts a conversation into the folder of that name, "" for none. Returns {"session_id", "folder"}."""
+        visitor = Visitor.of(request, user_id)
+        with visitor.errors_shown():
+            moved = await self._service.move(visitor.user_id, session_id, folder)
+        return {"session_id": session_id, "folder": moved.folder}
 
     async def rename_session(self, request: gr.Request, user_id: str, session_id: str, title: str) -> Json:
         """Gives a conversation another title. Returns {"session_id", "title"}."""
@@ -287,6 +295,7 @@ def register(endpoints: Endpoints) -> None:
         endpoints.sessions,
         endpoints.search_sessions,
         endpoints.pin_session,
+        endpoints.move_session,
         endpoints.rename_session,
         endpoints.delete_session,
         endpoints.export_session,

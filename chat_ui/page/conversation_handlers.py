@@ -20,6 +20,7 @@ from .renderer import ComponentUpdates, Renderer, turn_to_follow
 from .requests import (
     BranchEvent,
     ConversationEvent,
+    MoveEvent,
     PageRequest,
     PinEvent,
     RenameEvent,
@@ -172,6 +173,14 @@ class ConversationHandlers:
         with page.errors_shown():
             wanted = page.happened(PinEvent, event)
             await self._service.pin(page.visitor.user_id, wanted.session_id, wanted.pinned)
+            return await self._listed(page)
+
+    async def move(self, values: Values, request: gr.Request, event: gr.EventData) -> Outputs:
+        """A conversation is to lie in another folder, or in none."""
+        page = self._parse(values, request)
+        with page.errors_shown():
+            wanted = page.happened(MoveEvent, event)
+            await self._service.move(page.visitor.user_id, wanted.session_id, wanted.folder)
             return await self._listed(page)
 
     async def _listed(self, page: PageRequest) -> Outputs:

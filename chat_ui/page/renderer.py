@@ -225,7 +225,7 @@ class Renderer:
 
     async def session_list(self, visitor: Visitor, tab: TabState, query: str = "") -> str:
         """The sidebar's list: the latest conversations, for a list of all costs more the more of them there
-        are, or the latest that contain the query."""
+        are, or the latest that match the query."""
         if not query.strip():
             return _session_list(visitor, tab, await self._latest(visitor, tab))
         found = await self._service.sessions(visitor.user_id, query)

@@ -64,6 +64,12 @@ class PinEvent(ConversationEvent):
     pinned: bool
 
 
+class MoveEvent(ConversationEvent):
+    """It is to lie in another folder, or in none."""
+
+    folder: str
+
+
 class OptionEvent(Event):
     """A button under a reply was clicked."""
 

@@ -16,24 +16,27 @@ def session_list(
     minutes_west: int = 0,
     searched: bool = False,
 ) -> str:
-    """The sidebar's list as HTML, grouped by day as it is at `now` where the reader is, `minutes_west` of
-    Greenwich. What is to happen on a click stands in `data-action` and `data-session`. Whether a reply runs
-    in the open session is not told: the page knows it, and the list stays the same when the reply ends."""
+    """The sidebar's list as HTML, grouped by folder and by day as it is at `now` where the reader is,
+    `minutes_west` of Greenwich. What is to happen on a click stands in `data-action` and `data-session`.
+    Whether a reply runs in the open session is not told: the page knows it, and the list stays the same when
+    the reply ends."""
     if not (sessions.items or sessions.unreadable):
         key = "no_matches" if searched else "no_conversations"
         return f'<p class="no-sessions">{escape(t(language, key))}</p>'
     today = _day(now, minutes_west)
     groups: dict[str, list[str]] = {}
-    for session in sorted(sessions.items, key=lambda session: not session.pinned):
+    for session in sorted(sessions.items, key=lambda session: (not session.pinned, not session.folder)):
         age = today - _day(session.updated_at, minutes_west)
-        key = "pinned" if session.pinned else next(name for name, days in _AGES if age <= days)
-        groups.setdefault(key, []).append(_session_entry(session, open_id, language, now))
-    shown = "".join(
-        f"<h2>{escape(t(language, key))}</h2><ul>{''.join(entries)}</ul>" for key, entries in groups.items()
-    )
+        day = next(name for name, days in _AGES if age <= days)
+        if session.pinned or not session.folder:
+            heading = f"<h2>{escape(t(language, 'pinned' if session.pinned else day))}</h2>"
+        else:
+            heading = _folder_heading(session.folder, language)
+        groups.setdefault(heading, []).append(_session_entry(session, open_id, language, now))
     if sessions.unreadable:
-        entries = [_unreadable_entry(*session, language) for session in sessions.unreadable.items()]
-        shown += f"<h2>{escape(t(language, 'unreadable_sessions'))}</h2><ul>{''.join(entries)}</ul>"
+        heading = f"<h2>{escape(t(language, 'unreadable_sessions'))}</h2>"
+        groups[heading] = [_unreadable_entry(*session, language) for session in sessions.unreadable.items()]
+    shown = "".join(f"{heading}<ul>{''.join(entries)}</ul>" for heading, entries in groups.items())
     if sessions.older:
         words = escape(t(language, "show_older", count=sessions.older))
         shown += f'<button type="button" data-action="older">{words}</button>'
@@ -54,9 +57,10 @@ def _session_entry(session: Session, open_id: str, language: Language, now: floa
     current = ' aria-current="page"' if session.id == open_id else ""
     dot = f'<i class="dot" title="{escape(t(language, "running"))}"></i>'
     running = dot if session.running or current else ""
-    pinned = ' data-pinned="true"' if session.pinned else ""
+    place = ' data-pinned="true"' if session.pinned else ""
+    place += f' data-in="{escape(session.folder)}"' if session.folder else ""
     return (
-        f'<li class="session" data-session="{escape(session.id)}" data-title="{escape(title)}"{pinned}>'
+        f'<li class="session" data-session="{escape(session.id)}" data-title="{escape(title)}"{place}>'
         f'<a href="?c={escape(session.id)}" data-action="open" title="{facts}"{current}>'
         f"<span>{escape(title)}</span>{running}</a>{_menu(title, language)}</li>"
     )
@@ -75,6 +79,15 @@ def _unreadable_entry(session_id: str, title: str, language: Language) -> str:
 def _menu(title: str, language: Language) -> str:
     actions = f"{escape(t(language, 'actions'))}: {escape(title)}"
     return f'<button type="button" data-action="menu" aria-haspopup="menu" aria-label="{actions}">⋯</button>'
+
+
+def _folder_heading(folder: str, language: Language) -> str:
+    """It finds all that is in the folder."""
+    name, title = escape(folder), escape(t(language, "folder_find"))
+    return (
+        f'<h2><button type="button" data-action="folder" data-folder="{name}" title="{title}">'
+        f"🗀 {name}</button></h2>"
+    )
 
 
 def _expiry(session: Session, language: Language, now: float) -> str:

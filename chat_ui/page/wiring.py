@@ -98,6 +98,7 @@ def wire(
     c.sessions.expand(conversations.show_older, list_inputs, [c.sessions, c.tab, c.turn], **_PLAIN)
     c.sessions.edit(conversations.rename, tab_inputs, [c.search, c.sessions, c.tab], **_PLAIN)
     c.sessions.like(conversations.pin, tab_inputs, [c.search, c.sessions], **_PLAIN)
+    c.sessions.submit(conversations.move, tab_inputs, [c.search, c.sessions], **_PLAIN)
     c.sessions.delete(conversations.delete, tab_inputs, **render)
 
     # Roles

@@ -31,10 +31,12 @@ function openQuestion(question, yes, ...fields) {
 // Whether the reader agrees. `question` and `yes` are keys of texts.py.
 export const isConfirmed = async (question, yes, facts) => (await openQuestion(words(question, facts), yes)) !== "";
 
-// The text that the reader gives, at first `value`; empty if they think better of it.
-export async function askText(question, yes, value) {
+// The text that the reader gives, at first `value`; empty if they think better of it. `known` ones are offered.
+export async function askText(question, yes, value, known = []) {
   const field = element("input", { id: "dialog-field", value });
-  const answer = openQuestion(words(question), yes, field);
+  const options = element("datalist", { id: "dialog-options" }, ...known.map((text) => element("option", { value: text })));
+  if (known.length) field.setAttribute("list", options.id);
+  const answer = openQuestion(words(question), yes, field, options);
   field.select();
   return (await answer) && field.value.trim();
 }

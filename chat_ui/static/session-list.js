@@ -2,7 +2,7 @@
 // something to ask; with Ctrl or the middle button an entry is a link as any other, to a tab of its own. The
 // `js_on_load` of the list passes "choose" on to Gradio.
 import { askText, isConfirmed } from "./dialog.js";
-import { find, findAll } from "./dom.js";
+import { fill, find, findAll } from "./dom.js";
 import { words } from "./language.js";
 import { offerMenu } from "./menu.js";
 
@@ -20,6 +20,14 @@ async function rename({ session, title }) {
   if (wanted) choose("edit", { session_id: session, title: wanted });
 }
 
+async function move({ session, in: folder = "" }) {
+  const known = [...findAll("#sessions [data-folder]")].map((heading) => heading.dataset.folder);
+  const wanted = await askText("folder_ask", "move", folder, known);
+  if (wanted) choose("submit", { session_id: session, folder: wanted });
+}
+
+const unmove = ({ session }) => choose("submit", { session_id: session, folder: "" });
+
 async function remove({ session, title }) {
   if (await isConfirmed("delete_confirm", "delete", { title })) choose("delete", { session_id: session });
 }
@@ -30,6 +38,8 @@ function offerActions(button, conversation) {
     : {
         [words(conversation.pinned ? "unpin" : "pin")]: () => pin(conversation),
         [words("rename")]: () => rename(conversation),
+        [words("move_to_folder")]: () => move(conversation),
+        ...(conversation.in && { [words("move_out")]: () => unmove(conversation) }),
       };
   offerMenu(button, { ...actions, [words("delete")]: () => remove(conversation) });
 }
@@ -51,9 +61,17 @@ export const openConversation = (id) => choose("select", { session_id: id });
 // At the last message of this run of bubbles.
 export const branchConversation = (run) => choose("copy", { run });
 
+// Finds all that is in a folder; more words narrow it down.
+function search({ dataset }) {
+  const field = find("#search textarea, #search input");
+  fill(field, `folder:"${dataset.folder}" `);
+  field.focus();
+}
+
 const ACTIONS = {
   open: (_, { session }) => openConversation(session),
   menu: offerActions,
+  folder: search,
   older: showOlder,
 };
 

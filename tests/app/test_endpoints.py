@@ -239,6 +239,10 @@ def test_a_conversation_is_pinned_found_and_tells_its_last_line(client: Client) 
     assert (found["total"], found["sessions"][0]["session_id"]) == (1, conversation["session_id"])
     assert (found["sessions"][0]["last_line"], found["sessions"][0]["pinned"]) == ("and snow", True)
     assert client.predict(**conversation, pinned=False, api_name="/pin_session")["pinned"] is False
+    moved = client.predict(**conversation, folder=" Weather ", api_name="/move_session")
+    assert moved == {"session_id": conversation["session_id"], "folder": "Weather"}
+    found = client.predict(**user, query="folder:Weather", api_name="/search_sessions")
+    assert [(s["session_id"], s["folder"]) for s in found["sessions"]] == [(moved["session_id"], "Weather")]
     listed = client.predict(**user, api_name="/sessions")["sessions"]
     assert [(s["session_id"], s["pinned"], s["last_line"]) for s in listed] == [
         (other["session_id"], False, ""),
@@ -577,6 +581,7 @@ def test_every_endpoint_is_documented_with_its_parameters_in_order(client: Clien
         "/search_sessions": ["user_id", "query"],
         "/rename_session": [*conversation, "title"],
         "/pin_session": [*conversation, "pinned"],
+        "/move_session": [*conversation, "folder"],
         "/export_session": [*conversation, "format"],
         "/import_session": ["user_id", "file"],
         "/import_roles": ["user_id", "file"],

@@ -51,6 +51,26 @@ def test_a_conversation_is_renamed_and_the_page_with_it(chat: ChatPage) -> None:
     expect(chat.sessions).to_have_text(["<b>Plans</b>"])
 
 
+def test_a_folder_holds_conversations_and_is_searched(chat: ChatPage) -> None:
+    chat.say("rain in May")
+    new_chat(chat, "rain in June")
+    chat.act_on("rain in June", "Move to a folder…")
+    chat.answer("Name of the folder", "Move", " Weather <b> ")
+    folder = chat.page.locator("#sessions h2", has_text="Weather <b>")
+    expect(folder.locator("+ ul [data-action=open]")).to_have_text(["rain in June"])
+    chat.act_on("rain in May", "Move to a folder…")
+    expect(chat.dialog.locator("datalist option")).to_have_attribute("value", "Weather <b>")
+    chat.page.keyboard.press("Escape")
+    folder.get_by_role("button").click()
+    expect(chat.sessions).to_have_text(["rain in June"])
+    chat.page.keyboard.type("May")
+    expect(chat.page.locator("#sessions")).to_have_text("Nothing found")
+    chat.reload()
+    chat.act_on("rain in June", "Take out of its folder")
+    expect(folder).to_have_count(0)
+    expect(chat.sessions).to_have_text(["rain in June", "rain in May"])
+
+
 def test_deleting_asks_and_then_shows_an_empty_conversation(chat: ChatPage) -> None:
     chat.say("keep me")
     new_chat(chat, "throw me away")

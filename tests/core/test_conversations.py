@@ -164,6 +164,27 @@ async def test_a_session_is_renamed(chat: Chat, title: str) -> None:
     assert (await chat.service.session(chat.user, chat.id)).title == renamed.title
 
 
+async def test_a_session_lies_in_one_folder_in_which_is_searched(chat: Chat) -> None:
+    await chat.say("About rain", "Wet.")
+    _, other = await chat.service.start_session(chat.user)
+    assert (await chat.service.move(chat.user, chat.id, "  My \n work ")).folder == "My work"
+    for query, found in (
+        ('folder:"My work"', [chat.id]),
+        (' folder:"My work" RAIN', [chat.id]),
+        ('folder:"My work" snow', []),
+        ("folder:My rain", []),
+        ("rain", [chat.id]),
+        ("folder:", [other.id, chat.id]),
+    ):
+        assert [session.id for session in await chat.service.sessions(chat.user, query)] == found, query
+    with pytest.raises(InvalidInput, match="folder"):
+        await chat.service.move(chat.user, chat.id, "x" * 61)
+    with pytest.raises(SessionNotFound):
+        await chat.service.move("somebody-else", chat.id, "Theirs")
+    assert (await chat.service.move(chat.user, chat.id, " ")).folder == ""
+    assert {session.id for session in await chat.service.sessions(chat.user)} == {chat.id, other.id}
+
+
 async def test_a_cleared_session_begins_anew(chat: Chat) -> None:
     await chat.say("One?", "1.")
     assert await chat.service.clear(chat.user, chat.id) == 2

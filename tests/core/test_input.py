@@ -38,6 +38,7 @@ USES: dict[str, Use] = {
     "session": lambda service, user, session: service.session(user, session),
     "history": lambda service, user, session: service.history(user, session),
     "clear": lambda service, user, session: service.clear(user, session),
+    "move": lambda service, user, session: service.move(user, session, "Folder"),
     "rename": lambda service, user, session: service.rename(user, session, "Title"),
     "delete": lambda service, user, session: service.delete(user, session),
     "export": lambda service, user, session: service.export(user, session),

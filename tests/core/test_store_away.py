@@ -32,6 +32,7 @@ CALLS: dict[str, Callable[[ChatService], Awaitable[object]]] = {
     "history": lambda service: service.history("u_ada", "s1"),
     "conversation": lambda service: service.conversation("u_ada", "s1"),
     "clear": lambda service: service.clear("u_ada", "s1"),
+    "move": lambda service: service.move("u_ada", "s1", "Folder"),
     "rename": lambda service: service.rename("u_ada", "s1", "Title"),
     "pin": lambda service: service.pin("u_ada", "s1"),
     "roles_for": lambda service: service.roles_for("u_ada"),

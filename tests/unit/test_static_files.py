@@ -80,18 +80,20 @@ def test_the_page_names_every_style_and_every_module_by_relative_addresses(folde
 
 def test_only_the_page_gets_them_also_under_a_path() -> None:
     page = FastAPI()
-    page.add_middleware(PageHead, html="<!-- mine -->")
+    page.add_middleware(PageHead, html="<!-- mine -->", manifest="static/manifest.json")
 
     @page.get("/", response_class=HTMLResponse)
     @page.get("/other", response_class=HTMLResponse)
     def html() -> str:
-        return "<html><head><title>x</title></head></html>"
+        return '<html><head><link rel="manifest" href="/manifest.json"></head></html>'
 
     outer = FastAPI()
     outer.mount("/sub", page)
     for app, path in ((page, ""), (outer, "/sub")):
         browser = TestClient(app)
-        assert browser.get(f"{path}/").text == "<html><head><!-- mine --><title>x</title></head></html>"
+        assert browser.get(f"{path}/").text == (
+            '<html><head><!-- mine --><link rel="manifest" href="static/manifest.json"></head></html>'
+        )
         assert "mine" not in browser.get(f"{path}/other").text
 
 
