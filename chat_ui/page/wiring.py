@@ -50,7 +50,8 @@ def wire(
     written = c.box.submit(
         turns.send, {c.box, *chat_inputs}, js="(...values) => window.chat.send(values)", **talk
     )
-    written.then(None, None, None, js="() => window.chat.arrived()", **_PLAIN_INPUTS)
+    for arrived in (written.success, written.failure):  # `then` does not come after a failure
+        arrived(None, None, None, js="() => window.chat.arrived()", **_PLAIN_INPUTS)
     c.waiting.input(
         None,
         [c.box],

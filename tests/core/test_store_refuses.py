@@ -52,7 +52,7 @@ async def refusal(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
 async def chat(refusal: Refusal, model: ScriptedModel) -> AsyncIterator[Chat]:
     """A session on a server of its own."""
     async with ChatService(
-        Settings(rate_limit="", openai_model="big"), redis=refusal.redis, model=model
+        Settings(rate_limit="", openai_model="big", title_model="off"), redis=refusal.redis, model=model
     ) as service:
         user, session = await service.start_session()
         yield Chat(service, model, user, session.id)
