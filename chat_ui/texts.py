@@ -104,6 +104,7 @@ TEXTS: dict[str, dict[Language, str]] = {
     "unpin": {"zh": "取消置顶", "en": "Unpin"},
     "rename": {"zh": "重命名", "en": "Rename"},
     "rename_ask": {"zh": "新的标题", "en": "New title"},
+    "drop_here": {"zh": "松开鼠标，把图片放进消息", "en": "Let go, and the picture is in your message"},
     "restore": {"zh": "已撤回 · 恢复", "en": "Undone · Restore"},
     "branch": {"zh": "从这里开始新对话", "en": "New conversation from here"},
     "notice.branch": {

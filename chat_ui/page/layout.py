@@ -122,7 +122,7 @@ def _sidebar() -> dict[str, Any]:
 def _header(service: ChatService) -> dict[str, Any]:
     with gr.Row(elem_id="header"):
         _icon("conversations", "open-sidebar")
-        gr.HTML(f"<h1>{TITLE}</h1>", elem_id="title")
+        gr.HTML(f'<h1><button type="button" disabled>{TITLE}</button></h1>', elem_id="title")
         roles = service.roles
         picker = role_picker(roles, roles, roles.default, service.settings.models, "en")
         picker_html = gr.HTML(picker, js_on_load=_PASS_ON, elem_id="role")

@@ -11,6 +11,7 @@ import * as countdown from "./countdown.js";
 import { isConfirmed } from "./dialog.js";
 import { download } from "./downloads.js";
 import * as drafts from "./drafts.js";
+import * as dropping from "./dropping.js";
 import * as editing from "./editing.js";
 import * as inputMethods from "./input-methods.js";
 import { setLanguage } from "./language.js";
@@ -28,6 +29,7 @@ import * as smoothing from "./smoothing.js";
 import * as streams from "./streams.js";
 import * as tab from "./tab.js";
 import * as textDirection from "./text-direction.js";
+import * as title from "./title.js";
 import * as undone from "./undone.js";
 import * as uploadRefusals from "./upload-refusals.js";
 import * as variables from "./variables.js";
@@ -77,6 +79,8 @@ const modules = [
   branches,
   messageButtons,
   undone,
+  title,
+  dropping,
   uploadRefusals,
   editing,
   scrolling,

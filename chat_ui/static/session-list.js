@@ -15,7 +15,7 @@ function pin({ session, pinned }) {
   choose("like", { session_id: session, pinned: !pinned });
 }
 
-async function rename({ session, title }) {
+export async function renameConversation({ session, title }) {
   const wanted = await askText("rename_ask", "rename", title);
   if (wanted) choose("edit", { session_id: session, title: wanted });
 }
@@ -37,7 +37,7 @@ function offerActions(button, conversation) {
     ? { [words("export_json")]: () => choose("download", { session_id: conversation.session }) }
     : {
         [words(conversation.pinned ? "unpin" : "pin")]: () => pin(conversation),
-        [words("rename")]: () => rename(conversation),
+        [words("rename")]: () => renameConversation(conversation),
         [words("move_to_folder")]: () => move(conversation),
         ...(conversation.in && { [words("move_out")]: () => unmove(conversation) }),
       };

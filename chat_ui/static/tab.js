@@ -3,6 +3,7 @@ import { nameInAddress, sessionToOpen } from "./address.js";
 import { pageChanged } from "./changes.js";
 import { showDraftOf } from "./drafts.js";
 import { followToEnd } from "./scrolling.js";
+import { showTitle } from "./title.js";
 import { offerRestore } from "./undone.js";
 import { sendWaiting } from "./waiting.js";
 
@@ -34,6 +35,7 @@ export function showTab(tab) {
   if ((tab.turn_id && tab.turn_id !== turn) || tab.session_id !== open) followToEnd();
   open = tab.session_id;
   turn = tab.turn_id;
+  showTitle(tab, name);
   offerRestore(tab.undone);
   showDraftOf(tab.session_id);
   sendWaiting(tab);

@@ -120,3 +120,23 @@ def test_a_picture_needs_no_words_and_stays_when_words_are_added(
     expect(chat.questions.get_by_role("img", name="Picture")).to_be_visible()
     expect(chat.replies).to_contain_text("You said: What is this?")
     assert len(provider.requests[-1].body["messages"][-1]["content"]) == 2
+
+
+# As a file that is held over the conversation, and let go there.
+HOLD = """(place, [kind, data]) => {
+    const dataTransfer = new DataTransfer();
+    const bytes = Uint8Array.from(atob(data), (character) => character.charCodeAt(0));
+    dataTransfer.items.add(new File([bytes], "sea.png", { type: "image/png" }));
+    place.dispatchEvent(new DragEvent(kind, { dataTransfer, bubbles: true, cancelable: true }));
+}"""
+
+
+def test_a_picture_is_dropped_anywhere_on_the_conversation(chat: ChatPage) -> None:
+    chat.say("Look!")
+    sign = chat.page.get_by_text("Let go, and the picture is in your message")
+    data = base64.b64encode(picture("PNG")).decode()
+    chat.replies.last.evaluate(HOLD, ["dragover", data])
+    expect(sign).to_be_in_viewport(ratio=1)
+    chat.replies.last.evaluate(HOLD, ["drop", data])
+    expect(sign).to_be_hidden()
+    expect(waiting(chat)).to_have_count(1)

@@ -49,6 +49,15 @@ def test_a_conversation_is_renamed_and_the_page_with_it(chat: ChatPage) -> None:
     expect(chat.page).to_have_title("<b>Plans</b> · Role Chat")
     chat.reload()
     expect(chat.sessions).to_have_text(["<b>Plans</b>"])
+    title = chat.page.get_by_role("heading", level=1).get_by_role("button")
+    expect(title).to_have_text("<b>Plans</b>")
+    title.click()
+    chat.answer("New title", "Rename", "Dreams")
+    expect(title).to_have_text("Dreams")
+    expect(chat.sessions).to_have_text(["Dreams"])
+    chat.page.locator("#new-chat").click()
+    expect(title).to_have_text("Role Chat")
+    expect(title).to_be_disabled()
 
 
 def test_a_folder_holds_conversations_and_is_searched(chat: ChatPage) -> None:
