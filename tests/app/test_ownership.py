@@ -118,7 +118,7 @@ async def test_a_session_is_whose_page_began_it(ana: Person, bob: Person) -> Non
         assert alive.status == 200
         listeners = ana._config["dependencies"]
         (index,) = [one["id"] for one in listeners if one["api_name"] == "start_chat"]
-        theirs = {"session_hash": ana.session, "fn_index": index, "event_id": "x", "data": ["", ""]}
+        theirs = {"session_hash": ana.session, "fn_index": index, "event_id": "x", "data": ["", "", None]}
         for path in ("queue/join", "cancel", "call/start_chat", "api/start_chat"):
             assert await bob.status("POST", path, json=theirs) == 404
         # A direct call belongs to no session, whatever it names.

@@ -10,7 +10,8 @@ import chat_ui
 from tests.browser.chat import ChatPage
 from tests.running import RunningApp
 
-FILES = {file.name for file in (Path(chat_ui.__file__).parent / "static").iterdir() if file.is_file()}
+STATIC = Path(chat_ui.__file__).parent / "static"
+FILES = {file.name for file in STATIC.iterdir() if file.suffix in (".js", ".css")}
 
 
 @pytest.fixture
