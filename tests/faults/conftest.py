@@ -28,6 +28,7 @@ def settings(provider: FakeOpenAI) -> dict[str, str]:
         "RATE_LIMIT_ADDRESS": "",
         "MAX_REPLIES_PER_ADDRESS": "0",
         "MAX_CALLS_PER_ADDRESS": "0",
+        "TITLE_MODEL": "off",
     }
 
 

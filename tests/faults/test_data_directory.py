@@ -76,6 +76,7 @@ async def test_a_cut_file_loses_no_more_than_its_last_change(
         assert (await remembered(app, person))[:2] == ["0", "1"]
         async with callers(app.url, 1) as (other,):
             other.conversation = person.conversation
+            await other.call("resume")  # ends when the lease of the process that is gone is over
             assert (await other.call("chat_events", message="again"))["status"] == "done"
             asked = [message["content"] for message in await other.history() if message["role"] == "user"]
             assert asked == ["0", "1", "2", "again"]
