@@ -13,11 +13,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from .errors import ChatError, ConfigError, SessionUnreadable
 from .exchange import ConversationExport
-from .messages import Session, Usage
+from .messages import Usage
 from .settings import Settings
 from .storage import Census, SessionStore, StoreConnection, redis_errors_as_store_unavailable
 
@@ -100,7 +100,10 @@ class Admin:
         files: dict[str, str] = {}
         for session in await self._store.sessions(user_id):
             stored = await self._store.messages(user_id, session.id)
-            files[f"{session.id}.json"] = _exported(session, stored.items).to_json()
+            exported = ConversationExport.of(
+                stored.items, title=session.title, role=session.role, model=session.model
+            )
+            files[f"{session.id}.json"] = exported.to_json()
         await asyncio.to_thread(_write, directory, files)
         return [(f"{len(files)} conversations written to {directory}",)]
 
@@ -134,18 +137,6 @@ def _write(directory: Path, files: Mapping[str, str]) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         (directory / name).write_text(text, encoding="utf-8")
-
-
-def _exported(session: Session, messages: Sequence[Any]) -> ConversationExport:
-    return ConversationExport(
-        format="role-chat",
-        version=1,
-        title=session.title,
-        role=session.role,
-        model=session.model,
-        exported_at=datetime.now(UTC).timestamp(),
-        messages=tuple(messages),
-    )
 
 
 def _day(timestamp: float) -> str:

@@ -1,10 +1,11 @@
 """ConversationExport: a conversation as a file, and the parsing of files that anybody may have written."""
 
 import re
+import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, Self
 from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, FailFast, ValidationError
@@ -45,6 +46,24 @@ class ConversationExport(BaseModel):
     model: str
     exported_at: float
     messages: Annotated[tuple[ChatMessage, ...], FailFast()]
+
+    @classmethod
+    def of(cls, messages: Iterable[ChatMessage], *, title: str, role: str, model: str) -> Self:
+        """A conversation as it is now."""
+        return cls(
+            format="role-chat",
+            version=1,
+            title=title,
+            role=role,
+            model=model,
+            exported_at=time.time(),
+            messages=tuple(messages),
+        )
+
+    @property
+    def role_keys(self) -> set[str]:
+        """Of the roles that spoke in it."""
+        return {message.role_key for message in self.messages}
 
     def to_json(self) -> str:
         """What `parse_export` reads, for a person's eyes too."""

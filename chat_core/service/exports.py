@@ -22,15 +22,8 @@ class Exports(ServiceBase):
         with suppress(SessionUnreadable):
             await self.session(user_id, session_id)  # which closes a turn whose process has died
         state = await self._store.read(user_id, session_id)
-        return ConversationExport(
-            format="role-chat",
-            version=1,
-            title=state.head.get("title", ""),
-            role=state.head.get("role", ""),
-            model=state.head.get("model", ""),
-            exported_at=time.time(),
-            messages=tuple(state.messages.items),
-        )
+        head = {name: state.head.get(name, "") for name in ("title", "role", "model")}
+        return ConversationExport.of(state.messages.items, **head)
 
     @redis_errors_as_store_unavailable()
     async def import_session(self, user_id: str, data: bytes | str, *, address: str = "") -> Session:

@@ -99,6 +99,6 @@ def model_object(offer: ModelOffer) -> Json:
 
 def session_object(session: Session) -> Json:
     """A conversation as /sessions lists it."""
-    wanted = {"title", "role", "updated_at", "messages", "running", "pinned", "folder"}
-    wanted |= {"last_line", "branched_from"}
+    wanted = {"title", "role", "updated_at", "messages", "running", "pinned"}
+    wanted |= {"folder", "last_line", "branched_from"}
     return {"session_id": session.id, **session.model_dump(include=wanted)}

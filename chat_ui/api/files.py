@@ -6,7 +6,7 @@ import gradio as gr
 
 from chat_core.errors import InvalidInput
 
-from ..page import faces_of, headings
+from ..page import document
 from ..uploads import uploaded_file
 from ..visitor import Visitor
 from .base import EndpointsBase, Json, role_object, session_object
@@ -25,10 +25,9 @@ class FileEndpoints(EndpointsBase):
             if format not in _ENDINGS:
                 raise InvalidInput("format", "json or markdown")
             exported = await self._service.export(visitor.user_id, session_id)
-            keys = {message.role_key for message in exported.messages}
-            roles = await self._service.roles_for(visitor.user_id, keys)
-        words = headings(visitor.language, faces_of(roles.values(), visitor.language))
-        content = exported.to_json() if format == "json" else exported.to_markdown(words)
+            roles = await self._service.roles_for(visitor.user_id, exported.role_keys)
+        is_json = format == "json"
+        content = exported.to_json() if is_json else document(exported, roles, visitor.language)
         filename = f"{exported.title or 'chat'}.{_ENDINGS[format]}"
         return {"session_id": session_id, "filename": filename, "content": content}
 

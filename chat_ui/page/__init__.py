@@ -3,8 +3,7 @@
 `layout` has the components, `theme` their looks, `wiring` every listener. Listeners call the methods of
 `conversation_handlers`, `turn_handlers`, `role_handlers` and `memory_handlers` with what `requests` parses.
 What they answer comes from `renderer` and, for a running reply, `follower` with `watching`, by the pure
-functions of `view`, `session_list`, `role_picker`, `variables_form`, `memory_panel`
-and `markdown`.
+functions of `view`, `session_list`, `role_picker`, `variables_form`, `memory_panel` and `markdown`.
 """
 
 import gradio as gr
@@ -21,7 +20,7 @@ from .requests import RequestParser
 from .role_handlers import RoleHandlers
 from .theme import build_theme
 from .turn_handlers import TurnHandlers
-from .view import faces_of, headings
+from .view import document
 from .wiring import wire
 
 __all__ = [
@@ -33,8 +32,7 @@ __all__ = [
     "FramePacer",
     "build_page",
     "build_theme",
-    "faces_of",
-    "headings",
+    "document",
 ]
 
 

@@ -8,15 +8,15 @@ from uuid import uuid4
 
 import gradio as gr
 
-from chat_core import ChatError, ChatService, ConversationExport, new_user_id
+from chat_core import ChatError, ConversationExport, new_user_id
 from chat_core.errors import InvalidInput, MessageNotFound, SessionNotFound
 
 from ..texts import t
 from ..visitor import Visitor
 from . import view
-from .follower import Follower
+from .handlers import Handlers
 from .layout import LANGUAGES
-from .renderer import ComponentUpdates, Renderer, turn_to_follow
+from .renderer import ComponentUpdates, turn_to_follow
 from .requests import (
     BranchEvent,
     ConversationEvent,
@@ -24,7 +24,6 @@ from .requests import (
     PageRequest,
     PinEvent,
     RenameEvent,
-    RequestParser,
     Values,
 )
 from .tab import EMPTY_TAB, LISTED, WINDOW, TabState
@@ -33,16 +32,8 @@ Json = dict[str, Any]
 Outputs = list[Any]
 
 
-class ConversationHandlers:
+class ConversationHandlers(Handlers):
     """The handlers of opening, finding, naming, keeping and removing conversations."""
-
-    def __init__(
-        self, service: ChatService, renderer: Renderer, parser: RequestParser, follower: Follower
-    ) -> None:
-        self._service = service
-        self._renderer = renderer
-        self._parse = parser.parse
-        self._follower = follower
 
     async def load(self, values: Values, request: gr.Request) -> Outputs:
         """The page was opened: the conversation this browser had open, or an empty one."""
@@ -211,12 +202,9 @@ class ConversationHandlers:
         """The conversation is wanted as a document."""
         page = self._parse(values, request)
         exported = await self._exported(page)
-        keys = {message.role_key for message in exported.messages}
         with page.errors_shown():
-            roles = await self._service.roles_for(page.visitor.user_id, keys)
-        faces = view.faces_of(roles.values(), page.visitor.language)
-        headings = view.headings(page.visitor.language, faces)
-        return _download(exported, "md", exported.to_markdown(headings))
+            roles = await self._service.roles_for(page.visitor.user_id, exported.role_keys)
+        return _download(exported, "md", view.document(exported, roles, page.visitor.language))
 
     async def export_json(self, values: Values, request: gr.Request) -> Json:
         """The conversation is wanted as a file that can be imported."""

@@ -6,32 +6,24 @@ from uuid import uuid4
 
 import gradio as gr
 
-from chat_core import ChatError, ChatService, Role, Roles
+from chat_core import ChatError, Role, Roles
 from chat_core.errors import InvalidInput
 
 from ..texts import error_text
-from .follower import Follower
+from .handlers import Handlers
 from .layout import Components
-from .renderer import ComponentUpdates, Renderer, properties
-from .requests import PageRequest, RequestParser, Values
+from .renderer import ComponentUpdates, properties
+from .requests import PageRequest, Values
 from .variables_form import variables_form
 
 Outputs = list[Any]
 
 
-class RoleHandlers:
+class RoleHandlers(Handlers):
     """The handlers of choosing a role and of writing one's own. Those of writing answer with new values of
     `OUTPUTS`."""
 
     OUTPUTS = (*Components.CHOSEN, "chatbot", "role_saved")
-
-    def __init__(
-        self, service: ChatService, renderer: Renderer, parser: RequestParser, follower: Follower
-    ) -> None:
-        self._service = service
-        self._renderer = renderer
-        self._parse = parser.parse
-        self._follower = follower
 
     async def choose(self, values: Values, request: gr.Request, event: gr.EventData) -> Outputs:
         """The latest conversation with the role comes back. Where there is none the role answers from the

@@ -9,15 +9,15 @@ import gradio as gr
 from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 
-from chat_core import ChatError, ChatMessage, ChatService
+from chat_core import ChatError, ChatMessage
 from chat_core.errors import MessageNotFound
 
 from ..texts import t
 from ..uploads import remove_uploads, uploaded_images
 from . import view
-from .follower import Follower
+from .handlers import Handlers
 from .layout import Components
-from .renderer import ComponentUpdates, Renderer
+from .renderer import ComponentUpdates
 from .requests import (
     Draft,
     EditEvent,
@@ -25,7 +25,6 @@ from .requests import (
     LikeEvent,
     OptionEvent,
     PageRequest,
-    RequestParser,
     Values,
     WaitingEvent,
 )
@@ -39,16 +38,8 @@ EMPTY_BOX: Json = {"text": "", "files": []}
 _LAST_TURN_MESSAGES = 2
 
 
-class TurnHandlers:
+class TurnHandlers(Handlers):
     """The handlers of sending, following, stopping and changing what was said."""
-
-    def __init__(
-        self, service: ChatService, renderer: Renderer, parser: RequestParser, follower: Follower
-    ) -> None:
-        self._service = service
-        self._renderer = renderer
-        self._parse = parser.parse
-        self._follower = follower
 
     async def send(self, values: Values, request: gr.Request) -> AsyncGenerator[Outputs, None]:
         """The message is stored and its reply begins. The box is emptied only then, so that a refused message

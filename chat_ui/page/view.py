@@ -10,11 +10,13 @@ from typing import Any, NamedTuple
 from chat_core import (
     ChatError,
     ChatMessage,
+    ConversationExport,
     Headings,
     Language,
     ModelOffer,
     Notice,
     Role,
+    Roles,
     StoredMessages,
     TokensLeft,
     TurnEnd,
@@ -328,6 +330,11 @@ def headings(language: Language, faces: Mapping[str, Face]) -> Headings:
         t(language, key) for key in ("you", "assistant", "thought", "untitled")
     )
     return Headings(user=user, assistant=assistant, roles=names, reasoning=thought, untitled=untitled)
+
+
+def document(exported: ConversationExport, roles: Roles, language: Language) -> str:
+    """An exported conversation as Markdown, with the names of those `roles` that spoke in it."""
+    return exported.to_markdown(headings(language, faces_of(roles.values(), language)))
 
 
 def greeting(role: Role, language: Language, *, asked_in: Language) -> dict[str, Any]:

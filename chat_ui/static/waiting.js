@@ -1,7 +1,7 @@
 // A message that is sent while a reply runs waits above the box, and goes when the reply ends. Until then it can be
 // taken back into the box, or be removed. Each conversation has its own, which survives a reload.
 import { changeBox, empty, isEmpty, tellServer } from "./box.js";
-import { find, isReplyRunning, messageBox } from "./dom.js";
+import { element, find, isReplyRunning, messageBox } from "./dom.js";
 import { words } from "./language.js";
 import { openSession } from "./tab.js";
 
@@ -95,7 +95,7 @@ function remove() {
 }
 
 function button(key, action) {
-  const made = Object.assign(document.createElement("button"), { type: "button", textContent: words(key) });
+  const made = element("button", { type: "button", textContent: words(key) });
   made.addEventListener("click", action);
   return made;
 }
@@ -104,8 +104,8 @@ function draw() {
   const place = find("#waiting [role=group]");
   const message = waiting[openSession()];
   if (!message) return place.replaceChildren();
-  const label = Object.assign(document.createElement("b"), { textContent: words("waiting") });
-  const text = Object.assign(document.createElement("p"), {
+  const label = element("b", { textContent: words("waiting") });
+  const text = element("p", {
     textContent: [message.text, ...message.files.map((file) => file.orig_name)].filter(Boolean).join("\n"),
   });
   place.replaceChildren(label, text, button("waiting_edit", takeBack), button("waiting_remove", remove));
