@@ -8,8 +8,7 @@ import { openSession } from "./tab.js";
 const KEY = "chat.waiting";
 
 let waiting = JSON.parse(sessionStorage.getItem(KEY) ?? "{}"); // what the box held, by the conversation's id
-let sent; // the one that is on its way, its conversation, and the turn before
-let latest = ""; // the id of the turn that was shown last
+let sent; // the one that is on its way, and its conversation
 let written; // what was sent from the box and has not begun a turn yet
 let shown = "";
 
@@ -47,21 +46,19 @@ export function arrived() {
 
 // The tab shows another conversation, or the same one has gone on.
 export function sendWaiting({ session_id: session, turn_id: turn }) {
-  if (turn) begun(session, turn);
+  if (turn) begun(session);
   if (session !== shown) arrived(); // it was left
   shown = session;
   const message = waiting[session];
   draw();
   if (turn || !message) return;
-  sent = { session, message, after: latest };
+  sent = { session, message };
   keep(session, null);
   tellServer("submit", message);
 }
 
-function begun(session, turn) {
-  // The turn before may be told of once more.
-  if (sent?.session === session && sent.after !== turn) sent = undefined;
-  latest = turn;
+function begun(session) {
+  if (sent?.session === session) sent = undefined;
   // What was written while the first message was on its way belongs to the conversation that it began.
   if (written !== undefined && waiting[""]) {
     const message = waiting[""];

@@ -104,7 +104,9 @@ def test_a_message_that_is_sent_while_a_reply_runs_waits_for_its_end(
     def begin() -> asyncio.Event:
         end = asyncio.Event()
         provider.answers.append(stream(text("It begins"), end, text(" and ends"), finish(), DONE))
+        replied = chat.replies.count()
         chat.send("Tell me much")
+        expect(chat.replies).to_have_count(replied + 1)  # those before begin in the same way
         expect(chat.replies.last).to_contain_text("It begins")
         return end
 
