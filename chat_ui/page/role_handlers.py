@@ -79,6 +79,7 @@ class RoleHandlers(Handlers):
             updates["role_picker"] = self._renderer.role_picker(page.visitor, roles, role.key)
         if model or default:
             updates["model"] = properties(value=model or default)
+            updates["effort"] = self._renderer.effort(page.visitor, model or default, str(page.effort))
         if is_empty or role.temperature is not None:
             updates["temperature"] = role.temperature
         if is_empty or role.max_tokens is not None:

@@ -104,7 +104,7 @@ def wire(
 
     # Roles
     role_outputs: dict[str, Any] = {"outputs": c.named(roles.OUTPUTS), **_PLAIN}
-    role_inputs: set[Block] = {*empty_inputs, c.variables}
+    role_inputs: set[Block] = {*empty_inputs, c.variables, c.effort}
     c.role_picker.select(roles.choose, role_inputs, **render)
     c.role_picker.submit(roles.save, role_inputs, **role_outputs)
     c.role_picker.delete(roles.delete, role_inputs, **role_outputs)
@@ -124,7 +124,8 @@ def wire(
     c.memory.edit(memory.rewrite, empty_inputs, [c.memory, c.chatbot], **_PLAIN)
 
     # Settings
-    c.model.change(conversations.show_effort, {c.identity, c.model, c.effort}, [c.effort], **_PLAIN)
+    # Not `change`: what is rendered brings its effort along, which would be asked for before it is there.
+    c.model.input(conversations.show_effort, {c.identity, c.model, c.effort}, [c.effort], **_PLAIN)
     c.language.input(
         None, [c.language], None, js="(language) => window.chat.setLanguage(language)", **_PLAIN_INPUTS
     )
