@@ -27,8 +27,8 @@ _MOST_KEPT = 300
 
 # Their names change with their content.
 _SCRIPTS = re.compile(r"/(assets|static-\w+)/[\w.-]+\.(js|css)")
-# Players and recorders: a third of what a first visit would load. Nothing here has sound or video.
-_PLAYERS = re.compile(r"/assets/(hls|MinimalAudioPlayer|record\.esm|Video)-[\w-]+\.js")
+# A player of video streams: a third of what a first visit loads. Nothing here plays any.
+_PLAYER = re.compile(r"/assets/hls-[\w-]+\.js")
 
 # What would make the answer another one than the whole body as it is.
 _CONDITIONS = (b"accept-encoding", b"if-none-match", b"if-modified-since", b"if-range", b"range")
@@ -102,7 +102,7 @@ class Caching:
             return None
         body = b"".join(message.get("body", b"") for message in rest)
         lifetime = "private, no-cache" if scope["path"] in _PAGES else "public, max-age=31536000, immutable"
-        if _PLAYERS.fullmatch(scope["path"]):
+        if _PLAYER.fullmatch(scope["path"]):
             body, lifetime = _nothing_instead_of(body), "private, no-cache"  # its name tells another content
         return Answer(Headers(raw=start["headers"])["content-type"], lifetime, body)
 
