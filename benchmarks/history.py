@@ -111,7 +111,7 @@ _VISITS = 5
 async def _start_sessions(tab: Tab, user_id: str, count: int) -> None:
     """Empty conversations of that user."""
     for _ in range(count // _AT_ONCE):
-        await asyncio.gather(*(tab.call("start_chat", user_id, "") for _ in range(_AT_ONCE)))
+        await asyncio.gather(*(tab.call("start_chat", user_id, "", None) for _ in range(_AT_ONCE)))
 
 
 _AT_ONCE = 10

@@ -27,8 +27,11 @@ _MOST_KEPT = 300
 
 # Their names change with their content.
 _SCRIPTS = re.compile(r"/(assets|static-\w+)/[\w.-]+\.(js|css)")
-# A player of video streams: a third of what a first visit loads. Nothing here plays any.
-_PLAYER = re.compile(r"/assets/hls-[\w-]+\.js")
+# Players and recorders: a third of what a first visit would load. Nothing here has sound or video.
+_PLAYERS = re.compile(r"/assets/(hls|MinimalAudioPlayer|record\.esm|Video)-[\w-]+\.js")
+# Their names tell another content, so they are asked for now and then: after the page has them, or it would
+# wait for them on a network that has stalled.
+_FOR_A_DAY = "private, max-age=86400, stale-while-revalidate=31536000"
 
 # What would make the answer another one than the whole body as it is.
 _CONDITIONS = (b"accept-encoding", b"if-none-match", b"if-modified-since", b"if-range", b"range")
@@ -102,8 +105,8 @@ class Caching:
             return None
         body = b"".join(message.get("body", b"") for message in rest)
         lifetime = "private, no-cache" if scope["path"] in _PAGES else "public, max-age=31536000, immutable"
-        if _PLAYER.fullmatch(scope["path"]):
-            body, lifetime = _nothing_instead_of(body), "private, no-cache"  # its name tells another content
+        if _PLAYERS.fullmatch(scope["path"]):
+            body, lifetime = _nothing_instead_of(body), _FOR_A_DAY
         return Answer(Headers(raw=start["headers"])["content-type"], lifetime, body)
 
 

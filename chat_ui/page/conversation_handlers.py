@@ -16,7 +16,7 @@ from ..visitor import Visitor
 from . import view
 from .handlers import Handlers
 from .layout import LANGUAGES
-from .renderer import ComponentUpdates, turn_to_follow
+from .renderer import ComponentUpdates, list_tag, turn_to_follow
 from .requests import (
     BranchEvent,
     ConversationEvent,
@@ -141,10 +141,11 @@ class ConversationHandlers(Handlers):
         """More of the list is wanted than the latest conversations. A turn is followed anew: at its end its
         follower renders as much of the list as it was told when it began."""
         page = self._parse(values, request)
-        tab = page.tab.updated(listed=page.tab.listed + LISTED, render_id=uuid4().hex)
+        tab = page.tab.updated(listed=page.tab.listed + LISTED, render_id=uuid4().hex[:8])
         with page.errors_shown():
             sessions = await self._renderer.session_list(page.visitor, tab, page.query)
         self._follower.leave(page.session_hash)
+        tab = tab.updated(list_tag=list_tag(sessions))
         return [sessions, tab.model_dump(), turn_to_follow(tab)]
 
     async def rename(self, values: Values, request: gr.Request, event: gr.EventData) -> Outputs:
@@ -156,7 +157,7 @@ class ConversationHandlers(Handlers):
             renamed = await self._service.rename(page.visitor.user_id, wanted.session_id, wanted.title)
             if renamed.id == tab.session_id:
                 tab = tab.updated(title=renamed.title)
-            return [*await self._listed(page), tab.model_dump()]
+            return await self._listed(page, tab)
 
     async def pin(self, values: Values, request: gr.Request, event: gr.EventData) -> Outputs:
         """A conversation is to be kept for ever, or no longer so."""
@@ -164,7 +165,7 @@ class ConversationHandlers(Handlers):
         with page.errors_shown():
             wanted = page.happened(PinEvent, event)
             await self._service.pin(page.visitor.user_id, wanted.session_id, wanted.pinned)
-            return await self._listed(page)
+            return await self._listed(page, page.tab)
 
     async def move(self, values: Values, request: gr.Request, event: gr.EventData) -> Outputs:
         """A conversation is to lie in another folder, or in none."""
@@ -172,10 +173,11 @@ class ConversationHandlers(Handlers):
         with page.errors_shown():
             wanted = page.happened(MoveEvent, event)
             await self._service.move(page.visitor.user_id, wanted.session_id, wanted.folder)
-            return await self._listed(page)
+            return await self._listed(page, page.tab)
 
-    async def _listed(self, page: PageRequest) -> Outputs:
-        return ["", await self._renderer.session_list(page.visitor, page.tab)]
+    async def _listed(self, page: PageRequest, tab: TabState) -> Outputs:
+        sessions = await self._renderer.session_list(page.visitor, tab)
+        return ["", sessions, tab.updated(list_tag=list_tag(sessions)).model_dump()]
 
     async def delete(self, values: Values, request: gr.Request, event: gr.EventData) -> Outputs:
         """A conversation is to be removed; if it was the open one, an empty one takes its place."""

@@ -12,7 +12,7 @@ from ..visitor import Visitor
 from . import view
 from .markdown import GrowingMarkdown
 from .pacing import FramePacer
-from .renderer import ComponentUpdates, Renderer, fingerprint, properties, reader_of
+from .renderer import UNCHANGED, ComponentUpdates, Renderer, fingerprint, list_tag, properties, reader_of
 from .tab import TabState
 from .watching import Watch, Watches
 
@@ -39,21 +39,18 @@ class Follower:
         self._watches.end(session_hash)
 
     async def frames(
-        self, visitor: Visitor, tab: TabState, watch: Watch, listed: str = ""
+        self, visitor: Visitor, tab: TabState, watch: Watch
     ) -> AsyncGenerator[ComponentUpdates, None]:
         """The tab's turn, as it goes on and as it ends; instead of any other that the page follows. If it is
-        left before, the last frame changes nothing, for Gradio sends the latest values once more. The list of
-        conversations comes only if it is another one than what is `listed`."""
+        left before, the last frame changes nothing, for Gradio sends the latest values once more."""
         self._watches.end(watch.page, but=watch)
-        async with aclosing(self._frames(visitor, tab, listed)) as frames:
+        async with aclosing(self._frames(visitor, tab)) as frames:
             while (frame := await watch.next(frames)) is not None:
                 yield frame
         if watch.is_over:
             yield ComponentUpdates()
 
-    async def _frames(
-        self, visitor: Visitor, tab: TabState, listed: str
-    ) -> AsyncGenerator[ComponentUpdates, None]:
+    async def _frames(self, visitor: Visitor, tab: TabState) -> AsyncGenerator[ComponentUpdates, None]:
         """All but the Chatbot changes only at the end."""
         service = self._renderer.service_for(tab)
         with self._pacer.watching():
@@ -76,8 +73,6 @@ class Follower:
                         # of the one before.
                         window = max(tab.window, count + bool(event.message))
                         last = await self._last_frame(visitor, tab.updated(window=window), event, partial)
-                        if last["sessions"] == listed:
-                            del last["sessions"]
                         yield last
                         # Gradio sends the latest values once more when a stream ends: not the large ones.
                         yield ComponentUpdates(activity=last["activity"], tab=last["tab"])
@@ -104,14 +99,17 @@ class Follower:
         self, visitor: Visitor, tab: TabState, end: TurnEnd, partial: list[view.Bubble]
     ) -> ComponentUpdates:
         session, history = await self._renderer.conversation(visitor, tab)
-        ended = tab.updated(turn_id="", fingerprint=fingerprint(session), title=session.title)
+        sessions = await self._renderer.session_list(visitor, tab)
+        ended = tab.updated(
+            turn_id="", fingerprint=fingerprint(session), title=session.title, list_tag=list_tag(sessions)
+        )
         reader = await self._reader(visitor, session, history)
         bubbles = _ended_bubbles(reader, end, history, partial)
         feedback = view.feedback(history, reader)
         return ComponentUpdates(
             _chatbot(bubbles, feedback_value=feedback),
             activity=self._renderer.activity(visitor, running=False),
-            sessions=await self._renderer.session_list(visitor, tab),
+            sessions=UNCHANGED if ended.list_tag == tab.list_tag else sessions,
             tab=ended.model_dump(),
         )
 

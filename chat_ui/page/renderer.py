@@ -1,6 +1,7 @@
 """Renderer: what the page shows, for every listener that changes it."""
 
 import asyncio
+import hashlib
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -102,12 +103,15 @@ class Renderer:
     async def render_started(self, visitor: Visitor, tab: TabState) -> tuple[TabState, ComponentUpdates]:
         """The tab of a turn that has just begun, which is to be followed, and what changes beside its
         conversation."""
-        tab = _rendered_anew(tab, WINDOW)
+        before, tab = tab, _rendered_anew(tab, WINDOW)
         session = await self.service_for(tab).session(visitor.user_id, tab.session_id)
         tab = _showing(tab, session, follow=True)
         sessions = await self._latest(visitor, tab)
         values = self._values_beside(visitor, tab, sessions, session, min(session.messages, tab.window))
         del values["turn"]  # whoever began the turn follows it
+        tab = TabState(**values["tab"])
+        if tab.list_tag == before.list_tag:
+            del values["sessions"]  # some hundred bytes for each of them
         return tab, values
 
     async def render_if_changed(self, visitor: Visitor, tab: TabState) -> ComponentUpdates:
@@ -118,8 +122,9 @@ class Renderer:
             return await self.render(visitor, tab)
         if session.title == tab.title:
             return ComponentUpdates()
-        tab = tab.updated(title=session.title)
-        return ComponentUpdates(sessions=await self.session_list(visitor, tab), tab=tab.model_dump())
+        sessions = await self.session_list(visitor, tab)
+        tab = tab.updated(title=session.title, list_tag=list_tag(sessions))
+        return ComponentUpdates(sessions=sessions, tab=tab.model_dump())
 
     def render_values(
         self,
@@ -190,6 +195,7 @@ class Renderer:
         """What the tab shows beside its conversation, of which `shown` messages are on the page."""
         language = visitor.language
         more = session.messages - shown if session else 0
+        listed = _session_list(visitor, tab, sessions)
         values = {
             "turn": turn_to_follow(tab),
             "identity": {
@@ -198,11 +204,11 @@ class Renderer:
                 "minutes_west": visitor.minutes_west,
                 "language": language,
             },
-            "tab": tab.model_dump(),
+            "tab": tab.updated(list_tag=list_tag(listed)).model_dump(),
             "search": "",
-            "sessions": _session_list(visitor, tab, sessions),
+            "sessions": listed,
             "activity": self.activity(visitor, running=bool(tab.turn_id)),
-            "earlier": properties(value=t(language, "show_earlier", count=more), visible=more > 0),
+            "earlier": _earlier(more, language),
         }
         return ComponentUpdates(values)
 
@@ -247,9 +253,16 @@ def _session_list(visitor: Visitor, tab: TabState, sessions: SessionList, *, sea
     )
 
 
+def _earlier(count: int, language: Language) -> Json:
+    """The button that shows so many more messages."""
+    if not count:
+        return properties(visible=False)
+    return properties(value=t(language, "show_earlier", count=count), visible=True)
+
+
 def _rendered_anew(tab: TabState, window: int) -> TabState:
     tab = tab.opening(tab.session_id, temporary=tab.temporary)
-    return tab.updated(window=window, render_id=uuid4().hex)
+    return tab.updated(window=window, render_id=uuid4().hex[:8])
 
 
 def _showing(tab: TabState, session: Session, *, follow: bool) -> TabState:
@@ -261,6 +274,11 @@ def _showing(tab: TabState, session: Session, *, follow: bool) -> TabState:
 def turn_to_follow(tab: TabState) -> Json:
     """A new value lets the page follow the tab's turn: there is none where none is to be followed."""
     return {"turn_id": tab.turn_id, "render_id": tab.render_id} if tab.turn_id else UNCHANGED
+
+
+def list_tag(sessions: str) -> str:
+    """Another text for another list of conversations."""
+    return hashlib.blake2b(sessions.encode(), digest_size=4).hexdigest()
 
 
 def fingerprint(session: Session) -> str:

@@ -14,7 +14,8 @@ class TabState(BaseModel):
     how many of the latest conversations are listed.
 
     `render_id` is another one each time a conversation is rendered, so that coming back to a turn follows it
-    again; `fingerprint` tells whether something was said in another tab; a `temporary` conversation is never
+    again; `fingerprint` tells whether something was said in another tab, and `list_tag` whether the list of
+    conversations is another one than the page shows; a `temporary` conversation is never
     stored; `undone` is the id under which what was taken back just now is restored.
     The page holds it, not a gr.State, which is lost when the app restarts under an open page.
     """
@@ -26,6 +27,7 @@ class TabState(BaseModel):
     title: str = ""
     render_id: str = ""
     fingerprint: str = ""
+    list_tag: str = ""
     window: int = Field(WINDOW, ge=1, le=1_000_000)
     listed: int = Field(LISTED, ge=1, le=1_000_000)
     temporary: bool = False

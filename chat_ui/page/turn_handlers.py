@@ -171,10 +171,9 @@ class TurnHandlers(Handlers):
         may be ended at any time: the turn isn't."""
         with page.errors_shown(), self._follower.watch(page.session_hash) as watch:
             tab, beside = await self._renderer.render_started(page.visitor, await start)
-            listed = beside["sessions"]
             if tab.session_id == page.tab.session_id:
                 del beside["identity"]
-            async with aclosing(self._follower.frames(page.visitor, tab, watch, listed)) as frames:
+            async with aclosing(self._follower.frames(page.visitor, tab, watch)) as frames:
                 first = await anext(frames)
                 if not watch.is_over:  # else the reader has gone on to another conversation
                     updates |= beside

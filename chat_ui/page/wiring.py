@@ -94,12 +94,13 @@ def wire(
 
     # The list of conversations
     list_inputs: set[Block] = {*tab_inputs, c.search}
+    list_outputs = [c.search, c.sessions, c.tab]
     # Not `.input`, which hears keys only: text is pasted and dictated too.
     c.search.change(conversations.search, list_inputs, [c.sessions], trigger_mode="always_last", **_PLAIN)
     c.sessions.expand(conversations.show_older, list_inputs, [c.sessions, c.tab, c.turn], **_PLAIN)
-    c.sessions.edit(conversations.rename, tab_inputs, [c.search, c.sessions, c.tab], **_PLAIN)
-    c.sessions.like(conversations.pin, tab_inputs, [c.search, c.sessions], **_PLAIN)
-    c.sessions.submit(conversations.move, tab_inputs, [c.search, c.sessions], **_PLAIN)
+    c.sessions.edit(conversations.rename, tab_inputs, list_outputs, **_PLAIN)
+    c.sessions.like(conversations.pin, tab_inputs, list_outputs, **_PLAIN)
+    c.sessions.submit(conversations.move, tab_inputs, list_outputs, **_PLAIN)
     c.sessions.delete(conversations.delete, tab_inputs, **render)
 
     # Roles
