@@ -69,7 +69,13 @@ def wire(
         c.chatbot.option_select(turns.choose_option, chat_inputs, **talk),
         # Not plain: pictures come back as files, which Gradio has to publish.
         c.chatbot.undo(turns.undo, tab_inputs, c.named(c.TALK), **_PLAIN_INPUTS),
-        c.restore.click(turns.restore, {c.box, *tab_inputs}, c.named(c.TALK), **_PLAIN),
+        c.restore.click(
+            turns.restore,
+            {c.box, *tab_inputs},
+            c.named(c.TALK),
+            js="(...values) => window.chat.restoring(values)",
+            **_PLAIN,
+        ),
         c.chatbot.like(turns.like, tab_inputs, **_PLAIN_INPUTS),
     ]
     c.box.stop(turns.stop, tab_inputs, **_PLAIN_INPUTS)

@@ -45,6 +45,7 @@ window.chat = {
   send: waiting.send,
   arrived: waiting.arrived,
   waitingRefused: waiting.refused,
+  restoring: undone.restoring,
   showRole(role) {
     roles.showRole(role);
     memory.showMemory();

@@ -36,7 +36,7 @@ export function showTab(tab) {
   open = tab.session_id;
   turn = tab.turn_id;
   showTitle(tab, name);
-  offerRestore(tab.undone);
+  offerRestore(tab);
   showDraftOf(tab.session_id);
   sendWaiting(tab);
   pageChanged();

@@ -1,8 +1,10 @@
 """A person tries again, takes back, corrects, and says what they think of a reply."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, Route, expect
 
 from tests.browser.chat import ChatPage
 from tests.fake_openai import DONE, STALL, FakeOpenAI, error, finish, stream, text
@@ -20,6 +22,27 @@ def edit(chat: ChatPage, before: str, after: str) -> None:
 
 def last(chat: ChatPage, name: str) -> Locator:
     return chat.page.locator("#chatbot").get_by_role("button", name=name, exact=True).last
+
+
+@contextmanager
+def refresh_answered_late(chat: ChatPage) -> Iterator[None]:
+    """What happens meanwhile is something that a look for changes, which began before, knows nothing of."""
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    chat.page.route("**/queue/join*", hold, times=1)
+    with chat.page.expect_request("**/queue/join*"):
+        chat.page.evaluate("dispatchEvent(new Event('focus'))")
+    yield
+    chat.page.evaluate("""() => {
+        window.tabs = 0;
+        const { showTab } = chat;
+        chat.showTab = (tab) => { showTab(tab); tabs += 1; };
+    }""")
+    held[0].continue_()
+    chat.page.wait_for_function("tabs")
 
 
 def test_a_reply_tried_again_is_kept_as_a_version_also_when_the_next_try_fails(
@@ -50,10 +73,12 @@ def test_undo_takes_the_last_turn_back_into_the_box_and_an_edit_sends_it_again_i
 ) -> None:
     chat.say("first")
     chat.say("second")
-    last(chat, "Undo").click()
-    expect(chat.questions).to_have_text(["first"])
-    expect(chat.box).to_have_value("second")
+    with refresh_answered_late(chat):
+        last(chat, "Undo").click()
+        expect(chat.questions).to_have_text(["first"])
+        expect(chat.box).to_have_value("second")
     restore = chat.page.get_by_role("button", name="Undone · Restore")
+    expect(restore).to_be_visible()
     restore.click()
     expect(chat.questions).to_have_text(["first", "second"])
     expect(chat.box).to_have_value("")
