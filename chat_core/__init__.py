@@ -23,6 +23,7 @@ from .models import ModelOffer
 from .roles import Language, Role, Roles
 from .service import ChatService, HealthReport, Notice, StopResult, UndoResult, new_user_id
 from .settings import Settings
+from .sharing import Share, SharedConversation, SharedFace
 from .storage import TokensLeft
 
 __all__ = [
@@ -48,6 +49,9 @@ __all__ = [
     "Session",
     "SessionList",
     "Settings",
+    "Share",
+    "SharedConversation",
+    "SharedFace",
     "StopResult",
     "StoredMessages",
     "Summary",

@@ -9,6 +9,7 @@
     │   ├── UnknownModel
     │   ├── TooManyRoles
     │   ├── TooManyNotes
+    │   ├── TooManyShares
     │   ├── ImportRejected     the file is no conversation, or one that cannot be kept
     │   ├── ImageUnreadable
     │   ├── ImageTooLarge
@@ -19,6 +20,7 @@
     ├── TurnNotFound           the session has no turn yet
     ├── MessageNotFound        the session holds no such message (any more)
     ├── NoteNotFound           no such note for this role
+    ├── ShareNotFound          no such link, or not any more
     ├── SessionBusy            a reply is running in this session
     ├── SessionChanged         something was said since the caller looked
     ├── NothingToContinue      the last reply is whole
@@ -150,6 +152,16 @@ class TooManyNotes(InvalidInput):
         self.facts |= {"limit": limit}
 
 
+class TooManyShares(InvalidInput):
+    """The user has `limit` links that hold already."""
+
+    code = "too_many_shares"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__("share", f"one of at most {limit}")
+        self.facts |= {"limit": limit}
+
+
 class ImportRejected(InvalidInput):
     """The file to import cannot be used; `field` names the place in it where something else is
     expected, like "messages.3.content" in the third message, or is "file"."""
@@ -240,6 +252,15 @@ class NoteNotFound(ChatError):
 
     def __init__(self) -> None:
         super().__init__("There is no such note.")
+
+
+class ShareNotFound(ChatError):
+    """Nothing is shared under this token (any more)."""
+
+    code = "share_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such link, or not any more.")
 
 
 class SessionBusy(ChatError):

@@ -299,6 +299,10 @@ TEXTS: dict[str, dict[Language, str]] = {
         "zh": "你已经有 {limit} 条笔记，请先删除一条。",
         "en": "You have {limit} notes, as many as are kept. Delete one first.",
     },
+    "error.too_many_shares": {
+        "zh": "你已经分享了 {limit} 个链接，请先在设置中取消一个。",
+        "en": "You have shared {limit} links, as many as are kept. End one in the settings first.",
+    },
     "error.unknown_model": {
         "zh": "没有这个模型。可用的模型：{known}。",
         "en": "There is no such model. Choose one of: {known}.",
@@ -322,6 +326,10 @@ TEXTS: dict[str, dict[Language, str]] = {
     "error.note_not_found": {
         "zh": "这条笔记已经不在了。",
         "en": "This note is no longer there.",
+    },
+    "error.share_not_found": {
+        "zh": "这个链接不存在，或已经失效。请向分享它的人要一个新的。",
+        "en": "This link is not there, or no longer. Ask whoever shared it for a new one.",
     },
     "error.session_busy": {
         "zh": "这个对话正在生成回复，请等它完成或先停止它。",

@@ -1,7 +1,7 @@
 """The service: what a user interface calls.
 
 ChatService consists of parts: `turns` (start, follow, stop, regenerate, undo, restore, rate), `conversations`
-(sessions and their history), `exports` and `own_roles`; beside them stand `logins`. `chat_service`
+(sessions and their history), `exports`, `shares`, `own_roles` and `memories`; beside them stand `logins`. `chat_service`
 builds it, opens and closes it.
 """
 

@@ -9,6 +9,7 @@ from ..storage import (
     RateLimiter,
     RoleStore,
     SessionStore,
+    ShareStore,
     TokenBudget,
     redis_errors_as_store_unavailable,
 )
@@ -28,6 +29,7 @@ class ServiceBase:
     _store: SessionStore
     _roles: RoleStore
     _notes: NoteStore
+    _shares: ShareStore
     _limiter: RateLimiter
     _budget: TokenBudget
     _log: TurnLog

@@ -16,6 +16,7 @@ from ..storage import (
     RateLimiter,
     RoleStore,
     SessionStore,
+    ShareStore,
     StoreConnection,
     StoreTrouble,
     TokenBudget,
@@ -32,10 +33,9 @@ from ..turns import (
 )
 from .completions import Completions
 from .conversations import Conversations
-from .exports import Exports
 from .logins import Logins
 from .memories import Memories
-from .own_roles import OwnRoles
+from .shares import Shares
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class HealthReport(NamedTuple):
         return self.store_trouble is None
 
 
-class ChatService(Conversations, Exports, OwnRoles, Memories, Completions):
+class ChatService(Conversations, Shares, Memories, Completions):
     """Chats of users with models. Use it as an async context manager: building it opens nothing,
     entering it starts what the settings call for, leaving it saves what runs and closes what it opened.
     `main` is for the `temporary` twin of a service alone.
@@ -104,6 +104,7 @@ class ChatService(Conversations, Exports, OwnRoles, Memories, Completions):
         self._store = SessionStore(
             self._connection.redis, max_messages=settings.max_stored_messages, ttl_seconds=ttl_seconds
         )
+        self._shares = ShareStore(self._connection.redis)
         self._log = TurnLog(self._connection.redis, self._store, lease_seconds=lease_seconds)
         self._writer = TurnWriter(self._log)
         self._summarizer = Summarizer(self._memory_options(), self._store, self._models)

@@ -37,6 +37,10 @@ class Exports(ServiceBase):
         limit = self.settings.max_message_chars
         # In a thread: the largest file takes a moment, in which others' replies go on.
         found = await asyncio.to_thread(parse_export, data, max_message_chars=limit, now=time.time())
+        return await self._store_export(user_id, found)
+
+    async def _store_export(self, user_id: str, found: ConversationExport) -> Session:
+        """A new session of that, whose messages have ids of their own."""
         head = {
             "title": found.title,
             "role": (await self._roles.find_or_default(user_id, found.role)).key,

@@ -17,6 +17,7 @@ from .roles import RoleStore
 from .rows import index_of, parse_rows
 from .scripts import Redis, Script, ScriptCall, run_scripts, run_scripts_in_order
 from .sessions import Plan, SessionStore
+from .shares import ShareStore
 from .trouble import StoreTrouble
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "ScriptCall",
     "SessionState",
     "SessionStore",
+    "ShareStore",
     "StoreConnection",
     "StoreTrouble",
     "TokenBudget",

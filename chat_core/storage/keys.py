@@ -33,6 +33,21 @@ def notes(user_id: str) -> str:
     return f"chat:{{{user_id}}}:notes"
 
 
+def shares(user_id: str) -> str:
+    """Hash: a link's token -> the link, as JSON."""
+    return f"chat:{{{user_id}}}:shares"
+
+
+def share(user_id: str, token: str) -> str:
+    """String that expires: what is behind a link of the user's, as SharedConversation."""
+    return f"chat:{{{user_id}}}:share:{token}"
+
+
+def share_owner(token: str) -> str:
+    """String that expires: the id of the user who made the link."""
+    return f"chat:share:{token}"
+
+
 def custom_prompt(user_id: str) -> str:
     """String: the prompt of the user's role "custom", as long as nothing else of it was written."""
     return f"chat:{{{user_id}}}:custom-prompt"

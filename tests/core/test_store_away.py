@@ -60,6 +60,11 @@ CALLS: dict[str, Callable[[ChatService], Awaitable[object]]] = {
     "notes": lambda service: service.notes("u_ada", "teacher"),
     "save_note": lambda service: service.save_note("u_ada", "teacher", "I am vegetarian."),
     "delete_note": lambda service: service.delete_note("u_ada", "teacher", "n1"),
+    "share": lambda service: service.share("u_ada", "s1"),
+    "shares": lambda service: service.shares("u_ada"),
+    "unshare": lambda service: service.unshare("u_ada", "t1"),
+    "shared": lambda service: service.shared("t1"),
+    "import_share": lambda service: service.import_share("u_ada", "t1"),
     "save_summary": lambda service: service.save_summary("u_ada", "s1", "Short."),
 }
 

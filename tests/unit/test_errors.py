@@ -19,6 +19,7 @@ ARGUMENTS = {
     errors.UnknownModel: ["x" * 100, ["gpt-4o"]],
     errors.TooManyRoles: [100],
     errors.TooManyNotes: [100],
+    errors.TooManyShares: [100],
     errors.ImportRejected: ["messages.3.content", "text"],
     errors.ImageTooLarge: [10, 40],
     errors.TooManyImages: [5, 4],

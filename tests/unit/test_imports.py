@@ -17,7 +17,7 @@ LAYERS = [
     {"validation", "passwords", "providers"},
     {"variables"},
     {"settings", "roles", "context", "images", "exchange"},
-    {"role_import"},
+    {"role_import", "sharing"},
     {"storage"},
     {"models"},
     {"turns"},
