@@ -10,12 +10,21 @@ from .messages import ChatMessage
 from .roles import Roles, Words
 
 # What a shared message still has; its pictures keep their previews.
-_SHOWN = ("role", "content", "timestamp", "status", "reasoning", "reasoning_seconds", "model", "finish_reason")
+_SHOWN = (
+    "role",
+    "content",
+    "timestamp",
+    "status",
+    "reasoning",
+    "reasoning_seconds",
+    "model",
+    "finish_reason",
+)
 
 
 class Share(BaseModel):
-    """A link, as the user who made it sees it: whoever has the `token` may read what was copied of the session
-    until `expires_at`. Times are in seconds since 1970."""
+    """A link, as the user who made it sees it: whoever has the `token` may read what was copied of the
+    session until `expires_at`. Times are in seconds since 1970."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 

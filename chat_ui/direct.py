@@ -25,6 +25,8 @@ _STATUSES: dict[type[ChatError], HTTPStatus] = {
     core.SessionNotFound: HTTPStatus.NOT_FOUND,
     core.TurnNotFound: HTTPStatus.NOT_FOUND,
     core.MessageNotFound: HTTPStatus.NOT_FOUND,
+    core.NoteNotFound: HTTPStatus.NOT_FOUND,
+    core.ShareNotFound: HTTPStatus.NOT_FOUND,
     core.SessionBusy: HTTPStatus.CONFLICT,
     core.SessionChanged: HTTPStatus.CONFLICT,
     core.RateLimited: HTTPStatus.TOO_MANY_REQUESTS,

@@ -76,7 +76,8 @@ class SecurityHeaders:
                 headers = MutableHeaders(scope=message)
                 headers["x-content-type-options"] = "nosniff"
                 if not headers.get("content-type", "").startswith(_PARTS_OF_PAGES):
-                    headers.update(self._of_pages)
+                    for name, value in self._of_pages.items():
+                        headers.append(name, value)  # of two policies browsers keep to both
                 if scope["scheme"] == "https":
                     headers["strict-transport-security"] = _HTTPS_ALONE
             await send(message)

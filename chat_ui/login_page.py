@@ -22,6 +22,7 @@ def login_page(language: Language, *, static: str, action: str, name: str = "", 
 <meta name="color-scheme" content="light dark">
 <title>{t(language, "log_in")} · {TITLE}</title>
 <link rel="icon" href="{static}/pictures/icon.svg">
+<link rel="stylesheet" href="{static}/plain/plain.css">
 <link rel="stylesheet" href="{static}/login/login.css">
 </head>
 <body>

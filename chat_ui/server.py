@@ -30,6 +30,7 @@ from .login import Login, LoginRequired, logged_in_user
 from .openai_api import OpenAIApi
 from .ownership import Ownership
 from .page import I18N, PICTURES, build_theme
+from .shared import SharedPages
 from .static_files import StaticFolder
 from .upload_limits import UploadLimits
 
@@ -134,6 +135,7 @@ def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
     app.add_middleware(Admission, queue=demo._queue, per_address=service.settings.max_calls_per_address)
     app.add_middleware(PageHead, html=static.tags(), manifest=f"{static.address}/manifest.json")
     app.add_middleware(Caching, logins=bool(service.settings.logins))
+    app.add_middleware(SharedPages, service=service, static=static.address)
     frame_ancestors = service.settings.frame_ancestors
     if service.settings.logins:
         login = Login(service.logins, static.address, in_frames=bool(frame_ancestors))

@@ -1,8 +1,8 @@
 """The service: what a user interface calls.
 
 ChatService consists of parts: `turns` (start, follow, stop, regenerate, undo, restore, rate), `conversations`
-(sessions and their history), `exports`, `shares`, `own_roles` and `memories`; beside them stand `logins`. `chat_service`
-builds it, opens and closes it.
+(sessions and their history), `exports`, `shares`, `own_roles`, `memories`, `completions`; beside them stand
+`logins`. `chat_service` builds it, opens and closes it.
 """
 
 from .chat_service import ChatService, HealthReport, Notice

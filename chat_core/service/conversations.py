@@ -139,8 +139,8 @@ class Conversations(Turns):
 
     @redis_errors_as_store_unavailable()
     async def delete(self, user_id: str, session_id: str, *, last_turn: str | None = None) -> None:
-        """Stops what runs and removes the session with everything in it, readable or not, and the links to it. Raises SessionBusy
-        or SessionChanged when another message came first."""
+        """Stops what runs and removes the session with everything in it, readable or not, and the links to it.
+        Raises SessionBusy or SessionChanged when another message came first."""
         with suppress(SessionUnreadable):
             last_turn = await self._stop_last_turn(user_id, session_id, last_turn)
         await self._shares.remove_of_session(user_id, session_id)

@@ -24,8 +24,8 @@ class Shares(Exports, OwnRoles):
     @redis_errors_as_store_unavailable()
     async def share(self, user_id: str, session_id: str, days: int = 30, *, address: str = "") -> Share:
         """A link, whose token nobody can guess, to the conversation as it is now, for so many days. What is
-        said later is not behind it, nor is what concerns the user alone: ids, notes, other versions of replies
-        and what they took. Counts as a message. The link ends with the session.
+        said later is not behind it, nor is what concerns the user alone: ids, notes, other versions of
+        replies and what they took. Counts as a message. The link ends with the session.
 
         Raises InvalidInput, TurnNotFound when nothing was said yet, TooManyShares or RateLimited.
         """
@@ -66,8 +66,8 @@ class Shares(Exports, OwnRoles):
 
     @redis_errors_as_store_unavailable()
     async def shared(self, token: str, *, address: str = "") -> SharedConversation:
-        """What is behind a link, for whoever has it. Raises ShareNotFound, also for what cannot be a token, or
-        RateLimited."""
+        """What is behind a link, for whoever has it. Counts as a call from the address. Raises
+        ShareNotFound, also for what cannot be a token, or RateLimited."""
         await self._limiter.check_address(address)
         return await self._behind(token)
 

@@ -16,9 +16,10 @@ from .base import Json, event_object, message_object, model_object, role_object,
 from .changes import ChangeEndpoints
 from .files import FileEndpoints
 from .memory import MemoryEndpoints
+from .sharing import ShareEndpoints
 
 
-class Endpoints(ChangeEndpoints, FileEndpoints, MemoryEndpoints):
+class Endpoints(ChangeEndpoints, FileEndpoints, MemoryEndpoints, ShareEndpoints):
     """The endpoints. Each finds out for itself who asks; what is refused changes nothing and is answered
     with a gr.Error that says why. Without logins the `user_id` is the key to everything said under it."""
 
@@ -300,6 +301,10 @@ def register(endpoints: Endpoints) -> None:
         endpoints.delete_session,
         endpoints.export_session,
         endpoints.import_session,
+        endpoints.share,
+        endpoints.unshare,
+        endpoints.shares,
+        endpoints.import_share,
         endpoints.branch,
         endpoints.summary,
         endpoints.save_summary,

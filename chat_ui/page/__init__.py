@@ -20,7 +20,7 @@ from .requests import RequestParser
 from .role_handlers import RoleHandlers
 from .theme import build_theme
 from .turn_handlers import TurnHandlers
-from .view import document
+from .view import UNKNOWN_ICON, document, icon_html
 from .wiring import wire
 
 __all__ = [
@@ -29,10 +29,12 @@ __all__ = [
     "MAX_STREAMS",
     "PICTURES",
     "TITLE",
+    "UNKNOWN_ICON",
     "FramePacer",
     "build_page",
     "build_theme",
     "document",
+    "icon_html",
 ]
 
 

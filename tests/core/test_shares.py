@@ -1,4 +1,4 @@
-"""A conversation is read by whoever has its link, as it was when it was shared, for as long as its owner wants."""
+"""A conversation is read by whoever has its link, as it was then, for as long as its owner wants."""
 
 import pytest
 from redis.asyncio import Redis
