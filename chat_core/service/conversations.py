@@ -139,7 +139,7 @@ class Conversations(Turns):
 
     @redis_errors_as_store_unavailable()
     async def delete(self, user_id: str, session_id: str, *, last_turn: str | None = None) -> None:
-        """Stops what runs and removes the session with everything in it, readable or not, and the links to it.
+        """Stops what runs and removes the session with everything in it, readable or not, and its links.
         Raises SessionBusy or SessionChanged when another message came first."""
         with suppress(SessionUnreadable):
             last_turn = await self._stop_last_turn(user_id, session_id, last_turn)
