@@ -153,7 +153,7 @@ async def test_the_login_page_its_files_and_the_probes_are_open(pair: list[Runni
         async with http.get(f"{pair[0].url}/login") as answer:
             page = await answer.text()
         files = re.findall(r'(?:href|src)="([^"]+)"', page)
-        assert len(files) == 2
+        assert len(files) == 3
         for path in (*files, "healthz", "livez", "readyz"):
             async with http.get(f"{pair[0].url}/{path}") as answer:
                 assert answer.status == 200
@@ -174,6 +174,8 @@ async def test_the_page_leads_back_to_where_the_visitor_wanted_to_go_in_their_la
     async with browsing(**BROWSER, **headers) as http:
         async with http.get(f"{url}/?c=abc") as answer:
             assert (answer.url.path_qs, answer.status) == ("/login?c=abc", 200)
+        async with http.get(f"{url}/?s=shared") as shared:
+            assert (shared.url.path_qs, shared.status) == ("/login?s=shared", 200)
         async with http.post(answer.url, data=form) as answer:
             page = await answer.text()
         assert answer.status == 401
