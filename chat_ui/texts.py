@@ -42,6 +42,8 @@ TEXTS: dict[str, dict[Language, str]] = {
         "zh": "输入消息…",
         "en": "Write a message…",
     },
+    "show_all": {"zh": "全部显示", "en": "Show all"},
+    "show_less": {"zh": "收起", "en": "Show less"},
     "waiting": {"zh": "回复结束后发送", "en": "Sent when the reply ends"},
     "waiting_edit": {"zh": "放回输入框", "en": "Back to the box"},
     "waiting_remove": {"zh": "移除", "en": "Remove"},
@@ -54,9 +56,12 @@ TEXTS: dict[str, dict[Language, str]] = {
     "keyboard": {"zh": "键盘快捷键", "en": "Keyboard"},
     "shortcuts": {
         "zh": "| | |\n|---|---|\n| 停止回复 | `Esc` |\n| 回到输入框 | `Shift+Esc` |\n"
-        "| 新对话 | `Ctrl+Shift+O` |\n| 侧边栏 | `Ctrl+Shift+S` |\n| 换行 | `Shift+Enter` |",
+        "| 新对话 | `Ctrl+Shift+O` |\n| 侧边栏 | `Ctrl+Shift+S` |\n"
+        "| 搜索 | `Ctrl+K` |\n| 修改上一条消息 | `↑` |\n| 快捷键列表 | `Ctrl+/` |\n| 换行 | `Shift+Enter` |",
         "en": "| | |\n|---|---|\n| Stop the reply | `Esc` |\n| Go to the box | `Shift+Esc` |\n"
-        "| New chat | `Ctrl+Shift+O` |\n| Sidebar | `Ctrl+Shift+S` |\n| New line | `Shift+Enter` |",
+        "| New chat | `Ctrl+Shift+O` |\n| Sidebar | `Ctrl+Shift+S` |\n"
+        "| Search | `Ctrl+K` |\n| Edit the last message | `↑` |\n| This list | `Ctrl+/` |\n"
+        "| New line | `Shift+Enter` |",
     },
     "lost": {
         "zh": "连接断开了。你输入的内容还在，恢复后会自动继续。",

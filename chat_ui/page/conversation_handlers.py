@@ -128,8 +128,8 @@ class ConversationHandlers(Handlers):
         """More of the conversation is wanted than its latest messages."""
         page = self._parse(values, request)
         with page.errors_shown():
-            window = page.tab.window + WINDOW
-            return self._instead(page, await self._renderer.rerender(page.visitor, page.tab, window=window))
+            tab = page.tab.updated(window=page.tab.window + WINDOW)
+            return self._instead(page, await self._renderer.rerender(page.visitor, tab))
 
     async def search(self, values: Values, request: gr.Request) -> str:
         """The list shows what contains the query."""

@@ -51,7 +51,7 @@ class MemoryHandlers:
             text = page.happened(RewriteEvent, event).summary
             service = self._renderer.service_for(page.tab)
             await service.save_summary(page.visitor.user_id, page.tab.session_id, text)
-            rendered = await self._renderer.rerender(page.visitor, page.tab, window=page.tab.window)
+            rendered = await self._renderer.rerender(page.visitor, page.tab)
             return [await self._panel(page), rendered["chatbot"]]
 
     async def _panel(self, page: PageRequest) -> str:

@@ -15,7 +15,7 @@ from . import view
 from .layout import Components
 from .role_picker import role_picker
 from .session_list import session_list
-from .tab import WINDOW, TabState
+from .tab import TabState
 from .variables_form import variables_form
 
 Json = dict[str, Any]
@@ -81,12 +81,11 @@ class Renderer:
         tab: TabState,
         *,
         role: str = "",
-        window: int = WINDOW,
         roles: Roles | None = None,
     ) -> ComponentUpdates:
         """The tab's conversation; an empty one, in which `role` greets, if it has none. `roles` are those of
         the visitor where they are known already."""
-        tab = _rendered_anew(tab, window)
+        tab = _rendered_anew(tab)
         if not tab.session_id:
             roles = roles or await self._service.roles_for(visitor.user_id, [role])
             return self.render_values(visitor, tab, roles, await self._latest(visitor, tab), role=role)
@@ -103,7 +102,7 @@ class Renderer:
     async def render_started(self, visitor: Visitor, tab: TabState) -> tuple[TabState, ComponentUpdates]:
         """The tab of a turn that has just begun, which is to be followed, and what changes beside its
         conversation."""
-        before, tab = tab, _rendered_anew(tab, WINDOW)
+        before, tab = tab, _rendered_anew(tab)
         session = await self.service_for(tab).session(visitor.user_id, tab.session_id)
         tab = _showing(tab, session, follow=True)
         sessions = await self._latest(visitor, tab)
@@ -222,9 +221,9 @@ class Renderer:
         service = self._service
         return role_picker(roles, service.roles, current, service.models, visitor.language)
 
-    async def rerender(self, visitor: Visitor, tab: TabState, *, window: int = WINDOW) -> ComponentUpdates:
+    async def rerender(self, visitor: Visitor, tab: TabState) -> ComponentUpdates:
         """As `render`, where the visitor stays in the conversation: their choices are left alone."""
-        rendered = await self.render(visitor, tab, window=window)
+        rendered = await self.render(visitor, tab)
         return ComponentUpdates(
             {name: value for name, value in rendered.items() if name not in Components.CHOSEN}
         )
@@ -260,9 +259,9 @@ def _earlier(count: int, language: Language) -> Json:
     return properties(value=t(language, "show_earlier", count=count), visible=True)
 
 
-def _rendered_anew(tab: TabState, window: int) -> TabState:
-    tab = tab.opening(tab.session_id, temporary=tab.temporary)
-    return tab.updated(window=window, render_id=uuid4().hex[:8])
+def _rendered_anew(tab: TabState) -> TabState:
+    anew = tab.opening(tab.session_id, temporary=tab.temporary)
+    return anew.updated(window=tab.window, render_id=uuid4().hex[:8])
 
 
 def _showing(tab: TabState, session: Session, *, follow: bool) -> TabState:

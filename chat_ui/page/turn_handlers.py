@@ -88,7 +88,7 @@ class TurnHandlers(Handlers):
             service = self._renderer.service_for(page.tab)
             ids = page.visitor.user_id, page.tab.session_id
             await service.select_version(*ids, *option.version)
-            rendered = await self._renderer.rerender(page.visitor, page.tab, window=page.tab.window)
+            rendered = await self._renderer.rerender(page.visitor, page.tab)
         yield rendered.outputs(Components.TALK)
 
     async def regenerate(self, values: Values, request: gr.Request) -> AsyncGenerator[Outputs, None]:

@@ -8,18 +8,31 @@ import { fill, findAll, messageBox } from "./dom.js";
 import { isFromUser, typed } from "./message-text.js";
 import { openSession } from "./tab.js";
 
+const EDIT = ".message-buttons-right button:last-of-type:not(.own-button)";
+
 // Where the open edit was begun: one that is left open would go along into the next conversation.
 let begunIn = "";
 
 function noteBeginning({ target }) {
-  if (target.closest("#chatbot .message-buttons-right button:last-of-type")) begunIn = openSession();
+  if (target.closest(`#chatbot ${EDIT}`)) begunIn = openSession();
 }
 
 function mend(field) {
   const cancel = field.closest(".message-row").nextElementSibling.querySelector("button:last-of-type");
   if (begunIn !== openSession()) cancel.click();
   else if (isFromUser(field.value)) fill(field, typed(field.value));
+  if (!field.dataset.shown) show(field);
 }
+
+// Once: Gradio draws the field in the place of the message, which may be half out of sight.
+function show(field) {
+  field.dataset.shown = "true";
+  field.closest(".message-row").nextElementSibling.scrollIntoView({ block: "nearest" });
+  field.scrollIntoView({ block: "nearest" });
+  field.focus();
+}
+
+export const editLast = () => [...findAll(`#chatbot ${EDIT}`)].at(-1)?.click();
 
 // What was written into the edit that was sent last.
 let sent = "";

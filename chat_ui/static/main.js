@@ -13,6 +13,7 @@ import { download } from "./downloads.js";
 import * as drafts from "./drafts.js";
 import * as dropping from "./dropping.js";
 import * as editing from "./editing.js";
+import * as folding from "./folding.js";
 import * as inputMethods from "./input-methods.js";
 import { setLanguage } from "./language.js";
 import { logOut } from "./log-out.js";
@@ -84,6 +85,7 @@ const modules = [
   dropping,
   uploadRefusals,
   editing,
+  folding,
   scrolling,
   inputMethods,
   shortcuts,

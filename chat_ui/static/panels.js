@@ -42,6 +42,7 @@ function toggle(panel) {
 }
 
 export const toggleSidebar = () => toggle("sidebar");
+export const openSidebar = () => set("sidebar", true);
 export const openDrawer = () => set("drawer", true);
 
 function clicked({ target }) {

@@ -5,6 +5,7 @@ import { afterChanges } from "./changes.js";
 import { find, messageList } from "./dom.js";
 
 const NEAR_PIXELS = 50;
+const NEAR_TOP_PIXELS = 150;
 const KEPT_MILLISECONDS = 1000;
 
 let followed = true;
@@ -24,6 +25,11 @@ export function followToEnd() {
 export function keepScrollPosition() {
   kept = below();
   setTimeout(() => (kept = 0), KEPT_MILLISECONDS);
+}
+
+// Earlier messages come when the reader scrolls up to the first one.
+function showEarlier(list) {
+  if (list.scrollTop < NEAR_TOP_PIXELS && list.scrollTop < top && !kept) find("#earlier")?.click();
 }
 
 function settle() {
@@ -47,6 +53,7 @@ function scrolled({ target }) {
   emptied = atEnd && !followed && target.scrollTop < top && target.scrollHeight < height;
   if (emptied) return;
   followed = atEnd || (followed && target.scrollTop >= top);
+  if (!followed) showEarlier(target);
   noteScrollPosition(target);
 }
 

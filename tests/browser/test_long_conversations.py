@@ -46,15 +46,19 @@ def test_the_latest_messages_are_shown_and_the_earlier_ones_on_demand(chat: Chat
     expect(chat.questions).to_have_count(SHOWN // 2)
     earlier = chat.page.locator("#earlier")
     expect(earlier).to_have_text("30 earlier messages: show more")
-    chat.questions.first.scroll_into_view_if_needed()
-    expect(chat.questions.first).to_be_in_viewport(ratio=1)
-    earlier.click()
+    chat.page.locator("#chatbot").hover()
+    chat.page.mouse.wheel(0, -100_000)
     expect(chat.questions).to_have_count(SHOWN)
     expect(earlier).to_have_text("10 earlier messages: show more")
     read = chat.questions.nth(SHOWN // 2)
     expect(read).to_be_in_viewport()  # what was read is still where it was
+    chat.send("one more")  # leaves shown what was
+    expect(chat.replies.last).to_contain_text("You said: one more")
+    chat.wait_until_idle()
+    expect(chat.questions).to_have_count(SHOWN)
+    expect(earlier).to_have_text("11 earlier messages: show more")
     earlier.click()
-    expect(chat.questions).to_have_count(25)
+    expect(chat.questions).to_have_count(26)
     expect(earlier).to_be_hidden()
     expect(chat.questions.first).to_have_text("question 0")
 

@@ -148,3 +148,52 @@ def test_a_message_that_is_sent_while_a_reply_runs_waits_for_its_end(
     provider.let_out(end)
     chat.wait_until_idle()
     expect(chat.questions).to_have_count(4)
+
+
+def test_the_keyboard_finds_the_search_the_last_message_and_the_list_of_shortcuts(chat: ChatPage) -> None:
+    chat.say("first")
+    chat.say("second")
+    chat.box.focus()
+    chat.page.keyboard.press("ArrowUp")
+    field = chat.page.locator("#chatbot textarea")
+    expect(field).to_have_value("second")
+    expect(field).to_be_focused()
+    chat.page.locator("#chatbot").get_by_role("button", name="Cancel").click()
+    chat.page.keyboard.press("Control+Shift+S")
+    chat.page.keyboard.press("Control+k")
+    expect(chat.page.locator("#search").locator("input, textarea")).to_be_focused()
+    chat.page.keyboard.press("Control+/")
+    expect(chat.page.locator("#help")).to_contain_text("Ctrl+K")
+
+
+def test_a_long_message_is_folded_where_it_stands_and_on_paper_it_is_whole(chat: ChatPage) -> None:
+    chat.box.fill("\n".join(f"line {number}" for number in range(60)))
+    chat.box.press("Enter")
+    chat.wait_until_idle()
+    expect(chat.replies.last).to_contain_text("line 59")
+    said = chat.page.locator("#chatbot .user-text .said").first
+    last = "said => said.scrollHeight - said.clientHeight"
+    assert said.evaluate(last) > 500
+    show_all = chat.page.get_by_role("button", name="Show all")
+    show_all.click()
+    assert said.evaluate(last) == 0
+    chat.page.get_by_role("button", name="Show less").click()
+    assert said.evaluate(last) > 500
+    chat.say("short")
+    expect(show_all).to_have_count(1)
+    chat.page.emulate_media(media="print", reduced_motion="null")
+    assert said.evaluate(last) == 0
+    expect(chat.box).to_be_hidden()
+    expect(chat.page.locator("#sidebar")).to_be_hidden()
+    assert chat.page.locator("#chatbot .bubble-wrap").evaluate(last) == 0
+    assert chat.page.evaluate("document.documentElement.scrollHeight") > 1_500
+    chat.page.emulate_media(media="null", reduced_motion="null")
+    chat.page.locator("#new-chat").click()
+    expect(chat.questions).to_have_count(0)
+    chat.say("short")
+    chat.sessions.nth(1).click()
+    expect(chat.questions).to_have_count(2)
+    expect(show_all).to_have_count(1)
+    chat.sessions.first.click()
+    expect(chat.questions).to_have_count(1)
+    expect(show_all).to_have_count(0)
