@@ -164,3 +164,47 @@ def test_text_appears_evenly_unless_the_reader_prefers_less_motion(
     jumps = sorted(chat.page.evaluate("window.jumps"))
     # But for the few that a busy machine, and the quiet line under the reply, make larger.
     assert (jumps[len(jumps) * 3 // 4] <= 20) == (motion == "no-preference"), jumps
+
+
+# A stream as those that Gradio's client reads; the test writes it by `probe`.
+PROBE = """
+const request = window.fetch;
+window.fetch = async (...parameters) => {
+    if (parameters[0] !== "/probe/queue/data") return request(...parameters);
+    const answer = new Response(new ReadableStream({ start: (probe) => (window.probe = probe) }));
+    return Object.defineProperty(answer, "url", { value: new URL(parameters[0], location.href).href });
+};
+"""
+# Reads it as that client does. `rests` are how many characters have not been read yet when the next frame
+# comes, and the end after the last one.
+READ = """async (rests) => {
+    const stream = (await fetch("/probe/queue/data")).body.pipeThrough(new TextDecoderStream()).getReader();
+    let [sent, read, shown] = ["", "", ""];
+    const network = new MessageChannel();
+    const write = () => {
+        const text = "abcdefghijklmno";
+        const message = { msg: "process_generating", output: { data: [[["append", [], text]]] } };
+        window.probe.enqueue(new TextEncoder().encode(`data: ${JSON.stringify(message)}\n\n`));
+        sent += text;
+    };
+    network.port1.onmessage = () => (rests.length ? write() : window.probe.close());
+    write();
+    for (let part = await stream.read(); !part.done; part = await stream.read()) {
+        const text = JSON.parse(part.value.slice("data: ".length)).output.data[0][0][2];
+        read += text;
+        setTimeout(() => (shown += text));
+        if (sent.length - read.length !== rests[0]) continue;
+        rests.shift();
+        network.port2.postMessage("");
+    }
+    await new Promise((all) => setTimeout(all, 50));
+    return { sent, shown };
+}"""
+
+
+def test_the_parts_of_a_text_that_appears_evenly_keep_their_order(open_page: OpenPage) -> None:
+    chat = open_page(reduced_motion="no-preference")
+    chat.page.add_init_script(PROBE)
+    chat.reload()
+    text = chat.page.evaluate(READ, [3, 0, 3, 2])
+    assert text["shown"] == text["sent"] == "abcdefghijklmno" * 4
