@@ -1,33 +1,16 @@
 """The page and the endpoints. The only package that knows Gradio and FastAPI."""
 
-import gradio as gr
+from typing import TYPE_CHECKING
 
-from chat_core import ChatService
+if TYPE_CHECKING:
+    import gradio as gr
 
-from . import api, gradio_fixes, page
+    from chat_core import ChatService
 
 
-def build_ui(service: ChatService) -> gr.Blocks:
+def build_ui(service: "ChatService") -> "gr.Blocks":
     """The page over `service`, with its named endpoints. Opens nothing."""
-    gradio_fixes.open_no_loops()
-    with gradio_fixes.without_apps():
-        demo = _build(service)
-    gradio_fixes.apply(demo)
-    return demo
+    # Gradio takes seconds to import, and the command line does without it.
+    from .ui import build
 
-
-def _build(service: ChatService) -> gr.Blocks:
-    demo: gr.Blocks
-    with gr.Blocks(
-        title=page.TITLE,
-        fill_height=True,
-        analytics_enabled=False,
-        delete_cache=(300, 1800),  # uploads; what is kept of pictures is kept with the conversation
-    ) as demo:
-        pacer = page.FramePacer()
-        api.register(api.Endpoints(service, pacer))  # first: a listener of the same name gets another one
-        page.build_page(demo, service, pacer)
-    demo.max_threads = 256  # also the number of generators that may run at once
-    demo.state_session_capacity = 1000
-    demo.queue(max_size=512, default_concurrency_limit=None, api_open=False)
-    return demo
+    return build(service)

@@ -127,3 +127,10 @@ def test_the_core_loads_without_the_interface_and_its_packages():
     program = f"import sys, chat_core; print(*{unwanted} & {{*sys.modules}})"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, check=True)
     assert done.stdout.split() == []
+
+
+def test_the_command_line_starts_without_what_takes_long_to_import():
+    unwanted = {"gradio", "fastapi", "openai", "redis"}
+    program = f"import sys, chat_ui.cli; print(*{unwanted} & {{*sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, check=True)
+    assert done.stdout.split() == []
