@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 # What is the same for all who ask at one address, as long as nobody logs in.
 _PAGES = {"/", "/config", "/gradio_api/info", "/theme.css"}
 # What only the page's own scripts read of a query. With anything else in it, Gradio answers by itself.
-_READ_BY_SCRIPTS = {"c", "v", "view", "__theme"}
+_READ_BY_SCRIPTS = {"c", "v", "copy", "view", "__theme"}
 # Far more than a page loads; anybody can make up addresses under which the app is reached.
 _MOST_KEPT = 300
 

@@ -1,9 +1,11 @@
 """The page.
 
 `layout` has the components, `theme` their looks, `wiring` every listener. Listeners call the methods of
-`conversation_handlers`, `turn_handlers`, `role_handlers` and `memory_handlers` with what `requests` parses.
+`conversation_handlers`, `turn_handlers`, `role_handlers`, `memory_handlers` and `share_handlers` with what
+`requests` parses.
 What they answer comes from `renderer` and, for a running reply, `follower` with `watching`, by the pure
-functions of `view`, `session_list`, `role_picker`, `variables_form`, `memory_panel` and `markdown`.
+functions of `view`, `session_list`, `role_picker`, `variables_form`, `memory_panel`, `share_panel` and
+`markdown`.
 """
 
 import gradio as gr
@@ -18,6 +20,7 @@ from .pacing import MAX_STREAMS, FramePacer
 from .renderer import Renderer
 from .requests import RequestParser
 from .role_handlers import RoleHandlers
+from .share_handlers import ShareHandlers
 from .theme import build_theme
 from .turn_handlers import TurnHandlers
 from .view import UNKNOWN_ICON, document, icon_html
@@ -47,4 +50,5 @@ def build_page(demo: gr.Blocks, service: ChatService, pacer: FramePacer) -> None
     turns = TurnHandlers(service, renderer, parser, follower)
     roles = RoleHandlers(service, renderer, parser, follower)
     memory = MemoryHandlers(service, renderer, parser)
-    wire(demo, components, conversations, turns, roles, memory)
+    sharing = ShareHandlers(service, renderer, parser, follower)
+    wire(demo, components, conversations, turns, roles, memory, sharing)

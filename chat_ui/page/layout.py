@@ -14,6 +14,7 @@ from ..texts import TEXTS
 from . import view
 from .memory_panel import CLOSED
 from .role_picker import role_picker
+from .share_panel import CLOSED as NO_LINKS
 from .tab import EMPTY_TAB
 
 PICTURES = Path(__file__).parent.parent / "static" / "pictures"
@@ -64,6 +65,8 @@ class Components:
     export_json: gr.Button
     import_file: gr.UploadButton
     download: gr.JSON
+    shares: gr.HTML
+    link: gr.JSON
     log_out: gr.Button
 
     # What listeners have as outputs, by their names in a ComponentUpdates (see `renderer`): those that follow
@@ -206,6 +209,7 @@ def _drawer(service: ChatService) -> dict[str, Any]:
         gr.Markdown(I18N("settings_of_user"))
         words = cast(str, I18N("import"))
         import_file = gr.UploadButton(words, file_types=[".json"], type="binary", elem_id="import", **_SMALL)
+        shares = gr.HTML(NO_LINKS, js_on_load=_PASS_ON, elem_id="shares")
         language = gr.Dropdown(
             [("中文", LANGUAGES["zh"]), ("English", LANGUAGES["en"])],
             value=LANGUAGES["en"],
@@ -225,6 +229,7 @@ def _drawer(service: ChatService) -> dict[str, Any]:
         "export_json": export_json,
         "clear": clear,
         "import_file": import_file,
+        "shares": shares,
         "language": language,
         "log_out": log_out,
     }
@@ -260,5 +265,6 @@ def _hidden(service: ChatService) -> dict[str, Any]:
         "role_saved": gr.JSON(visible="hidden", elem_id="role-saved"),
         "variables": gr.JSON({}, visible="hidden", elem_id="variable-values"),
         "download": gr.JSON(visible="hidden", elem_id="download"),
+        "link": gr.JSON(visible="hidden", elem_id="link"),
     }
     return {"identity": identity, **hidden}

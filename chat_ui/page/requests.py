@@ -150,6 +150,18 @@ class RewriteEvent(Event):
     summary: str
 
 
+class ShareEvent(ConversationEvent):
+    """It is to be read by whoever has a link, for so many days."""
+
+    days: int
+
+
+class LinkEvent(Event):
+    """Something is to happen with a link to a conversation."""
+
+    token: str
+
+
 class Draft(NamedTuple):
     """What the box holds: a text, and the paths of files that were uploaded."""
 

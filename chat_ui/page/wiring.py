@@ -10,6 +10,7 @@ from .layout import Components
 from .memory_handlers import MemoryHandlers
 from .pacing import MAX_STREAMS
 from .role_handlers import RoleHandlers
+from .share_handlers import ShareHandlers
 from .turn_handlers import TurnHandlers
 
 # To process a value, Gradio sends it to a thread and back, which costs more than what a listener does. The
@@ -29,6 +30,7 @@ def wire(
     turns: TurnHandlers,
     roles: RoleHandlers,
     memory: MemoryHandlers,
+    sharing: ShareHandlers,
 ) -> None:
     """Connects the components with their handlers."""
     tab_inputs: set[Block] = {c.identity, c.tab}
@@ -129,6 +131,13 @@ def wire(
     c.memory.submit(memory.remember, empty_inputs, **memory_outputs)
     c.memory.delete(memory.forget, empty_inputs, **memory_outputs)
     c.memory.edit(memory.rewrite, empty_inputs, [c.memory, c.chatbot], **_PLAIN)
+
+    # Links to conversations
+    c.shares.expand(sharing.show, tab_inputs, [c.shares], trigger_mode="always_last", **_PLAIN)
+    c.shares.submit(sharing.share, tab_inputs, [c.shares, c.link], **_PLAIN)
+    c.shares.delete(sharing.unshare, tab_inputs, [c.shares], **_PLAIN)
+    c.shares.copy(sharing.copy, tab_inputs, **render)
+    c.link.change(None, [c.link], None, js="(link) => window.chat.showLink(link)", **_PLAIN_INPUTS)
 
     # Settings
     # Not `change`: what is rendered brings its effort along, which would be asked for before it is there.

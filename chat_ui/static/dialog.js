@@ -31,6 +31,13 @@ function openQuestion(question, yes, ...fields) {
 // Whether the reader agrees. `question` and `yes` are keys of texts.py.
 export const isConfirmed = async (question, yes, facts) => (await openQuestion(words(question, facts), yes)) !== "";
 
+// The reader's choice among `choices`, which have words by their values; empty if they think better of it.
+export async function askChoice(question, yes, choices) {
+  const options = Object.entries(choices).map(([value, text]) => element("option", { value, textContent: text }));
+  const field = element("select", { id: "dialog-field" }, ...options);
+  return (await openQuestion(words(question), yes, field)) && field.value;
+}
+
 // The text that the reader gives, at first `value`; empty if they think better of it. `known` ones are offered.
 export async function askText(question, yes, value, known = []) {
   const field = element("input", { id: "dialog-field", value });

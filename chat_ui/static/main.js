@@ -25,6 +25,7 @@ import * as refresh from "./refresh.js";
 import * as roles from "./roles.js";
 import * as scrolling from "./scrolling.js";
 import * as sessionList from "./session-list.js";
+import * as sharing from "./sharing.js";
 import * as shortcuts from "./shortcuts.js";
 import * as smoothing from "./smoothing.js";
 import * as streams from "./streams.js";
@@ -53,6 +54,7 @@ window.chat = {
   },
   roleSaved: roles.roleSaved,
   variableValues: variables.variableValues,
+  showLink: sharing.showLink,
   setLanguage,
   download,
   logOut,
@@ -67,6 +69,7 @@ const modules = [
   sessionList,
   roles,
   memory,
+  sharing,
   variables,
   copying,
   drafts,

@@ -5,6 +5,7 @@ import { askText, isConfirmed } from "./dialog.js";
 import { fill, find, findAll } from "./dom.js";
 import { words } from "./language.js";
 import { offerMenu } from "./menu.js";
+import { shareConversation } from "./sharing.js";
 
 function choose(event, data) {
   const list = find("#sessions nav, #sessions .no-sessions");
@@ -38,6 +39,7 @@ function offerActions(button, conversation) {
     : {
         [words(conversation.pinned ? "unpin" : "pin")]: () => pin(conversation),
         [words("rename")]: () => renameConversation(conversation),
+        [words("share")]: () => shareConversation(conversation),
         [words("move_to_folder")]: () => move(conversation),
         ...(conversation.in && { [words("move_out")]: () => unmove(conversation) }),
       };

@@ -3,6 +3,7 @@ import { nameInAddress, sessionToOpen } from "./address.js";
 import { pageChanged } from "./changes.js";
 import { showDraftOf } from "./drafts.js";
 import { followToEnd } from "./scrolling.js";
+import { offerCopy } from "./sharing.js";
 import { showTitle } from "./title.js";
 import { offerRestore } from "./undone.js";
 import { sendWaiting } from "./waiting.js";
@@ -39,5 +40,6 @@ export function showTab(tab) {
   offerRestore(tab);
   showDraftOf(tab.session_id);
   sendWaiting(tab);
+  offerCopy();
   pageChanged();
 }
