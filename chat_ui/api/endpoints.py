@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 from gradio.events import api as publish
 
-from chat_core import TurnEnd
+from chat_core import Session, TurnEnd
 from chat_core.errors import InvalidInput
 
 from ..page import MAX_STREAMS
@@ -171,19 +171,20 @@ class Endpoints(ChangeEndpoints, FileEndpoints, MemoryEndpoints, ShareEndpoints)
     async def sessions(self, request: gr.Request, user_id: str) -> Json:
         """The user's conversations, the one changed last first. Returns {"sessions": [{"session_id",
         "title", "role", "updated_at", "messages", "running", "pinned", "folder", "last_line",
-        "branched_from"}], "total"}."""
-        return await self._found(request, user_id)
+        "branched_from"}], "total", "unreadable": [{"session_id", "title"}]}: the last cannot be read any
+        more, and are there to be exported or deleted."""
+        visitor = Visitor.of(request, user_id)
+        with visitor.errors_shown():
+            found = await self._service.latest_sessions(visitor.user_id)
+        unreadable = [{"session_id": key, "title": title} for key, title in found.unreadable.items()]
+        return {**_listed(found.items), "unreadable": unreadable}
 
     async def search_sessions(self, request: gr.Request, user_id: str, query: str) -> Json:
         """The user's conversations whose title or messages contain the query, as /sessions lists them. It may
         begin with the folder that they are in: folder:work or folder:"my work"."""
-        return await self._found(request, user_id, query)
-
-    async def _found(self, request: gr.Request, user_id: str, query: str = "") -> Json:
         visitor = Visitor.of(request, user_id)
         with visitor.errors_shown():
-            found = await self._service.sessions(visitor.user_id, query)
-        return {"sessions": [session_object(session) for session in found], "total": len(found)}
+            return _listed(await self._service.sessions(visitor.user_id, query))
 
     async def pin_session(
         self, request: gr.Request, user_id: str, session_id: str, pinned: bool = True
@@ -256,6 +257,10 @@ class Endpoints(ChangeEndpoints, FileEndpoints, MemoryEndpoints, ShareEndpoints)
         service = self._service
         details = [model_object(offer) for offer in service.model_offers]
         return {"models": list(service.models), "default_model": service.models[0], "details": details}
+
+
+def _listed(found: list[Session]) -> Json:
+    return {"sessions": [session_object(session) for session in found], "total": len(found)}
 
 
 def _position(after: str) -> int:

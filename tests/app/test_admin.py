@@ -75,6 +75,11 @@ def test_users_are_counted_exported_mended_and_deleted(
         exported = parse_export(data, max_message_chars=100, now=time.time())
         assert [message.content for message in exported.messages] == ["Hello", "You said: Hello"]
 
+        with Redis(unix_socket_path=str(app_directory / "data" / "valkey.sock")) as redis:
+            redis.hset(keys.session(USER, session), "sampling", "{oops")
+        listed = client.predict(user_id=USER, api_name="/sessions")
+        assert (listed["sessions"], listed["unreadable"]) == ([], [{"session_id": session, "title": "Hello"}])
+
         assert admin("delete", USER)[0] == 2  # it is not done without --yes
         code, said, _ = admin("delete", USER, "--yes")
         assert code == 0
