@@ -18,6 +18,7 @@ from .messages import (
     TurnError,
     TurnEvent,
     Usage,
+    Voice,
 )
 from .models import ModelOffer
 from .roles import Language, Role, Roles
@@ -61,5 +62,6 @@ __all__ = [
     "TurnEvent",
     "UndoResult",
     "Usage",
+    "Voice",
     "new_user_id",
 ]

@@ -192,6 +192,7 @@ def with_new_ids(messages: Sequence[ChatMessage], now: float) -> tuple[ChatMessa
             "timestamp": min(max(message.timestamp, 0.0), now),
             "error": message.error and _known_error(message.error),
             "versions": tuple(map(renewed, message.versions)),
+            "voices": (),
         }
         return message.model_copy(update=changes)
 

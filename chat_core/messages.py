@@ -1,6 +1,6 @@
 """What is said and what is stored: messages, sessions, and the events of a turn."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, Json, ValidationError
@@ -117,6 +117,17 @@ class Image(_Record):
     preview: str
 
 
+class Voice(_Record):
+    """One that a user's message was put to: the key of its `role`, its `model`, and the id that its reply has
+    as its `turn_id`. Its `status` and `error` say how it ended if it gave none."""
+
+    turn_id: str
+    role: str
+    model: str
+    status: Status = "done"
+    error: TurnError | None = None
+
+
 class ChatMessage(_Record):
     """One message of a conversation.
 
@@ -124,8 +135,9 @@ class ChatMessage(_Record):
     that is continued: then it has the id of the turn that went on with it. To a user's message belong its
     `images` and, when it was regenerated, `versions`: the replies that it also got, besides the one that
     follows it; its `branch` is the id of the session that keeps what it has replaced, if that was more than
-    one turn; its `status` and `error` say how its turn ended if it got none. The other fields from
-    `reasoning` on belong to replies: `role_key` is the key of the role that gave it,
+    one turn; its `voices` are those that it was put to, if that was not just the conversation's role: its
+    turn is that of the first; its `status` and `error` say how its turn ended if it got none. The other
+    fields from `reasoning` on belong to replies: `role_key` is the key of the role that gave it,
     `reasoning_seconds` how long it reasoned before its text; `finish_reason` says what ended it too early,
     its greatest length or the provider's filter; `instead_of` is the model that was asked and failed before
     `model` answered.
@@ -140,6 +152,7 @@ class ChatMessage(_Record):
     images: tuple[Image, ...] = ()
     branch: str = ""
     versions: tuple["ChatMessage", ...] = Field((), alias="earlier")
+    voices: tuple[Voice, ...] = ()
     reasoning: str = ""
     reasoning_seconds: float | None = Field(None, alias="seconds_of_thought")
     role_key: str = Field("", alias="as_role")
@@ -191,6 +204,17 @@ class StoredMessages(NamedTuple):
     older: int = 0
     dropped: int = 0
     summary: Summary | None = None
+
+    @property
+    def voices(self) -> tuple[Voice, ...]:
+        """Those that the user's latest message was put to, if that was not just the conversation's role."""
+        asked = next((message for message in reversed(self.items) if message.role == "user"), None)
+        return asked.voices if asked else ()
+
+    @property
+    def panel(self) -> tuple[Voice, ...]:
+        """The same where they are several, who reply side by side."""
+        return self.voices if len(self.voices) > 1 else ()
 
 
 TITLE_CHARS = 60
@@ -263,22 +287,27 @@ class SessionList(NamedTuple):
 class Delta(NamedTuple):
     """A piece of a running reply. `end` is its position in the turn's log: the count of characters,
     reasoning and text together, up to and with this piece. It does not depend on how the log was cut
-    into pieces, so a follower may go on from it in any process."""
+    into pieces, so a follower may go on from it in any process. Where several reply in one turn, their pieces
+    stand in one log, and `voice` says whose it is, counted from 0."""
 
     kind: DeltaKind
     text: str
     end: int
+    voice: int = 0
 
 
 class TurnEnd(_Record):
     """How a turn ended; always the last event. `message` is the stored reply, or None when the reply
-    has no text; `error` is set exactly when the status is "failed"."""
+    has no text; `error` is set exactly when the status is "failed". Where several replied, `voices` are the
+    ends of all, and the turn's own is that of the first with a reply; what ended any of them too early is the
+    turn's status."""
 
     status: Status
     message: ChatMessage | None = None
     usage: Usage | None = None
     context: ContextReceipt | None = None
     error: TurnError | None = None
+    voices: tuple["TurnEnd", ...] = ()
 
     @classmethod
     def of_message(cls, message: ChatMessage) -> Self:
@@ -290,6 +319,25 @@ class TurnEnd(_Record):
             context=message.context,
             error=message.error,
         )
+
+    @classmethod
+    def of_voices(cls, ends: Sequence[Self]) -> Self:
+        """The end of a turn in which each of these replied. As versions of one reply they are told apart and
+        ordered by their times."""
+        if len(ends) == 1:
+            return ends[0]
+        latest, voices = 0.0, []
+        for end in ends:
+            message = end.message
+            if message:
+                latest = max(message.timestamp, latest + 0.001)
+                message = message.model_copy(update={"timestamp": latest})
+            voices.append(end.model_copy(update={"message": message}))
+        first = next((end for end in voices if end.message), voices[0])
+        cut: tuple[Status, ...] = ("interrupted", "stopped")
+        status = next((status for status in cut if any(end.status == status for end in voices)), first.status)
+        error = first.error if status == "failed" else None
+        return first.model_copy(update={"status": status, "error": error, "voices": tuple(voices)})
 
 
 TurnEvent = Delta | TurnEnd

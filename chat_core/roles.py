@@ -164,6 +164,16 @@ class Roles(Mapping[str, Role]):
         """As by index, and the default role when none has that key (any more)."""
         return self[key if key in self else self.default]
 
+    def mentioned(self, message: str) -> Role | None:
+        """The role that a message begins with, as `@` and its key or one of its names."""
+        said = message.lstrip().casefold()
+        if not said.startswith("@"):
+            return None
+        words = {word: role for role in self.values() for word in (role.key, role.name.zh, role.name.en)}
+        found = (word for word in words if re.match(rf"@{re.escape(word.casefold())}(?=[\s,:，：、])", said))
+        longest = max(found, key=len, default=None)
+        return words[longest] if longest else None
+
     def with_own(self, own: Iterable[Role]) -> "Roles":
         """These roles and after them those of a user's own; a key that is everybody's stays theirs."""
         return Roles((*self.values(), *(role for role in own if role.key not in self)), self.default)

@@ -23,6 +23,9 @@ from .base import ServiceBase
 
 _STOP_SECONDS = 5.0
 
+# Which of the replies to a user's message, oldest first, is wanted; None where that is another one's.
+Selection = Callable[[ChatMessage, Sequence[ChatMessage]], ChatMessage | None]
+
 
 class StopResult(NamedTuple):
     """What a stop did: whether it ended a reply, which turn, and how many characters of text are kept."""
@@ -89,6 +92,42 @@ class Turns(ServiceBase):
             images,
             last_turn,
             address,
+        )
+        return await self._starter.start(request)
+
+    async def start_panel(
+        self,
+        user_id: str,
+        session_id: str,
+        message: str,
+        roles: Sequence[str],
+        *,
+        role: str = "",
+        model: str = "",
+        sampling: Sampling | None = None,
+        variables: Mapping[str, str] | None = None,
+        images: Sequence[bytes] = (),
+        last_turn: str | None = None,
+        address: str = "",
+    ) -> str:
+        """As `start_turn`, with a reply from each of two to four `roles`, by their keys, or models, which
+        speak in the conversation's role; the turn's id. They reply side by side in this one turn, and each
+        counts as a message and as a running reply. When all have ended, the first is the conversation's reply
+        and the others are versions of it; see `choose_reply`. Raises what `start_turn` does."""
+        if not roles:
+            raise InvalidInput("roles", "a list of roles or models")
+        request = TurnRequest(
+            user_id,
+            session_id,
+            message,
+            role,
+            model,
+            sampling,
+            variables,
+            images=images,
+            last_turn=last_turn,
+            address=address,
+            voices=roles,
         )
         return await self._starter.start(request)
 
@@ -187,17 +226,35 @@ class Turns(ServiceBase):
         of that id. Raises MessageNotFound, also when there is no such version, and SessionBusy while a reply
         runs, for it answers what was said before it."""
 
+        await self._select(
+            user_id,
+            session_id,
+            lambda asked, versions: (
+                versions[number - 1] if asked.id == message_id and 1 <= number <= len(versions) else None
+            ),
+        )
+
+    @redis_errors_as_store_unavailable()
+    async def choose_reply(self, user_id: str, session_id: str, turn_id: str) -> None:
+        """Makes the reply of that turn the conversation's reply to the message that it answers; the others
+        stay as its versions. Raises what `select_version` does."""
+        validate_text(turn_id=turn_id)
+        await self._select(
+            user_id,
+            session_id,
+            lambda _, versions: next((version for version in versions if version.turn_id == turn_id), None),
+        )
+
+    async def _select(self, user_id: str, session_id: str, choose: Selection) -> None:
         def selected(state: SessionState) -> dict[str, ChatMessage]:
             if state.open_turn:
                 raise SessionBusy(state.open_turn)
             for asked, reply in pairwise(state.messages.items):
                 versions = sorted((*asked.versions, reply), key=lambda version: version.timestamp)
-                if (asked.id, reply.role) == (message_id, "assistant") and 1 <= number <= len(versions):
-                    chosen = versions.pop(number - 1)
-                    return {
-                        asked.id: asked.model_copy(update={"versions": tuple(versions)}),
-                        reply.id: chosen,
-                    }
+                if reply.role == "assistant" and (chosen := choose(asked, versions)):
+                    versions.remove(chosen)
+                    kept = {"versions": tuple(versions), "voices": ()}
+                    return {asked.id: asked.model_copy(update=kept), reply.id: chosen}
             return {}
 
         await self.session(user_id, session_id)
@@ -258,7 +315,8 @@ class Turns(ServiceBase):
             ):
                 async for event in events:
                     if isinstance(event, TurnEnd):
-                        kept = len(event.message.content) if event.message else 0
+                        messages = (end.message for end in event.voices or (event,))
+                        kept = sum(len(message.content) for message in messages if message)
                         return StopResult(event.status == "stopped", turn_id, kept)
         return StopResult(False, turn_id, 0)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import groupby
 
@@ -13,8 +13,9 @@ class LiveTurn:
     """A reply while it is written: every piece so far, and its followers in this process. `address` is
     where it was asked for, "" if that is not known.
 
-    `reader` is the task that reads the model. `pending_end` is the end that is still to be stored, `logged`
-    the position up to which the log is written. `continued` is the stored reply that the turn goes on with,
+    `replies` is how many are written in it, side by side, and `readers` are the tasks that read the models.
+    `pending_end` is the end that is still to be stored, `logged` the position up to which the log is written.
+    `continued` is the stored reply that the turn goes on with,
     if it does: its text is there from the beginning.
     """
 
@@ -26,12 +27,14 @@ class LiveTurn:
         address: str = "",
         *,
         continued: ChatMessage | None = None,
+        replies: int = 1,
     ) -> None:
         self.id = turn_id
         self.user_id = user_id
         self.session_id = session_id
         self.address = address
-        self.reader: asyncio.Task[None] | None = None
+        self.replies = replies
+        self.readers: Sequence[asyncio.Task[None]] = ()
         self.continued = continued
         self.cancelled_as: Status | None = None
         self.pending_end: TurnEnd | None = None
@@ -49,22 +52,23 @@ class LiveTurn:
         """How many characters there are so far, reasoning and text together."""
         return self._ends[-1] if self._ends else 0
 
-    def append(self, kind: DeltaKind, text: str) -> None:
+    def append(self, kind: DeltaKind, text: str, voice: int = 0) -> None:
         """Adds a piece and wakes the followers."""
         end = self.position + len(text)
-        self._pieces.append(Delta(kind, text, end))
+        self._pieces.append(Delta(kind, text, end, voice))
         self._ends.append(end)
         self._wake()
 
     def cancel(self, status: Status) -> None:
-        """Ends the reply where it is, with this status. Only the first call counts."""
-        if self.reader is not None and self.cancelled_as is None:
+        """Ends the replies where they are, with this status. Only the first call counts."""
+        if self.readers and self.cancelled_as is None:
             self.cancelled_as = status
-            self.reader.cancel()
+            for reader in self.readers:
+                reader.cancel()
 
-    def text(self, kind: DeltaKind) -> str:
+    def text(self, kind: DeltaKind, voice: int = 0) -> str:
         """All pieces of that kind."""
-        return "".join(piece.text for piece in self._pieces if piece.kind == kind)
+        return "".join(piece.text for piece in self._pieces if (piece.kind, piece.voice) == (kind, voice))
 
     def read(self, after: int = 0) -> list[Delta]:
         """The pieces after the position `after`, neighbours of one kind as one piece."""
@@ -133,12 +137,12 @@ def pieces_of(reply: ChatMessage) -> list[Delta]:
 
 
 def coalesce(pieces: Iterable[Delta], after: int) -> list[Delta]:
-    """Neighbours of one kind as one piece; what lies at or before the position `after`, or was there
-    before in another cut, is left out."""
+    """Neighbours of one kind and voice as one piece; what lies at or before the position `after`, or was
+    there before in another cut, is left out."""
     fresh: list[Delta] = []
     for piece in pieces:
         if piece.end > after:
             fresh.append(piece._replace(text=piece.text[after - piece.end :]))
             after = piece.end
-    runs = (list(run) for _, run in groupby(fresh, key=lambda piece: piece.kind))
-    return [Delta(run[0].kind, "".join(piece.text for piece in run), run[-1].end) for run in runs]
+    runs = (list(run) for _, run in groupby(fresh, key=lambda piece: (piece.kind, piece.voice)))
+    return [run[-1]._replace(text="".join(piece.text for piece in run)) for run in runs]

@@ -10,7 +10,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import MessageNotFound, NothingToContinue, SessionBusy, SessionNotFound
-from ..messages import ChatMessage, Delta, StoredMessages, TurnEnd, TurnEvent, title_from
+from ..messages import (
+    ChatMessage,
+    Delta,
+    DeltaKind,
+    StoredMessages,
+    TurnEnd,
+    TurnEvent,
+    Voice,
+    title_from,
+)
 from ..storage import (
     Change,
     Plan,
@@ -192,7 +201,7 @@ class TurnLog:
         ]
 
     def _flush_call(self, user_id: str, session_id: str, turn_id: str, pieces: Sequence[Delta]) -> ScriptCall:
-        arguments = [part for piece in pieces for part in (piece.end, piece.kind, piece.text)]
+        arguments = [part for piece in pieces for part in (piece.end, _field_of(piece), piece.text)]
         return ScriptCall(
             _FLUSH,
             [
@@ -219,7 +228,7 @@ class TurnLog:
         the last `pieces` are logged before. A turn that `continues` has its reply stored already, as it was.
         False, and nothing changed, if it had ended before."""
         calls = [self._flush_call(user_id, session_id, turn_id, pieces)] if pieces else []
-        if end.message:
+        if end.message and not end.voices:
             change = Change(user_id, session_id)
             self._planned_end(change, turn_id, end, position, continues=continues)
             calls.append(self._store.commit_call(change))
@@ -235,12 +244,24 @@ class TurnLog:
 
         return await self._change_end(user_id, session_id, plan)
 
-    async def replace_recovered_reply(self, user_id: str, session_id: str, reply: ChatMessage) -> bool:
-        """Puts the whole `reply` in the place of what another process stored of it that thought this one
-        dead, and so knew no more than the log did. False, and nothing changed, if the reply is not stored
-        (any more)."""
+    async def replace_recovered_reply(self, user_id: str, session_id: str, end: TurnEnd) -> bool:
+        """Puts the whole replies of the turn that ended so in the place of what another process stored of
+        them that thought this one dead, and so knew no more than the log did. False, and nothing changed, if
+        none of them is stored (any more)."""
+        whole = {one.message.id: one.message for one in (end, *end.voices) if one.message}
+
+        def replaced(state: SessionState) -> dict[str, ChatMessage]:
+            found = {}
+            for message in state.messages.items:
+                versions = tuple(whole.get(version.id, version) for version in message.versions)
+                if message.id in whole:
+                    found[message.id] = whole[message.id]
+                elif versions != message.versions:
+                    found[message.id] = message.model_copy(update={"versions": versions})
+            return found
+
         try:
-            return await self._store.replace(user_id, session_id, lambda _: {reply.id: reply})
+            return await self._store.replace(user_id, session_id, replaced)
         except SessionNotFound:
             return False
 
@@ -254,8 +275,9 @@ class TurnLog:
         *,
         continues: bool = False,
     ) -> Change:
-        """The change that ends the turn, if it is still open. When nothing new came, which takes the `state`,
-        the previous version is the reply again; without one the user's message says why it has none."""
+        """The change that ends the turn, if it is still open. Of several replies, which take the `state`, the
+        others become versions. When nothing new came, which takes it too, the previous version is the reply
+        again; without one the user's message says why it has none."""
         user_id, session_id = change.user_id, change.session_id
         change.require(turn_id, "HGET", keys.session(user_id, session_id), "open_turn")
         change.add("XADD", keys.log(user_id, turn_id), f"{position}-1", "end", end.to_json())
@@ -264,12 +286,23 @@ class TurnLog:
             change.set_message(-1, end.message)
             change.set_latest(end.message)
         elif end.message:
+            if end.voices and state:
+                self._plan_voices(change, state, end, end.message)
             change.append(end.message)
         elif state:
             self._plan_no_reply(change, state, end)
         change.set_head(open_turn="")
         change.add("DEL", keys.stop(user_id, turn_id), keys.lease(user_id, session_id))
         return change
+
+    def _plan_voices(self, change: Change, state: SessionState, end: TurnEnd, reply: ChatMessage) -> None:
+        for asked in parse_rows(state.rows[-1:], state.session_id).items:
+            others = [one.message for one in end.voices if one.message and one.message.id != reply.id]
+            voices = tuple(
+                voice.model_copy(update={"status": one.status, "error": one.error})
+                for voice, one in zip(asked.voices, end.voices, strict=True)
+            )
+            change.set_message(-1, asked.model_copy(update={"versions": tuple(others), "voices": voices}))
 
     def _plan_no_reply(self, change: Change, state: SessionState, end: TurnEnd) -> None:
         for asked in parse_rows(state.rows[-1:], state.session_id).items:
@@ -302,7 +335,7 @@ class TurnLog:
             pieces = coalesce([event for event in map(_event, entries) if isinstance(event, Delta)], 0)
             position = pieces[-1].end if pieces else 0
             before = _reply_of(state, turn_id)
-            end = _interrupted_end(turn_id, pieces, state.head, before)
+            end = _interrupted_end(turn_id, pieces, state, before)
             change = Change(user_id, session_id, state)
             self._planned_end(change, turn_id, end, position, state, continues=before is not None)
             # Should the process give a sign of life after all, the turn stays its own.
@@ -362,14 +395,19 @@ class TurnLog:
     ) -> AsyncGenerator[TurnEvent, None]:
         """The rest of an ended turn whose log is gone or says nothing more, from the stored reply."""
         stored = await self._store.messages(user_id, session_id)
-        replies = [m for m in stored.items if m.turn_id == turn_id and m.role == "assistant"]
-        if not replies:
+        replies = _replies_of(stored, turn_id)
+        if not any(replies):
             yield await self._logged_end(user_id, turn_id)
             return
-        reply = replies[-1]
-        for piece in coalesce(pieces_of(reply), after):
+        position, pieces = 0, []
+        for number, reply in enumerate(replies):
+            for piece in pieces_of(reply) if reply else ():
+                position += len(piece.text)
+                pieces.append(piece._replace(end=position, voice=number))
+        for piece in coalesce(pieces, after):
             yield piece
-        yield TurnEnd.of_message(reply)
+        ends = [TurnEnd.of_message(reply) if reply else TurnEnd(status="interrupted") for reply in replies]
+        yield TurnEnd.of_voices(ends)
 
     async def _logged_end(self, user_id: str, turn_id: str) -> TurnEnd:
         last = await self._redis.xrevrange(keys.log(user_id, turn_id), count=1)
@@ -382,7 +420,13 @@ def _event(entry: tuple[str, dict[str, str]]) -> Delta | TurnEnd:
     ((name, value),) = fields.items()
     if name == "end":
         return TurnEnd.model_validate_json(value)
-    return Delta("reasoning" if name == "reasoning" else "text", value, int(entry_id.split("-")[0]))
+    kind, _, voice = name.partition(".")
+    position = int(entry_id.split("-")[0])
+    return Delta("reasoning" if kind == "reasoning" else "text", value, position, int(voice or 0))
+
+
+def _field_of(piece: Delta) -> str:
+    return f"{piece.kind}.{piece.voice}" if piece.voice else piece.kind
 
 
 def _require_free(state: SessionState, last_turn: str | None) -> None:
@@ -398,27 +442,50 @@ def _reply_of(state: SessionState, turn_id: str) -> ChatMessage | None:
     return next((m for m in last if (m.role, m.turn_id) == ("assistant", turn_id)), None)
 
 
+def _replies_of(stored: StoredMessages, turn_id: str) -> list[ChatMessage | None]:
+    """The replies that the turn has brought, of each voice in it; None for one that has brought none."""
+    asked = next((m for m in stored.items if m.role == "user" and m.turn_id == turn_id), None)
+    said = [reply for message in stored.items for reply in (message, *message.versions)]
+    replies = {reply.turn_id: reply for reply in said if reply.role == "assistant"}
+    turns = [voice.turn_id for voice in asked.voices] if asked else []
+    return [replies.get(turn) for turn in turns or [turn_id]]
+
+
 def _interrupted_end(
-    turn_id: str, pieces: Sequence[Delta], head: Mapping[str, str], before: ChatMessage | None
+    turn_id: str, pieces: Sequence[Delta], state: SessionState, before: ChatMessage | None
 ) -> TurnEnd:
     """The end of a turn whose process has died, which had gone on with the reply `before` if there is one."""
-    text = {kind: "".join(p.text for p in pieces if p.kind == kind) for kind in ("text", "reasoning")}
     if before:
-        kept = {"content": text["text"] or before.content, "reasoning": text["reasoning"]}
+        text = _text(pieces, "text") or before.content
+        kept = {"content": text, "reasoning": _text(pieces, "reasoning")}
         reply = before.model_copy(update={**kept, "status": "interrupted", "error": None})
         return TurnEnd(status="interrupted", message=reply)
+    head = state.head
+    usual = Voice(turn_id=turn_id, role=head["role"], model=head.get("model", ""))
+    at = float(head["updated_at"])
+    voices = state.messages.voices or (usual,)
+    return TurnEnd.of_voices(
+        [_interrupted_reply(voice, [p for p in pieces if p.voice == n], at) for n, voice in enumerate(voices)]
+    )
+
+
+def _interrupted_reply(voice: Voice, pieces: Sequence[Delta], at: float) -> TurnEnd:
     message = ChatMessage(
-        id=f"{turn_id}-reply",
+        id=f"{voice.turn_id}-reply",
         role="assistant",
-        content=text["text"],
-        timestamp=float(head["updated_at"]),
+        content=_text(pieces, "text"),
+        timestamp=at,
         status="interrupted",
-        turn_id=turn_id,
-        reasoning=text["reasoning"],
-        role_key=head["role"],
-        model=head.get("model", ""),
+        turn_id=voice.turn_id,
+        reasoning=_text(pieces, "reasoning"),
+        role_key=voice.role,
+        model=voice.model,
     )
     return TurnEnd(status="interrupted", message=message if message.content else None)
+
+
+def _text(pieces: Sequence[Delta], kind: DeltaKind) -> str:
+    return "".join(piece.text for piece in pieces if piece.kind == kind)
 
 
 def _image_ids(messages: Iterable[ChatMessage]) -> set[str]:

@@ -13,6 +13,7 @@ from ..errors import ChatError, ModelError, ModelFiltered, ModelOutOfLength, Mod
 from ..messages import (
     ChatMessage,
     ContextReceipt,
+    DeltaKind,
     FinishReason,
     Sampling,
     Status,
@@ -49,11 +50,14 @@ class ReplyOptions(NamedTuple):
 
 
 class Reply:
-    """A reply on its way from the model into its turn: read it in a task, then ask for the `end`."""
+    """A reply on its way from the model into its turn: read it in a task, then ask for the `end`. Where
+    several reply in one turn, it is the one of the number `voice` and has a `turn_id` of its own."""
 
-    def __init__(self, turn: LiveTurn, options: ReplyOptions) -> None:
+    def __init__(self, turn: LiveTurn, options: ReplyOptions, voice: int = 0, turn_id: str = "") -> None:
         self._turn = turn
         self._options = options
+        self._voice = voice
+        self._turn_id = turn_id or turn.id
         self._receipt: ContextReceipt | None = None
         self._usage: Usage | None = None
         self._finish_reason: FinishReason = ""
@@ -81,7 +85,7 @@ class Reply:
                     self._append(item, continuation)
         if continuation and (rest := continuation.close()):
             self._turn.append("text", rest)
-        if not self._turn.text("text"):
+        if not self._said("text"):
             raise _WITHOUT_TEXT[self._finish_reason]()
 
     def _append(self, piece: Piece, continuation: Continuation | None) -> None:
@@ -91,7 +95,10 @@ class Reply:
             self._reasoning_seconds = round(self._elapsed() - self._seconds_to_first_token, 3)
         text = continuation.feed(piece.text) if continuation and piece.kind == "text" else piece.text
         if text:
-            self._turn.append(piece.kind, text)
+            self._turn.append(piece.kind, text, self._voice)
+
+    def _said(self, kind: DeltaKind) -> str:
+        return self._turn.text(kind, self._voice)
 
     def tokens(self, reader: asyncio.Task[None]) -> int:
         """How many the reply took, by the provider's count; about so many where it has sent none. Once
@@ -101,21 +108,21 @@ class Reply:
         is_refused = self._seconds_to_first_token is None and not reader.cancelled()
         if self._receipt is None or is_refused:
             return 0
-        said = self._turn.text("reasoning") + self._turn.text("text")
+        said = self._said("reasoning") + self._said("text")
         return self._receipt.estimated_tokens + estimate_tokens(said)
 
     def end(self, reader: asyncio.Task[None]) -> TurnEnd:
         """What came of it, once `reader`, the task of `read`, is over."""
         status, error = self._outcome(reader)
-        content = self._turn.text("text")
+        content = self._said("text")
         message = ChatMessage(
-            id=f"{self._turn.id}-reply",
+            id=f"{self._turn_id}-reply",
             role="assistant",
             content=content,
             timestamp=time.time(),
             status=status,
-            turn_id=self._turn.id,
-            reasoning=self._turn.text("reasoning"),
+            turn_id=self._turn_id,
+            reasoning=self._said("reasoning"),
             reasoning_seconds=self._reasoning_seconds,
             role_key=self._options.role,
             model=self._answered_by or self._options.model,

@@ -5,7 +5,8 @@ import re
 import time
 import uuid
 from collections.abc import Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from ..context import build_context, images_to_send
@@ -22,10 +23,12 @@ from ..errors import (
     TooManyRepliesFromAddress,
     TooManyRepliesOfUser,
     UnknownModel,
+    UnknownRole,
 )
 from ..images import MAX_IMAGES, read_image
-from ..messages import ChatMessage, Image, Note, Sampling, Session, StoredMessages
+from ..messages import ChatMessage, Image, Note, Sampling, Session, StoredMessages, TurnEnd, Voice
 from ..models import ModelCatalog
+from ..roles import Role
 from ..storage import (
     RateLimiter,
     RoleStore,
@@ -49,6 +52,9 @@ from .writer import TurnWriter
 
 Started = TypeVar("Started")
 
+# How many may reply to one message, side by side.
+MAX_VOICES = 4
+
 
 @dataclass(frozen=True)
 class TurnRequest:
@@ -66,6 +72,12 @@ class TurnRequest:
     images: Sequence[bytes] = ()
     last_turn: str | None = None
     address: str = ""
+    voices: Sequence[str] = ()
+
+    @property
+    def replies(self) -> int:
+        """How many are wanted."""
+        return len(self.voices) or 1
 
 
 class ContinuedTurn(NamedTuple):
@@ -142,6 +154,8 @@ class TurnStarter:
         validate_ids(request.user_id, request.session_id)
         validate_text(message=request.message, role=request.role, model=request.model)
         validate_images(request.images)
+        if request.voices:
+            _validate_voices(request.voices)
         if request.keep_version and not request.replaces:
             raise InvalidInput("keep_version", "given together with replaces")
         async with redis_errors_as_store_unavailable():
@@ -149,13 +163,15 @@ class TurnStarter:
             limit = 0 if request.replaces else self._limits.context_messages
             state, notes = await self._store.read_with_notes(request.user_id, request.session_id, limit)
             options = await self._choose_options(request, state.session, notes)
+            once = await self._choose_voices(request, options, state.session, notes)
         kept = _images_of(state.messages, request.replaces) if request.replaces else ()
         self._validate_message(request.message, len(kept) + len(request.images))
-        if request.images and options.model not in self._models.vision_models:
-            raise ImagesUnsupported(options.model, list(self._models.vision_models))
+        blind = (one.model for one in once or (options,) if one.model not in self._models.vision_models)
+        if request.images and (model := next(blind, None)):
+            raise ImagesUnsupported(model, list(self._models.vision_models))
         await self._admit(request)  # before the work, which reading pictures is
         new = await self._read_images(request.images)  # may take its time, which is not the store's
-        return await self._begun(request, self._start(request, options, state, kept, new))
+        return await self._begun(request, self._start(request, options, once, state, kept, new))
 
     async def continue_reply(self, request: TurnRequest) -> ContinuedTurn:
         """Begins the turn that goes on with the last reply of the session; of the request the rest does not
@@ -174,7 +190,8 @@ class TurnStarter:
         self._require_room(request)
         async with redis_errors_as_store_unavailable():
             await self._budget.check(request.user_id, request.address)
-            await self._limiter.check(request.user_id, request.address)
+            for _ in range(request.replies):
+                await self._limiter.check(request.user_id, request.address)
 
     async def _begun(self, request: TurnRequest, starting: Coroutine[Any, Any, Started]) -> Started:
         """What `starting` returns. It is a task of the service's own: whoever asks may go away between the
@@ -194,11 +211,19 @@ class TurnStarter:
         self,
         request: TurnRequest,
         options: ReplyOptions,
+        once: Sequence[ReplyOptions],
         state: SessionState,
         kept: tuple[Image, ...],
         new: Sequence[tuple[Image, str]],
     ) -> str:
-        turn = LiveTurn(uuid.uuid4().hex, request.user_id, request.session_id, request.address)
+        turn = LiveTurn(
+            uuid.uuid4().hex,
+            request.user_id,
+            request.session_id,
+            request.address,
+            replies=request.replies,
+        )
+        turn_ids = [turn.id, *(uuid.uuid4().hex for _ in once[1:])]
         last_turn = request.last_turn
         if request.replaces and last_turn is None:
             last_turn = state.last_turn  # what follows the replaced message goes with it, unseen otherwise
@@ -211,6 +236,10 @@ class TurnStarter:
             turn_id=turn.id,
             images=(*kept, *(image for image, _ in new)),
             branch=branch,
+            voices=tuple(
+                Voice(turn_id=turn_id, role=one.role, model=one.model)
+                for turn_id, one in zip(turn_ids, once, strict=False)
+            ),
         )
         try:
             history = await self._log.claim(
@@ -229,7 +258,7 @@ class TurnStarter:
             if branch:
                 await self._store.delete(request.user_id, branch)  # nothing was replaced
             raise
-        self._run(turn, options, history, asked)
+        self._run(turn, dict(zip(turn_ids, once or (options,), strict=True)), history, asked)
         said = history._replace(items=[*history.items, asked])
         self._titler.after(turn, said, options.model)
         self._summarizer.after(turn, said, options.model)
@@ -262,24 +291,36 @@ class TurnStarter:
         turn = LiveTurn(turn_id, request.user_id, request.session_id, request.address, continued=reply)
         position = turn.position
         shown = end_of_reply(reply, self._models.context_tokens(self._limits.context_tokens) // 2)
-        self._run(turn, options, known._replace(items=[*said, shown]), request_to_continue(reply))
+        self._run(turn, {turn_id: options}, known._replace(items=[*said, shown]), request_to_continue(reply))
         self._summarizer.after(turn, known._replace(items=said), options.model)
         return ContinuedTurn(turn_id, position)
 
     def _run(
-        self, turn: LiveTurn, options: ReplyOptions, history: StoredMessages, asked: ChatMessage
+        self,
+        turn: LiveTurn,
+        options: Mapping[str, ReplyOptions],
+        history: StoredMessages,
+        asked: ChatMessage,
     ) -> None:
-        """The reply comes from now on."""
-        reply = Reply(turn, options)
+        """The replies come from now on; of each one the `options`, by the id that it has for its turn."""
         self._writer.add(turn)
-        turn.reader = asyncio.create_task(self._answer(reply, turn, history, asked, options))
-        turn.reader.add_done_callback(lambda task: self._end(turn, reply, task))
+        ends: dict[int, TurnEnd] = {}
+        replies = [Reply(turn, one, voice, turn_id) for voice, (turn_id, one) in enumerate(options.items())]
+        turn.readers = [
+            asyncio.create_task(self._answer(reply, turn, history, asked, one))
+            for reply, one in zip(replies, options.values(), strict=True)
+        ]
+
+        def ended(voice: int, reader: asyncio.Task[None]) -> None:
+            self._budget.spend(turn.user_id, turn.address, replies[voice].tokens(reader))
+            ends[voice] = replies[voice].end(reader)
+            if len(ends) == len(replies):
+                self._writer.end(turn, TurnEnd.of_voices([ends[voice] for voice in range(len(replies))]))
+
+        for voice, reader in enumerate(turn.readers):
+            reader.add_done_callback(partial(ended, voice))
         if self._closed:
             turn.cancel("interrupted")
-
-    def _end(self, turn: LiveTurn, reply: Reply, reader: asyncio.Task[None]) -> None:
-        self._budget.spend(turn.user_id, turn.address, reply.tokens(reader))
-        self._writer.end(turn, reply.end(reader))
 
     async def _answer(
         self,
@@ -322,14 +363,15 @@ class TurnStarter:
             raise ShuttingDown()
         limits = self._limits
         running = [reply for one in self._all for reply in one._running()]
-        of_user = sum(reply.user_id == request.user_id for reply in running)
-        from_address = sum(bool(reply.address) and reply.address == request.address for reply in running)
-        if 0 < limits.replies_per_user <= of_user:
+        of_user = sum(one.replies for one in running if one.user_id == request.user_id)
+        from_address = sum(one.replies for one in running if one.address == request.address != "")
+        more = request.replies - 1
+        if 0 < limits.replies_per_user <= of_user + more:
             raise TooManyRepliesOfUser(limits.replies_per_user)
-        if 0 < limits.replies_per_address <= from_address:
+        if 0 < limits.replies_per_address <= from_address + more:
             raise TooManyRepliesFromAddress(limits.replies_per_address)
         kept = limits.concurrent_replies // 4 if of_user or from_address else 0
-        if len(running) >= limits.concurrent_replies - kept:
+        if sum(one.replies for one in running) + more >= limits.concurrent_replies - kept:
             raise TooManyReplies(limits.concurrent_replies)
 
     def _running(self) -> list[LiveTurn | TurnRequest]:
@@ -371,6 +413,37 @@ class TurnStarter:
             variables=variables,
         )
 
+    async def _choose_voices(
+        self, request: TurnRequest, options: ReplyOptions, session: Session, notes: Sequence[Note]
+    ) -> list[ReplyOptions]:
+        """Who is asked this once: those that are to reply side by side, or the one that the message names.
+        Nobody, where that is just the conversation's role. Raises UnknownRole."""
+        named = request.voices or re.findall(r"\A\s*@([^\s,:，：、]+)", request.message)
+        if not named:
+            return []
+        roles = await self._roles.roles_for(request.user_id, [options.role, *named])
+        if not request.voices:
+            mentioned = roles.mentioned(request.message)
+            return [await self._choose_once(request, mentioned, session, notes)] if mentioned else []
+        voices = []
+        for name in named:
+            if name in roles:
+                voices.append(await self._choose_once(request, roles[name], session, notes))
+            elif self._models.find(name):
+                voices.append(options._replace(model=self.choose_model(name, "")))
+            else:
+                raise UnknownRole(name, list(roles))
+        return voices
+
+    async def _choose_once(
+        self, request: TurnRequest, role: Role, session: Session, notes: Sequence[Note]
+    ) -> ReplyOptions:
+        """What the role brings along comes before what is wanted in the conversation."""
+        model = role.model if self._models.find(role.model) else request.model
+        sampling = request.sampling if role.sampling == Sampling() else role.sampling
+        wanted = replace(request, role=role.key, model=model, sampling=sampling)
+        return await self._choose_options(wanted, session, notes)
+
     async def _options_of_last_reply(
         self, request: TurnRequest, state: SessionState, notes: Sequence[Note]
     ) -> ReplyOptions:
@@ -393,6 +466,13 @@ class TurnStarter:
         if wanted and not offer:
             raise UnknownModel(wanted, list(self._models.names))
         return offer.name if offer else self._models.names[0]
+
+
+def _validate_voices(voices: Sequence[str]) -> None:
+    is_list = isinstance(voices, list | tuple) and all(isinstance(name, str) for name in voices)
+    if not (is_list and 2 <= len({*voices}) == len(voices) <= MAX_VOICES):
+        raise InvalidInput("roles", f"a list of 2 to {MAX_VOICES} roles or models, each of them once")
+    validate_text(**{f"roles.{number}": name for number, name in enumerate(voices, 1)})
 
 
 def _texts_for(role: str, notes: Sequence[Note]) -> tuple[str, ...]:

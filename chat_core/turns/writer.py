@@ -95,11 +95,11 @@ class TurnWriter:
             pieces, continues = turn.read(turn.logged), turn.continued is not None
             finished = await self._log.finish(*ids, turn.id, end, pieces, turn.position, continues=continues)
             if not finished and end.message:
-                await self._log.replace_recovered_reply(*ids, end.message)
+                await self._log.replace_recovered_reply(*ids, end)
         except Exception:
             if self._failing_for() > self._patience_seconds:
                 unsaved = TurnError.of(StoreUnavailable())
-                turn.publish_end(end.model_copy(update={"status": "failed", "error": unsaved}))
+                turn.publish_end(end.model_copy(update={"status": "failed", "error": unsaved, "voices": ()}))
             raise
         del self.turns[turn.id]
         turn.publish_end(end)

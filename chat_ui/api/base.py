@@ -1,16 +1,17 @@
 """What the endpoints share: the service they call, and how they send what it answers."""
 
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from typing import Any, TypeVar
 
-from chat_core import ChatMessage, ChatService, ModelOffer, Role, Session, TurnEnd, TurnEvent
+from chat_core import ChatMessage, ChatService, ModelOffer, Role, Session, TurnEnd, TurnEvent, Voice
 
 from ..page import FramePacer
 from ..visitor import Visitor
 
 Json = dict[str, Any]
+LAST_TURN = 2  # messages, of which the user's says who was asked
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -48,12 +49,32 @@ class EndpointsBase:
             yield event
 
     async def _started(
-        self, visitor: Visitor, session_id: str, turn_id: str, after: int = 0
+        self,
+        visitor: Visitor,
+        session_id: str,
+        turn_id: str,
+        after: int = 0,
+        *,
+        panel: Sequence[Voice] = (),
     ) -> AsyncIterator[Json]:
-        """The events of that turn after the position `after`, its id first."""
-        yield {"type": "started", "turn_id": turn_id}
+        """The events of that turn, in which a `panel` may reply, after the position `after`; its id first."""
+        for reply in map(voice_object, panel) if panel else [{"turn_id": turn_id}]:
+            yield {"type": "started", **reply}
+        async for event in self._rest(visitor, session_id, turn_id, after, panel):
+            yield event
+
+    async def _rest(
+        self, visitor: Visitor, session_id: str, turn_id: str, after: int, panel: Sequence[Voice]
+    ) -> AsyncIterator[Json]:
+        """The same without its id."""
         async for event in self._events(visitor, session_id, turn_id, after):
-            yield event_object(event, visitor)
+            if not panel:
+                yield event_object(event, visitor)
+            elif isinstance(event, TurnEnd):
+                for voice, end in zip(panel, event.voices or [event] * len(panel), strict=True):
+                    yield event_object(end, visitor) | voice_object(voice)
+            else:
+                yield event_object(event, visitor) | voice_object(panel[event.voice])
 
 
 def event_object(event: TurnEvent, visitor: Visitor) -> Json:
@@ -74,6 +95,11 @@ def event_object(event: TurnEvent, visitor: Visitor) -> Json:
             "message": visitor.error_text(event.error),
         }
     return ended
+
+
+def voice_object(voice: Voice) -> Json:
+    """Whose reply an event of a panel belongs to."""
+    return voice.model_dump(include={"turn_id", "role", "model"})
 
 
 def message_object(message: ChatMessage) -> Json:

@@ -12,14 +12,15 @@ from chat_core.errors import InvalidInput
 from ..page import MAX_STREAMS
 from ..uploads import uploaded_images
 from ..visitor import Visitor
-from .base import Json, event_object, message_object, model_object, role_object, session_object, yields
+from .base import LAST_TURN, Json, message_object, model_object, role_object, session_object, yields
 from .changes import ChangeEndpoints
 from .files import FileEndpoints
 from .memory import MemoryEndpoints
+from .panels import PanelEndpoints
 from .sharing import ShareEndpoints
 
 
-class Endpoints(ChangeEndpoints, FileEndpoints, MemoryEndpoints, ShareEndpoints):
+class Endpoints(ChangeEndpoints, FileEndpoints, MemoryEndpoints, PanelEndpoints, ShareEndpoints):
     """The endpoints. Each finds out for itself who asks; what is refused changes nothing and is answered
     with a gr.Error that says why. Without logins the `user_id` is the key to everything said under it."""
 
@@ -118,11 +119,11 @@ class Endpoints(ChangeEndpoints, FileEndpoints, MemoryEndpoints, ShareEndpoints)
         visitor = Visitor.of(request, user_id)
         with visitor.errors_shown(), self._pacer.watching():
             position = _position(after)
-            turn_id = (await self._service.session(visitor.user_id, session_id)).last_turn
-            if turn_id and not after:
-                yield {"type": "started", "turn_id": turn_id}
-            async for event in self._events(visitor, session_id, turn_id, position):
-                yield event_object(event, visitor)
+            session, history = await self._service.conversation(visitor.user_id, session_id, LAST_TURN)
+            turn_id = session.last_turn
+            follow = self._rest if after or not turn_id else self._started
+            async for event in follow(visitor, session_id, turn_id, position, panel=history.panel):
+                yield event
 
     async def stop(self, request: gr.Request, user_id: str, session_id: str) -> Json:
         """Stops the running reply and keeps what there is of it. Returns {"stopped": whether there was
@@ -283,6 +284,7 @@ def register(endpoints: Endpoints) -> None:
         endpoints.regenerate,
         endpoints.edit_message,
         endpoints.continue_reply,
+        endpoints.panel,
     )
     for function in streaming:
         publish(
@@ -311,6 +313,7 @@ def register(endpoints: Endpoints) -> None:
         endpoints.shares,
         endpoints.import_share,
         endpoints.branch,
+        endpoints.choose_reply,
         endpoints.summary,
         endpoints.save_summary,
         endpoints.notes,

@@ -215,6 +215,39 @@ def test_a_reply_that_was_cut_is_continued(client: Client, provider: FakeOpenAI)
     assert "".join(event["text"] for event in rest[:-1]) == "two three"
 
 
+def test_several_reply_side_by_side_and_one_is_chosen(client: Client, provider: FakeOpenAI) -> None:
+    conversation = start(client)
+    roles = ["teacher", "chef", "other"]
+    events = list(client.submit(**conversation, message="why", roles=roles, api_name="/panel"))
+    started, done = events[:3], events[-3:]
+    assert [(event["type"], event["role"], event["model"]) for event in started] == [
+        ("started", "teacher", "fake"),
+        ("started", "chef", "fake"),
+        ("started", "assistant", "other"),
+    ]
+    assert [int(event["id"]) for event in events[3:-3]] == sorted(int(event["id"]) for event in events[3:-3])
+    for begun, ended in zip(started, done, strict=True):
+        assert (ended["type"], ended["status"], ended["turn_id"]) == ("done", "done", begun["turn_id"])
+        said = [event["text"] for event in events[3:-3] if event["turn_id"] == begun["turn_id"]]
+        assert "".join(said) == ended["message"]["content"] == "You said: why"
+    again = list(client.submit(**conversation, api_name="/resume"))
+    assert (again[:3], again[-3:]) == (started, done)
+    chosen = done[1]["turn_id"]
+    answer = client.predict(**conversation, turn_id=chosen, api_name="/choose_reply")
+    assert answer == {"session_id": conversation["session_id"], "turn_id": chosen}
+    asked, reply = client.predict(**conversation, api_name="/history")["messages"]
+    assert (reply["turn_id"], reply["as_role"], len(asked["earlier"])) == (chosen, "chef", 2)
+
+
+def test_who_is_named_at_the_beginning_replies_once(client: Client) -> None:
+    conversation = start(client)
+    replied = [
+        list(client.submit(**conversation, message=message, role="teacher", api_name="/chat_events"))[-1]
+        for message in ("@chef why", "why")
+    ]
+    assert [event["message"]["as_role"] for event in replied] == ["chef", "teacher"]
+
+
 def test_an_earlier_message_is_corrected(client: Client) -> None:
     conversation = start(client)
     for message in ("one", "two"):
@@ -384,6 +417,11 @@ BAD_INPUT = [
     ("/continue_reply", {}, "nothing to continue"),
     ("/continue_reply", {"user_id": "somebody-else"}, "not found"),
     ("/edit_message", {"message_id": "unknown", "message": "hi"}, "no longer there"),
+    ("/panel", {"message": "hi", "roles": ["teacher"]}, "roles must be"),
+    ("/panel", {"message": "hi", "roles": ["teacher", "nobody"]}, "no such role"),
+    ("/panel", {"message": "hi", "roles": ["teacher", "chef"], "user_id": "somebody-else"}, "not found"),
+    ("/choose_reply", {"turn_id": "unknown"}, "no longer there"),
+    ("/choose_reply", {"turn_id": "x", "user_id": "somebody-else"}, "not found"),
     ("/edit_message", {"message_id": "{x}", "message": "hi"}, "message_id must be"),
     ("/edit_message", {"message_id": "x", "message": "hi", "user_id": "somebody-else"}, "not found"),
     ("/pin_session", {"pinned": "yes"}, "pinned must be"),
@@ -576,6 +614,8 @@ def test_every_endpoint_is_documented_with_its_parameters_in_order(client: Clien
         "/regenerate": [*conversation, "role", "model"],
         "/edit_message": [*conversation, "message_id", "message"],
         "/continue_reply": conversation,
+        "/panel": [*conversation, "message", "roles"],
+        "/choose_reply": [*conversation, "turn_id"],
         "/resume": [*conversation, "after"],
         "/stop": conversation,
         "/undo": conversation,

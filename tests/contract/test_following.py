@@ -9,7 +9,7 @@ import pytest
 from redis.asyncio import Redis
 
 from chat_core.errors import ModelDisconnected
-from chat_core.messages import ChatMessage, DeltaKind, TurnEnd, TurnError, TurnEvent
+from chat_core.messages import ChatMessage, Delta, DeltaKind, TurnEnd, TurnError, TurnEvent
 from chat_core.storage import SessionStore, keys
 from chat_core.turns import LiveTurn, TurnLog
 
@@ -65,7 +65,7 @@ async def test_pieces_come_while_the_turn_still_runs(log: TurnLog, turn: LiveTur
     for piece in ("One, ", "two"):
         turn.append("text", piece)
         await log.flush([turn])
-        assert (await anext(events)) == ("text", piece, turn.position)
+        assert (await anext(events)) == Delta("text", piece, turn.position)
     await events.aclose()
 
 
@@ -101,7 +101,7 @@ async def test_reasoning_and_text_are_told_apart_in_the_log_and_in_the_stored_re
         assert await parts(log.follow(USER, SESSION, "t1", after)) == logged
         await redis.rename("elsewhere", keys.log(USER, "t1"))
     assert await parts(log.follow(USER, SESSION, "t1", 2)) == (
-        [("reasoning", ".", 3), ("text", TEXT, 3 + len(TEXT))],
+        [Delta("reasoning", ".", 3), Delta("text", TEXT, 3 + len(TEXT))],
         end,
     )
 
@@ -134,7 +134,7 @@ async def test_following_a_turn_that_is_taken_away_ends(
     turn.append("text", "Half")
     await log.flush([turn])
     events = log.follow(USER, SESSION, "t1")
-    assert (await anext(events)) == ("text", "Half", 4)
+    assert (await anext(events)) == Delta("text", "Half", 4)
     await (store.clear if gone == "cleared" else store.delete)(USER, SESSION)
     assert await read(events) == ("", TurnEnd(status="interrupted"))
 

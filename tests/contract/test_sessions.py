@@ -395,7 +395,7 @@ async def test_the_revision_grows_with_every_change(
         lambda: store.update(USER, session, title="x"),
         lambda: log.claim(USER, session, question(), head={}),
         lambda: log.finish(USER, session, "t1", done()),
-        lambda: log.replace_recovered_reply(USER, session, answer(text="Because of this.")),
+        lambda: log.replace_recovered_reply(USER, session, done(text="Because of this.")),
         lambda: store.clear(USER, session),
     ):
         await change()
@@ -419,7 +419,7 @@ async def test_all_of_a_session_is_kept_for_the_same_time_after_every_write(
         "flush": lambda: log.flush([live]),
         "rename while it runs": lambda: store.update(USER, SESSION, title="y"),
         "finish": lambda: log.finish(USER, SESSION, "t1", done(), live.read(live.logged), live.position),
-        "correct": lambda: log.replace_recovered_reply(USER, SESSION, answer(text="No.")),
+        "correct": lambda: log.replace_recovered_reply(USER, SESSION, done(text="No.")),
         "rename at the end": lambda: store.update(USER, SESSION, title="z"),
         "clear": lambda: store.clear(USER, SESSION),
     }

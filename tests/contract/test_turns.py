@@ -391,7 +391,7 @@ async def test_the_process_that_ran_a_turn_knows_best_what_the_reply_was(
     turn.append("text", "Some")
     await log.flush([turn])
     await close(log, redis, store)
-    assert await log.replace_recovered_reply(USER, SESSION, answer(text="Some more")) is bool(kept)
+    assert await log.replace_recovered_reply(USER, SESSION, done(text="Some more")) is bool(kept)
     assert await contents(store) == kept
 
 

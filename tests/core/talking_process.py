@@ -1,5 +1,5 @@
 """An app of its own that talks without an end, to be killed. Its arguments: a socket, a user, a session; with
-"on" after them it goes on with the last reply.
+"on" after them it goes on with the last reply, with roles these talk side by side.
 
 Every word is the moment at which it was said, so that whoever finds the text knows what is missing.
 """
@@ -34,7 +34,7 @@ class Talker:
         pass
 
 
-async def main(socket: str, user: str, session: str, on: str = "") -> None:
+async def main(socket: str, user: str, session: str, *more: str) -> None:
     told_to_end = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told_to_end.set)
     talker = Talker()
@@ -42,8 +42,10 @@ async def main(socket: str, user: str, session: str, on: str = "") -> None:
         Redis.from_url(f"unix://{socket}", decode_responses=True) as redis,
         ChatService(Settings(), redis=redis, model=talker, lease_seconds=0.5) as service,
     ):
-        if on:
+        if more == ("on",):
             turn_id, _ = await service.continue_reply(user, session)
+        elif more:
+            turn_id = await service.start_panel(user, session, "Talk!", more)
         else:
             turn_id = await service.start_turn(user, session, "Talk!")
         print(turn_id, flush=True)

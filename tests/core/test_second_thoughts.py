@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from redis.asyncio import Redis
 
+from chat_core import TurnEnd
 from chat_core.errors import (
     InvalidInput,
     MessageNotFound,
@@ -293,7 +294,8 @@ async def test_an_opinion_does_not_undo_what_became_of_the_reply_meanwhile(
     reply = (await chat.history())[-1]
     whole = reply.model_copy(update={"content": "So it is."})
     log = chat.service._log
-    before_the_next_change(chat, monkeypatch, lambda: log.replace_recovered_reply(chat.user, chat.id, whole))
+    end = TurnEnd.of_message(whole)
+    before_the_next_change(chat, monkeypatch, lambda: log.replace_recovered_reply(chat.user, chat.id, end))
     await chat.service.rate(chat.user, chat.id, reply.id, "like")
     assert (await chat.history())[-1] == whole.model_copy(update={"feedback": "like"})
 

@@ -45,6 +45,8 @@ CALLS: dict[str, Callable[[ChatService], Awaitable[object]]] = {
     "export": lambda service: service.export("u_ada", "s1"),
     "import_session": lambda service: service.import_session("u_ada", EXPORTED),
     "start_turn": lambda service: service.start_turn("u_ada", "s1", "Why?"),
+    "start_panel": lambda service: service.start_panel("u_ada", "s1", "Why?", ["teacher", "assistant"]),
+    "choose_reply": lambda service: service.choose_reply("u_ada", "s1", "t1"),
     "follow": lambda service: anext(service.follow("u_ada", "s1", "t1")),
     "complete": lambda service: anext(service.complete("u_ada", [{"role": "user", "content": "Why?"}])),
     "regenerate": lambda service: service.regenerate("u_ada", "s1"),

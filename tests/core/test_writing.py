@@ -156,27 +156,28 @@ async def test_only_the_first_end_counts() -> None:
 
 async def test_only_the_first_cut_counts() -> None:
     live = LiveTurn("t1", "u_ada", "s1")
-    live.reader = asyncio.ensure_future(asyncio.sleep(3600))
+    reader = asyncio.ensure_future(asyncio.sleep(3600))
+    live.readers = [reader]
     live.cancel("stopped")
     live.cancel("interrupted")
     with pytest.raises(asyncio.CancelledError):
-        await live.reader
+        await reader
     assert live.cancelled_as == "stopped"
 
 
 @pytest.mark.parametrize(
     ("after", "expected"),
     [
-        (0, [("text", "abcd", 4), ("reasoning", "ef", 6), ("text", "g", 7)]),
-        (3, [("text", "d", 4), ("reasoning", "ef", 6), ("text", "g", 7)]),
-        (5, [("reasoning", "f", 6), ("text", "g", 7)]),
+        (0, [Delta("text", "abcd", 4), Delta("reasoning", "ef", 6), Delta("text", "g", 7)]),
+        (3, [Delta("text", "d", 4), Delta("reasoning", "ef", 6), Delta("text", "g", 7)]),
+        (5, [Delta("reasoning", "f", 6), Delta("text", "g", 7)]),
         (7, []),
         (99, []),
     ],
     ids=["from the start", "inside a piece", "inside another kind", "at the end", "beyond"],
 )
 def test_what_came_after_a_position_is_read_in_as_few_pieces_as_can_be(
-    after: int, expected: list[tuple[str, str, int]]
+    after: int, expected: list[Delta]
 ) -> None:
     live = LiveTurn("t1", "u_ada", "s1")
     live.append("text", "ab")

@@ -113,8 +113,11 @@ def _choose(dice: random.Random, seen: SessionState, name: str) -> dict[str, Any
     messages = seen.messages.items
     asked = [message.id for message in messages if message.role == "user"] or ["none"]
     replies = [message.id for message in messages if message.role == "assistant"] or ["none"]
+    turns = [reply.turn_id for message in messages for reply in message.versions] or ["none"]
     choices: list[tuple[int, dict[str, Any]]] = [
         (8, {"do": "start_turn", "message": f"Question {name}"}),
+        (3, {"do": "start_panel", "message": f"Panel {name}", "roles": ["teacher", "assistant", "chef"]}),
+        (2, {"do": "choose_reply", "turn_id": dice.choice(turns)}),
         (4, {"do": "undo"}),
         (2, {"do": "undo", "last_turn": seen.last_turn}),
         (4, {"do": "regenerate"}),

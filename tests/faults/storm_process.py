@@ -43,7 +43,13 @@ async def main(socket: str, user: str, session: str, seed: str) -> None:
     async with (
         Redis.from_url(f"unix://{socket}", decode_responses=True) as redis,
         ChatService(
-            Settings(rate_limit="", max_stored_messages=0, memory="off", title_model="off"),
+            Settings(
+                rate_limit="",
+                max_stored_messages=0,
+                max_replies_per_user=0,
+                memory="off",
+                title_model="off",
+            ),
             redis=redis,
             model=Talker(int(seed)),
         ) as service,

@@ -39,6 +39,7 @@ def test_the_public_names_are_these():
         "TurnEvent",
         "UndoResult",
         "Usage",
+        "Voice",
         "new_user_id",
     ]
 
