@@ -131,6 +131,14 @@ class ConversationHandlers(Handlers):
             tab = page.tab.updated(window=page.tab.window + WINDOW)
             return self._instead(page, await self._renderer.rerender(page.visitor, tab))
 
+    async def list_questions(self, values: Values, request: gr.Request) -> list[Json]:
+        """The person's own messages are wanted, to find one of them in a long conversation."""
+        page = self._parse(values, request)
+        with page.errors_shown():
+            service = self._renderer.service_for(page.tab)
+            history = await service.history(page.visitor.user_id, page.tab.session_id)
+        return view.questions(history, page.visitor.language)
+
     async def search(self, values: Values, request: gr.Request) -> str:
         """The list shows what contains the query."""
         page = self._parse(values, request)

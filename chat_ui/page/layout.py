@@ -53,6 +53,8 @@ class Components:
     box: gr.MultimodalTextbox
     activity: gr.HTML
     earlier: gr.Button
+    list_questions: gr.Button
+    questions: gr.JSON
     restore: gr.Button
     waiting: gr.HTML
     refresh: gr.Button
@@ -144,6 +146,7 @@ def _header(service: ChatService) -> dict[str, Any]:
 def _conversation() -> dict[str, Any]:
     gr.Markdown(I18N("lost"), elem_id="lost")
     earlier = gr.Button(visible=False, elem_id="earlier", **_SMALL)
+    list_questions = _icon("questions", "questions")
     chatbot = gr.Chatbot(
         label=I18N("conversation"),
         scale=1,
@@ -183,6 +186,7 @@ def _conversation() -> dict[str, Any]:
     activity = gr.HTML(view.activity(False, "en"), elem_id="activity")
     return {
         "earlier": earlier,
+        "list_questions": list_questions,
         "chatbot": chatbot,
         "restore": restore,
         "waiting": waiting,
@@ -235,9 +239,9 @@ def _drawer(service: ChatService) -> dict[str, Any]:
     }
 
 
-def _icon(key: str, elem_id: str) -> None:
-    """A button with a picture (icons.css) and a name, which no listener hears: panels.js does."""
-    gr.Button(I18N(key), elem_id=elem_id, elem_classes="icon", **_SMALL)
+def _icon(key: str, elem_id: str) -> gr.Button:
+    """A button with a picture (icons.css) and a name."""
+    return gr.Button(I18N(key), elem_id=elem_id, elem_classes="icon", **_SMALL)
 
 
 def _number(name: str, **options: Any) -> gr.Number:
@@ -264,6 +268,7 @@ def _hidden(service: ChatService) -> dict[str, Any]:
         "role": gr.Textbox(service.roles.default, visible="hidden", elem_id="role-key"),
         "role_saved": gr.JSON(visible="hidden", elem_id="role-saved"),
         "variables": gr.JSON({}, visible="hidden", elem_id="variable-values"),
+        "questions": gr.JSON(visible="hidden", elem_id="question-list"),
         "download": gr.JSON(visible="hidden", elem_id="download"),
         "link": gr.JSON(visible="hidden", elem_id="link"),
     }

@@ -164,6 +164,23 @@ def summary_bubbles(history: StoredMessages, language: Language) -> list[Bubble]
     return bubbles
 
 
+def questions(history: StoredMessages, language: Language) -> list[dict[str, Any]]:
+    """A person's messages, oldest first, each in a line, with how many of the latest messages are shown when
+    it is."""
+    count = len(history.items) + history.unreadable
+    return [
+        {
+            "text": " ".join(message.content[:_LINE_CHARACTERS].split()) or t(language, "picture"),
+            "window": count - index,
+        }
+        for index, message in enumerate(history.items)
+        if message.role == "user"
+    ]
+
+
+_LINE_CHARACTERS = 200
+
+
 def user_bubbles(message: ChatMessage, language: Language) -> list[Bubble]:
     """A person's message: its pictures, then its text if there is one."""
     name = escape(t(language, "picture"))

@@ -98,7 +98,17 @@ def wire(
     empty_inputs: set[Block] = {*tab_inputs, c.role}
     c.new_chat.click(conversations.new_chat, empty_inputs, trigger_mode="multiple", **render)
     c.temporary.click(conversations.new_temporary_chat, empty_inputs, **render)
-    c.earlier.click(conversations.show_earlier, tab_inputs, js=_KEEP_SCROLL_POSITION, **render)
+    c.earlier.click(
+        conversations.show_earlier, tab_inputs, js="(...values) => window.chat.showEarlier(values)", **render
+    )
+    listed = c.list_questions.click(conversations.list_questions, tab_inputs, [c.questions], **_PLAIN)
+    listed.success(
+        None,
+        [c.questions],
+        None,
+        js="(questions) => window.chat.showQuestions(questions)",
+        **_PLAIN_INPUTS,
+    )
 
     # The list of conversations
     list_inputs: set[Block] = {*tab_inputs, c.search}
@@ -159,9 +169,6 @@ def wire(
 
 # The page has closed the edit already.
 _KEEP_EDIT = "(...values) => { window.chat.keepEdit(); return values; }"
-
-# What is read stays where it is when more is shown above it.
-_KEEP_SCROLL_POSITION = "(...values) => { window.chat.keepScrollPosition(); return values; }"
 
 # Asks first, and lets the event go on only after a yes.
 _CLEAR_CONFIRMED = (

@@ -21,6 +21,7 @@ import * as memory from "./memory.js";
 import * as messageButtons from "./message-buttons.js";
 import * as notice from "./notice.js";
 import * as panels from "./panels.js";
+import * as questions from "./questions.js";
 import * as refresh from "./refresh.js";
 import * as roles from "./roles.js";
 import * as scrolling from "./scrolling.js";
@@ -42,7 +43,8 @@ window.chat = {
   keepEdit: editing.keepEdit,
   identify: tab.identify,
   showTab: tab.showTab,
-  keepScrollPosition: scrolling.keepScrollPosition,
+  showEarlier: questions.showEarlier,
+  showQuestions: questions.showQuestions,
   boxChanged,
   send: waiting.send,
   arrived: waiting.arrived,
@@ -89,6 +91,7 @@ const modules = [
   uploadRefusals,
   editing,
   folding,
+  questions,
   scrolling,
   inputMethods,
   shortcuts,

@@ -2,6 +2,7 @@
 import { nameInAddress, sessionToOpen } from "./address.js";
 import { pageChanged } from "./changes.js";
 import { showDraftOf } from "./drafts.js";
+import { offerQuestions } from "./questions.js";
 import { followToEnd } from "./scrolling.js";
 import { offerCopy } from "./sharing.js";
 import { showTitle } from "./title.js";
@@ -38,6 +39,7 @@ export function showTab(tab) {
   turn = tab.turn_id;
   showTitle(tab, name);
   offerRestore(tab);
+  offerQuestions(tab);
   showDraftOf(tab.session_id);
   sendWaiting(tab);
   offerCopy();

@@ -63,6 +63,27 @@ def test_the_latest_messages_are_shown_and_the_earlier_ones_on_demand(chat: Chat
     expect(chat.questions.first).to_have_text("question 0")
 
 
+def test_a_long_conversation_lists_its_questions_and_leads_to_each(chat: ChatPage, stored: Redis) -> None:
+    listed = chat.page.get_by_role("button", name="Your questions")
+    fill(chat, stored, 40)
+    expect(listed).to_be_hidden()
+    fill(chat, stored, 50)
+    listed.click()
+    asked = chat.page.get_by_role("dialog", name="Your questions").get_by_role("button")
+    expect(asked).to_have_count(25)
+    asked.get_by_text("question 4", exact=True).click()
+    found = chat.questions.get_by_text("question 4", exact=True)
+    expect(found).to_be_in_viewport()
+    expect(chat.page.locator("#chatbot .user-row:focus")).to_have_text("question 4")
+    listed.click()
+    asked.last.click()
+    expect(chat.questions.last).to_be_in_viewport()
+    expect(found).not_to_be_in_viewport()
+    listed.click()
+    chat.page.keyboard.press("Escape")
+    expect(listed).to_be_focused()
+
+
 def test_a_conversation_says_at_its_beginning_what_the_limit_has_dropped(
     chat: ChatPage, stored: Redis
 ) -> None:

@@ -31,7 +31,9 @@ def test_the_page_follows_a_reply_until_the_reader_scrolls_up(chat: ChatPage, pr
     chat.page.locator("#chatbot").hover()
     chat.page.mouse.wheel(0, -400)
     expect(latest).not_to_be_in_viewport()
+    expect(chat.page.get_by_role("button", name="To the end", exact=True)).to_be_visible()
     provider.let_out(read)
+    expect(chat.page.get_by_role("button", name="To the end: there is more")).to_be_visible()
     expect(chat.replies.get_by_text("line 40", exact=True)).to_be_attached()
     expect(latest).not_to_be_in_viewport()
     assert end_of_page(chat) > 300

@@ -440,3 +440,11 @@ def test_the_picker_names_the_providers_where_there_are_several() -> None:
     labels = [("⚪ One · a", "one/a"), ("🐋 Two · a", "two/a"), ("🐋 Two · b", "b")]
     assert view.model_choices(catalog.offers) == labels
     assert view.model_choices(catalog.offers[1:]) == [("two/a", "two/a"), ("b", "b")]
+
+
+def test_questions_are_a_line_each_and_tell_how_many_messages_are_shown_with_them() -> None:
+    said = [message("user", "first\n  line"), message("assistant", "yes"), message("user", "")]
+    assert view.questions(StoredMessages(said, 2), "en") == [
+        {"text": "first line", "window": 5},
+        {"text": "Picture", "window": 3},
+    ]
