@@ -46,6 +46,10 @@ _KEYED = ("/v1/models", "/v1/chat/completions")
 _TELL_SCRIPT = '() => dispatchEvent(new Event("rendered"))'
 
 
+# The theme that was chosen holds from the first picture on (theme.js, base.css).
+_THEME = '<script>document.documentElement.dataset.theme = localStorage.getItem("theme") ?? ""</script>'
+
+
 class PageHead:
     """ASGI middleware that puts HTML at the beginning of the page's head, and names the page's `manifest`.
     What Gradio is given as js or head comes to life too late to choose the language; its own manifest would
@@ -133,7 +137,8 @@ def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
     app.add_middleware(WellFormedCalls, demo=demo, most_bytes=most_bytes)
     app.add_middleware(UploadLimits)
     app.add_middleware(Admission, queue=demo._queue, per_address=service.settings.max_calls_per_address)
-    app.add_middleware(PageHead, html=static.tags(), manifest=f"{static.address}/manifest.json")
+    head = _THEME + static.tags()
+    app.add_middleware(PageHead, html=head, manifest=f"{static.address}/manifest.json")
     app.add_middleware(Caching, logins=bool(service.settings.logins))
     app.add_middleware(SharedPages, service=service, static=static.address)
     frame_ancestors = service.settings.frame_ancestors

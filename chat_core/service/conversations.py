@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from ..errors import InvalidInput, MessageNotFound, SessionUnreadable
-from ..messages import TITLE_CHARS, Session, SessionList, StoredMessages
+from ..messages import TITLE_CHARS, Sampling, Session, SessionList, StoredMessages
 from ..storage import index_of, redis_errors_as_store_unavailable
 from ..turns import store_branch
 from ..validation import validate_count, validate_id, validate_ids, validate_text
@@ -97,6 +97,12 @@ class Conversations(Turns):
         await self.session(user_id, session_id)
         await self._store.update(user_id, session_id, title=title)
         return await self._store.get(user_id, session_id)
+
+    @redis_errors_as_store_unavailable()
+    async def set_sampling(self, user_id: str, session_id: str, sampling: Sampling) -> None:
+        """The session's next replies are written so, where nothing else is asked for."""
+        await self.session(user_id, session_id)
+        await self._store.update(user_id, session_id, sampling=sampling.to_json())
 
     @redis_errors_as_store_unavailable()
     async def branch(self, user_id: str, session_id: str, message_id: str, *, address: str = "") -> Session:

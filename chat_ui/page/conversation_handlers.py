@@ -15,7 +15,6 @@ from ..texts import t
 from ..visitor import Visitor
 from . import view
 from .handlers import Handlers
-from .layout import LANGUAGES
 from .renderer import ComponentUpdates, list_tag, turn_to_follow
 from .requests import (
     BranchEvent,
@@ -51,7 +50,6 @@ class ConversationHandlers(Handlers):
                 rendered = await self._opened(visitor, EMPTY_TAB)
                 if page.identity.linked:
                     _say_not_here(visitor)
-        rendered["language"] = LANGUAGES[visitor.language]
         return rendered.outputs()
 
     async def show_effort(self, values: Values, request: gr.Request) -> Json:
@@ -207,6 +205,16 @@ class ConversationHandlers(Handlers):
                 ids = page.visitor.user_id, page.tab.session_id
                 await service.clear(*ids, last_turn=page.tab.last_turn)
             return self._instead(page, await self._renderer.rerender(page.visitor, page.tab))
+
+    async def save_settings(self, values: Values, request: gr.Request) -> None:
+        """Replies of this conversation are to be otherwise. One that is not stored yet is, with these, when
+        its first message is sent."""
+        page = self._parse(values, request)
+        with page.errors_shown():
+            sampling = page.sampling
+            if page.tab.session_id:
+                service = self._renderer.service_for(page.tab)
+                await service.set_sampling(page.visitor.user_id, page.tab.session_id, sampling)
 
     async def export_markdown(self, values: Values, request: gr.Request) -> Json:
         """The conversation is wanted as a document."""

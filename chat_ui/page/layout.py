@@ -61,7 +61,7 @@ class Components:
     temperature: gr.Number
     length: gr.Number
     effort: gr.Dropdown
-    language: gr.Dropdown
+    save_settings: gr.Button
     temporary: gr.Button
     export_markdown: gr.Button
     export_json: gr.Button
@@ -85,7 +85,7 @@ class Components:
         "variables",
         "variables_form",
     )
-    RENDER: ClassVar = (*TALK, *CHOSEN, "notice", "language")
+    RENDER: ClassVar = (*TALK, *CHOSEN, "notice")
 
     def named(self, names: Sequence[str]) -> list[Block]:
         return [getattr(self, name) for name in names]
@@ -197,45 +197,37 @@ def _conversation() -> dict[str, Any]:
 
 
 def _drawer(service: ChatService) -> dict[str, Any]:
-    """The settings, of the conversation and of the visitor."""
+    """The settings of the conversation and of the visitor, and what goes in and out."""
     with gr.Column(elem_id="drawer"):
         with gr.Row(elem_classes="panel-head"):
-            gr.Markdown(I18N("settings_of_chat"))
+            gr.Markdown(I18N("settings_head"))
+            gr.HTML('<p role="status"></p>', elem_id="said")
             _icon("close", "close-drawer")
+        gr.Markdown(I18N("settings_of_chat"))
         temperature = _number("temperature", step=0.1)
         length = _number("length", precision=0, step=50)
         effort = gr.Dropdown(label=I18N("effort"), filterable=False, visible=False, elem_id="effort")
         memory = gr.HTML(CLOSED, js_on_load=_PASS_ON, elem_id="memory")
-        with gr.Row(elem_id="export"):
-            export_markdown = gr.Button(I18N("export_markdown"), elem_id="as-markdown", **_SMALL)
-            export_json = gr.Button(I18N("export_json"), elem_id="as-json", **_SMALL)
-        clear = gr.Button(I18N("clear"), elem_id="clear", **_SMALL)
         gr.Markdown(I18N("settings_of_user"))
-        words = cast(str, I18N("import"))
-        import_file = gr.UploadButton(words, file_types=[".json"], type="binary", elem_id="import", **_SMALL)
-        shares = gr.HTML(NO_LINKS, js_on_load=_PASS_ON, elem_id="shares")
-        language = gr.Dropdown(
-            [("中文", LANGUAGES["zh"]), ("English", LANGUAGES["en"])],
-            value=LANGUAGES["en"],
-            label=I18N("language"),
-            filterable=False,
-            elem_id="language",
-        )
+        gr.HTML('<div class="choices"></div>', elem_id="preferences")
         log_out = gr.Button(
             I18N("log_out"), visible=bool(service.settings.logins), elem_id="log-out", **_SMALL
         )
+        gr.Markdown(I18N("settings_of_data"))
+        gr.Button(I18N("export"), elem_id="export", **_SMALL)
+        words = cast(str, I18N("import"))
+        import_file = gr.UploadButton(words, file_types=[".json"], type="binary", elem_id="import", **_SMALL)
+        shares = gr.HTML(NO_LINKS, js_on_load=_PASS_ON, elem_id="shares")
+        clear = gr.Button(I18N("clear"), elem_id="clear", **_SMALL)
     return {
         "temperature": temperature,
         "length": length,
         "effort": effort,
         "memory": memory,
-        "export_markdown": export_markdown,
-        "export_json": export_json,
-        "clear": clear,
-        "import_file": import_file,
         "shares": shares,
-        "language": language,
         "log_out": log_out,
+        "import_file": import_file,
+        "clear": clear,
     }
 
 
@@ -269,6 +261,9 @@ def _hidden(service: ChatService) -> dict[str, Any]:
         "role_saved": gr.JSON(visible="hidden", elem_id="role-saved"),
         "variables": gr.JSON({}, visible="hidden", elem_id="variable-values"),
         "questions": gr.JSON(visible="hidden", elem_id="question-list"),
+        "save_settings": gr.Button(visible="hidden", elem_id="save-settings"),
+        "export_markdown": gr.Button(visible="hidden", elem_id="as-markdown"),
+        "export_json": gr.Button(visible="hidden", elem_id="as-json"),
         "download": gr.JSON(visible="hidden", elem_id="download"),
         "link": gr.JSON(visible="hidden", elem_id="link"),
     }

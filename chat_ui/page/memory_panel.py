@@ -28,7 +28,7 @@ def _notes(role: Role, notes: Sequence[Note], language: Language) -> str:
         for note in notes
     )
     return (
-        f"{CLOSED}<h3>{title}</h3><small>{escape(t(language, 'notes_info'))}</small>"
+        f"{CLOSED}<h4>{title}</h4><small>{escape(t(language, 'notes_info'))}</small>"
         f'<ul>{entries}</ul><form data-action="remember">'
         f'<input name="note" required aria-label="{title}" '
         f'placeholder="{escape(t(language, "note_example"))}"><button>{add}</button></form>'
@@ -38,7 +38,7 @@ def _notes(role: Role, notes: Sequence[Note], language: Language) -> str:
 def _summary(summary: Summary, language: Language) -> str:
     title, save = (escape(t(language, key)) for key in ("summary_title", "save"))
     return (
-        f'<h3>{title}</h3><form data-action="rewrite"><textarea name="summary" rows="6" '
+        f'<h4>{title}</h4><form data-action="rewrite"><textarea name="summary" rows="6" '
         f'aria-label="{title}">{escape(summary.text)}</textarea>'
         f"<button>{save}</button></form>"
     )

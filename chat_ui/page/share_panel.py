@@ -18,7 +18,7 @@ def share_panel(shares: Sequence[Share], language: Language, *, minutes_west: in
     if not shares:
         return CLOSED
     entries = "".join(_entry(share, language, minutes_west) for share in reversed(shares))
-    return f"{CLOSED}<h3>{escape(t(language, 'shared_links'))}</h3><ul>{entries}</ul>"
+    return f"{CLOSED}<h4>{escape(t(language, 'shared_links'))}</h4><ul>{entries}</ul>"
 
 
 def last_day(share: Share, minutes_west: int) -> str:

@@ -152,9 +152,14 @@ def wire(
     # Settings
     # Not `change`: what is rendered brings its effort along, which would be asked for before it is there.
     c.model.input(conversations.show_effort, {c.identity, c.model, c.effort}, [c.effort], **_PLAIN)
-    c.language.input(
-        None, [c.language], None, js="(language) => window.chat.setLanguage(language)", **_PLAIN_INPUTS
+    saved = gr.on(
+        [c.save_settings.click, c.effort.input],
+        conversations.save_settings,
+        {*tab_inputs, c.temperature, c.length, c.effort},
+        None,
+        **_PLAIN,
     )
+    saved.success(None, None, None, js="() => window.chat.settingsSaved()", **_PLAIN_INPUTS)
     c.log_out.click(None, None, None, js="() => window.chat.logOut()", **_PLAIN_INPUTS)
     c.clear.click(conversations.clear, tab_inputs, js=_CLEAR_CONFIRMED, **render)
 
@@ -162,7 +167,7 @@ def wire(
     c.export_markdown.click(conversations.export_markdown, tab_inputs, [c.download], **_PLAIN)
     c.sessions.download(conversations.export_unreadable, tab_inputs, [c.download], **_PLAIN)
     c.export_json.click(conversations.export_json, tab_inputs, [c.download], **_PLAIN)
-    c.download.change(None, [c.download], None, js="(file) => window.chat.download(file)", **_PLAIN_INPUTS)
+    c.download.change(None, [c.download], None, js="(file) => window.chat.exported(file)", **_PLAIN_INPUTS)
     read_file: dict[str, Any] = {**render, "preprocess": True}
     c.import_file.upload(conversations.import_conversation, {*tab_inputs, c.import_file}, **read_file)
 

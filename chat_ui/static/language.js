@@ -5,16 +5,16 @@ const chosen = localStorage.getItem("language");
 if (chosen) Object.defineProperty(navigator, "language", { get: () => chosen });
 document.documentElement.lang = navigator.language;
 
-const shown = () => (navigator.language.startsWith("zh") ? "zh" : "en");
+export const language = () => (navigator.language.startsWith("zh") ? "zh" : "en");
 
 // What texts.py has under that key, with its {facts} filled in.
 export const words = (key, facts = {}) =>
-  window.gradio_config.i18n_translations[shown()][key].replace(/\{(\w+)\}/g, (_, name) => facts[name]);
+  window.gradio_config.i18n_translations[language()][key].replace(/\{(\w+)\}/g, (_, name) => facts[name]);
 
-// A language was chosen: if it is another one, all words are found anew. Gradio says so too when the field is left.
-export function setLanguage(language) {
-  if (language.startsWith(shown())) return;
-  localStorage.setItem("language", language);
-  document.cookie = `language=${language}; path=/; max-age=31536000; samesite=lax`; // for the login page
+// A language was chosen: if it is another one, all words are found anew.
+export function setLanguage(wanted) {
+  if (wanted.startsWith(language())) return;
+  localStorage.setItem("language", wanted);
+  document.cookie = `language=${wanted}; path=/; max-age=31536000; samesite=lax`; // for the login page
   location.reload();
 }

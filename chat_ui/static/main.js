@@ -9,23 +9,25 @@ import * as connection from "./connection.js";
 import * as copying from "./copying.js";
 import * as countdown from "./countdown.js";
 import { isConfirmed } from "./dialog.js";
-import { download } from "./downloads.js";
 import * as drafts from "./drafts.js";
 import * as dropping from "./dropping.js";
 import * as editing from "./editing.js";
+import * as exporting from "./exporting.js";
 import * as folding from "./folding.js";
 import * as inputMethods from "./input-methods.js";
-import { setLanguage } from "./language.js";
 import { logOut } from "./log-out.js";
 import * as memory from "./memory.js";
 import * as messageButtons from "./message-buttons.js";
 import * as notice from "./notice.js";
 import * as panels from "./panels.js";
+import * as preferences from "./preferences.js";
 import * as questions from "./questions.js";
 import * as refresh from "./refresh.js";
 import * as roles from "./roles.js";
 import * as scrolling from "./scrolling.js";
+import * as sending from "./sending.js";
 import * as sessionList from "./session-list.js";
+import * as settings from "./settings.js";
 import * as sharing from "./sharing.js";
 import * as shortcuts from "./shortcuts.js";
 import * as smoothing from "./smoothing.js";
@@ -57,8 +59,8 @@ window.chat = {
   roleSaved: roles.roleSaved,
   variableValues: variables.variableValues,
   showLink: sharing.showLink,
-  setLanguage,
-  download,
+  settingsSaved: settings.settingsSaved,
+  exported: exporting.exported,
   logOut,
   isConfirmed,
 };
@@ -72,6 +74,9 @@ const modules = [
   roles,
   memory,
   sharing,
+  settings,
+  preferences,
+  exporting,
   variables,
   copying,
   drafts,
@@ -94,6 +99,7 @@ const modules = [
   questions,
   scrolling,
   inputMethods,
+  sending,
   shortcuts,
   changes,
 ];

@@ -79,8 +79,10 @@ class ChatPage:
         return self.page.locator(".toast-body")
 
     def send(self, text: str) -> None:
+        """With the key that sends, which is another one under a finger."""
         self.box.fill(text)
-        self.box.press("Enter")
+        sends = self.box.get_attribute("enterkeyhint") == "send"
+        self.box.press("Enter" if sends else "Control+Enter")
 
     def say(self, text: str) -> None:
         """Sends a message and waits for the end of the reply."""
@@ -118,7 +120,7 @@ class ChatPage:
     def open_drawer(self) -> None:
         """The settings, on the right."""
         self.page.locator("#open-drawer").click()
-        expect(self.page.locator("#clear")).to_be_in_viewport()
+        expect(self.page.locator("#close-drawer")).to_be_in_viewport()
 
     def wait_until_still(self) -> None:
         """Whatever changes its place or its colour has done so."""

@@ -80,9 +80,8 @@ def test_the_language_chosen_on_the_page_is_that_of_the_login_page(
     chat = ChatPage(page, guarded.url)
     chat.wait_until_loaded()
     chat.open_drawer()
-    page.locator("#language input").click()
     with page.expect_navigation():
-        page.get_by_role("option", name="中文").click()
+        page.locator("#language").get_by_role("button", name="中文").click()
     chat.wait_until_loaded()
     chat.open_drawer()
     page.get_by_role("button", name="退出登录").click()

@@ -114,14 +114,3 @@ def test_the_buttons_of_the_panels_have_names_in_the_readers_language(open_page:
         expect(button).to_have_accessible_name(name)
         expect(button).to_have_attribute("title", name)
     assert "Toggle" not in chat.page.content()
-
-
-def test_leaving_the_language_field_loads_nothing_again(chat: ChatPage) -> None:
-    chat.open_drawer()
-    chat.page.evaluate("window.sameVisit = true")
-    for leave in ("Tab", "click"):
-        chat.page.locator("#language input").click()
-        chat.page.keyboard.press("Escape")
-        chat.page.keyboard.press("Tab") if leave == "Tab" else chat.box.click()
-    chat.say("still here")
-    assert chat.page.evaluate("window.sameVisit")

@@ -292,6 +292,8 @@ async def test_the_sampling_can_change_in_the_middle_and_stays(chat: Chat) -> No
         temperature=0.5, max_tokens=9
     )
     assert (await chat.say("Four?", "4.", sampling=Sampling())).sampling == Sampling()
+    await chat.service.set_sampling(chat.user, chat.id, Sampling(temperature=0.2))
+    assert (await chat.say("Five?", "5.")).sampling == Sampling(temperature=0.2)
 
 
 @pytest.mark.parametrize(

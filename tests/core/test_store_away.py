@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 from redis.asyncio import Redis
 
-from chat_core import ChatService, ConversationExport, Settings
+from chat_core import ChatService, ConversationExport, Sampling, Settings
 from chat_core.errors import StoreUnavailable
 from chat_core.storage.valkey import EmbeddedValkey
 from tests.conftest import eventually, process_of, running_valkey
@@ -33,6 +33,7 @@ CALLS: dict[str, Callable[[ChatService], Awaitable[object]]] = {
     "conversation": lambda service: service.conversation("u_ada", "s1"),
     "clear": lambda service: service.clear("u_ada", "s1"),
     "move": lambda service: service.move("u_ada", "s1", "Folder"),
+    "set_sampling": lambda service: service.set_sampling("u_ada", "s1", Sampling()),
     "rename": lambda service: service.rename("u_ada", "s1", "Title"),
     "pin": lambda service: service.pin("u_ada", "s1"),
     "roles_for": lambda service: service.roles_for("u_ada"),
