@@ -22,7 +22,7 @@ from .messages import (
 )
 from .models import ModelOffer
 from .roles import Language, Role, Roles
-from .service import ChatService, HealthReport, Notice, StopResult, UndoResult, new_user_id
+from .service import ChatService, HealthReport, Imported, Notice, StopResult, UndoResult, new_user_id
 from .settings import Settings
 from .sharing import Share, SharedConversation, SharedFace
 from .storage import TokensLeft
@@ -39,6 +39,7 @@ __all__ = [
     "Headings",
     "HealthReport",
     "Image",
+    "Imported",
     "Language",
     "ModelError",
     "ModelOffer",

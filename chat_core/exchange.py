@@ -65,6 +65,19 @@ class ConversationExport(BaseModel):
         """Of the roles that spoke in it."""
         return {message.role_key for message in self.messages}
 
+    def with_roles(self, keys: Mapping[str, str]) -> Self:
+        """The same with other keys for the roles that are among `keys`."""
+
+        def renamed(message: ChatMessage) -> ChatMessage:
+            changes = {
+                "role_key": keys.get(message.role_key, message.role_key),
+                "versions": tuple(map(renamed, message.versions)),
+            }
+            return message.model_copy(update=changes)
+
+        messages = tuple(map(renamed, self.messages)) if keys else self.messages
+        return self.model_copy(update={"role": keys.get(self.role, self.role), "messages": messages})
+
     def to_json(self) -> str:
         """What `parse_export` reads, for a person's eyes too."""
         return self.model_dump_json(indent=1, exclude_defaults=True)
@@ -118,26 +131,26 @@ def _expectation(detail: Any) -> str:
     return "present" if present else detail["msg"].removeprefix("Input should be ")
 
 
-def parse_json(data: bytes | str) -> Any:
+def parse_json(data: bytes | str, *, max_bytes: int = MAX_FILE_BYTES, max_values: int = MAX_VALUES) -> Any:
     """What the JSON says, of no more than can be looked at in a moment. Raises ImportRejected."""
     if not isinstance(data, bytes | str):
         raise _rejected((), "bytes or text")
     if isinstance(data, str):  # the parser says where it has half a surrogate pair
-        data = data[: MAX_FILE_BYTES + 1].encode(errors="surrogatepass")
-    if len(data) > MAX_FILE_BYTES:
-        raise _rejected((), f"at most {MAX_FILE_BYTES} bytes")
+        data = data[: max_bytes + 1].encode(errors="surrogatepass")
+    if len(data) > max_bytes:
+        raise _rejected((), f"at most {max_bytes} bytes")
     try:
         tree = from_json(data.removeprefix(b"\xef\xbb\xbf"))  # which some editors put first
     except ValueError as error:
         raise _rejected((), f"JSON in UTF-8 ({error})") from None
-    _validate_values(tree)
+    _validate_values(tree, max_values)
     return tree
 
 
-def _validate_values(tree: Any) -> None:
+def _validate_values(tree: Any, max_values: int) -> None:
     """Raises ImportRejected for what JSON allows and nobody can use: more values than can be looked at in
     a moment, and numbers that are none or cannot be counted to."""
-    left = MAX_VALUES
+    left = max_values
     waiting: list[tuple[Location, Any]] = [((), tree)]
     while waiting:
         location, value = waiting.pop()
@@ -146,7 +159,7 @@ def _validate_values(tree: Any) -> None:
         if isinstance(value, dict | list):
             left -= len(value)
             if left < 0:
-                raise _rejected((), f"at most {MAX_VALUES} values")
+                raise _rejected((), f"at most {max_values} values")
             inside = value.items() if isinstance(value, dict) else enumerate(value)
             waiting += [((*location, key), part) for key, part in inside]
 

@@ -89,7 +89,13 @@ TEXTS: dict[str, dict[Language, str]] = {
     "export_copy": {"zh": "复制全文", "en": "Copy as text"},
     "unreadable_sessions": {"zh": "无法读取", "en": "Cannot be read"},
     "export_json": {"zh": "导出 JSON", "en": "Export JSON"},
-    "import": {"zh": "导入对话（JSON）", "en": "Import a conversation (JSON)"},
+    "import": {"zh": "导入对话（JSON、ZIP）", "en": "Import conversations (JSON, ZIP)"},
+    "export_all": {"zh": "导出全部内容（ZIP）", "en": "Export everything (ZIP)"},
+    "imported": {"zh": "已导入 {count} 个对话。", "en": "Conversations imported: {count}."},
+    "imported_part": {
+        "zh": "已导入 {count} 个对话；有 {rejected} 项无法导入。",
+        "en": "Conversations imported: {count}. Parts of the file that could not be: {rejected}.",
+    },
     "you": {"zh": "你", "en": "You"},
     "assistant": {"zh": "助手", "en": "Assistant"},
     "asked": {"zh": "提问", "en": "Question"},
@@ -299,8 +305,8 @@ TEXTS: dict[str, dict[Language, str]] = {
         "en": "What was sent is too large. Please make it shorter.",
     },
     "upload_type": {
-        "zh": "不能发送这种文件。可以发送 PNG、JPEG、WebP 和 GIF 图片，导入 JSON 对话。",
-        "en": "Files of this kind are not taken: only PNG, JPEG, WebP and GIF pictures, and JSON to import.",
+        "zh": "不能发送这种文件。可以发送 PNG、JPEG、WebP 和 GIF 图片，导入 JSON 或 ZIP 对话。",
+        "en": "Files of this kind are not taken: PNG, JPEG, WebP and GIF pictures are, and JSON or ZIP to import.",
     },
     "upload_too_large": {
         "zh": "文件太多或太大：一次最多 4 个，每个最多 10 MB。",

@@ -36,6 +36,7 @@ _KINDS = (
     rb"RIFF....WEBP",
     rb"GIF8[79]a",
     rb"(\xef\xbb\xbf)?\s*[{\[]",  # JSON
+    rb"PK\x03\x04",  # an archive of conversations
     rb"(\xef\xbb\xbf)?\s*(#[^\n]*\n\s*)*(default\s*=|\[)",  # TOML
     rb'(?i:(\xef\xbb\xbf)?"?(act|prompt)"?\s*,)',  # a table of prompts
 )

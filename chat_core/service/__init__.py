@@ -1,10 +1,11 @@
 """The service: what a user interface calls.
 
 ChatService consists of parts: `turns` (start, follow, stop, regenerate, undo, restore, rate), `conversations`
-(sessions and their history), `exports`, `shares`, `own_roles`, `memories`, `completions`; beside them stand
-`logins`. `chat_service` builds it, opens and closes it.
+(sessions and their history), `exports`, `archives`, `shares`, `own_roles`, `memories`, `completions`; beside
+them stand `logins`. `chat_service` builds it, opens and closes it.
 """
 
+from .archives import Imported
 from .chat_service import ChatService, HealthReport, Notice
 from .logins import LOGIN_SECONDS, Logins
 from .turns import StopResult, UndoResult
@@ -14,6 +15,7 @@ __all__ = [
     "LOGIN_SECONDS",
     "ChatService",
     "HealthReport",
+    "Imported",
     "Logins",
     "Notice",
     "StopResult",

@@ -31,10 +31,10 @@ from ..turns import (
     TurnStarter,
     TurnWriter,
 )
+from .archives import Archives
 from .completions import Completions
 from .conversations import Conversations
 from .logins import Logins
-from .memories import Memories
 from .shares import Shares
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class HealthReport(NamedTuple):
         return self.store_trouble is None
 
 
-class ChatService(Conversations, Shares, Memories, Completions):
+class ChatService(Conversations, Shares, Archives, Completions):
     """Chats of users with models. Use it as an async context manager: building it opens nothing,
     entering it starts what the settings call for, leaving it saves what runs and closes what it opened.
     `main` is for the `temporary` twin of a service alone.

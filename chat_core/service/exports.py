@@ -1,15 +1,12 @@
-"""Exports: the part of ChatService that gives conversations out as files, and takes such files."""
+"""Exports: the part of ChatService that gives conversations out as files, and stores what was in one."""
 
-import asyncio
-import time
 import uuid
 from contextlib import suppress
 
 from ..errors import SessionUnreadable
-from ..exchange import ConversationExport, parse_export
+from ..exchange import ConversationExport
 from ..messages import Session
 from ..storage import redis_errors_as_store_unavailable
-from ..validation import validate_ids
 from .base import ServiceBase
 
 
@@ -26,21 +23,9 @@ class Exports(ServiceBase):
         return ConversationExport.of(state.messages.items, **head)
 
     @redis_errors_as_store_unavailable()
-    async def import_session(self, user_id: str, data: bytes | str, *, address: str = "") -> Session:
-        """A new session of what was exported, by whomever; a role or model that is not there gives way to
-        the default. Counts as a message, whether it is refused or not, because reading it is the work.
-
-        Raises ImportRejected or RateLimited; then nothing is stored.
-        """
-        validate_ids(user_id)
-        await self._limiter.check(user_id, address)
-        limit = self.settings.max_message_chars
-        # In a thread: the largest file takes a moment, in which others' replies go on.
-        found = await asyncio.to_thread(parse_export, data, max_message_chars=limit, now=time.time())
-        return await self._store_export(user_id, found)
-
     async def _store_export(self, user_id: str, found: ConversationExport) -> Session:
-        """A new session of that, whose messages have ids of their own."""
+        """A new session of that, whose messages have ids of their own; a role or model that is not there
+        gives way to the default."""
         head = {
             "title": found.title,
             "role": (await self._roles.find_or_default(user_id, found.role)).key,

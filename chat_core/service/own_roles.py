@@ -43,7 +43,7 @@ class OwnRoles(ServiceBase):
         Raises InvalidInput with the field's name, UnknownModel, TooManyRoles or RateLimited.
         """
         validate_ids(user_id)
-        found = parse_role(role, new_key := _new_key())
+        found = parse_role(role, new_key := new_role_key())
         if found.model:
             self._starter.choose_model(found.model, "")
         await self._limiter.check_address(address)
@@ -84,7 +84,9 @@ class OwnRoles(ServiceBase):
         wanted = [role for at, role in enumerate(found.roles) if chosen is None or at in chosen]
         models = self._models.names
         stored = [
-            role.model_copy(update={"key": _new_key(), "model": role.model if role.model in models else ""})
+            role.model_copy(
+                update={"key": new_role_key(), "model": role.model if role.model in models else ""}
+            )
             for role in wanted[: max(0, room)]
         ]
         left_out = [RejectedRole(role.name.en, TooManyRoles(MAX_OWN_ROLES)) for role in wanted[len(stored) :]]
@@ -104,7 +106,7 @@ class OwnRoles(ServiceBase):
         await self._notes.delete(user_id, *(note.id for note in noted if note.role == key))
 
 
-def _new_key() -> str:
+def new_role_key() -> str:
     """A key that no role of a file has, and that sorts by age."""
     return f"own-{time.time_ns():016x}{secrets.token_hex(2)}"
 

@@ -307,6 +307,7 @@ def register(endpoints: Endpoints) -> None:
         endpoints.rename_session,
         endpoints.delete_session,
         endpoints.export_session,
+        endpoints.export_all,
         endpoints.import_session,
         endpoints.share,
         endpoints.unshare,

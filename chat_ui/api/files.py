@@ -1,12 +1,16 @@
 """The endpoints that give conversations out as files, and take such files, and files of roles."""
 
+from base64 import b64encode
+from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
 
+from chat_core.archive import RejectedPart
 from chat_core.errors import InvalidInput
+from chat_core.role_import import RejectedRole
 
-from ..page import document
+from ..page import ARCHIVE_NAME, document
 from ..uploads import uploaded_file
 from ..visitor import Visitor
 from .base import EndpointsBase, Json, role_object, session_object
@@ -31,14 +35,36 @@ class FileEndpoints(EndpointsBase):
         filename = f"{exported.title or 'chat'}.{_ENDINGS[format]}"
         return {"session_id": session_id, "filename": filename, "content": content}
 
+    async def export_all(self, request: gr.Request, user_id: str) -> Json:
+        """Everything of the user as a zip, which /import_session takes: each conversation as JSON and as
+        Markdown, roles of the user's own and notes. Returns {"filename", "base64"}."""
+        visitor = Visitor.of(request, user_id)
+        with visitor.errors_shown():
+            data = await self._service.export_all(
+                visitor.user_id,
+                lambda exported, roles: document(exported, roles, visitor.language),
+                address=visitor.address,
+            )
+        return {"filename": ARCHIVE_NAME, "base64": b64encode(data).decode()}
+
     async def import_session(self, request: gr.Request, user_id: str, file: Any) -> Json:
-        """Makes a conversation of a file that /export_session gave as "json". Returns it as /sessions lists
-        it."""
+        """Makes conversations of a file: one that /export_session gave as "json" or /export_all as a zip, or
+        the export of ChatGPT or Claude (conversations.json, or the zip with it). Returns the latest as
+        /sessions lists it, with "imported": {"sessions": [id], "roles", "notes": how many} and "rejected":
+        [{"name", "reason"}]."""
         visitor = Visitor.of(request, user_id)
         with visitor.errors_shown():
             data = await uploaded_file(file)
-            session = await self._service.import_session(visitor.user_id, data, address=visitor.address)
-        return session_object(session)
+            found = await self._service.import_file(visitor.user_id, data, address=visitor.address)
+        return {
+            **(session_object(found.sessions[-1]) if found.sessions else {}),
+            "imported": {
+                "sessions": [session.id for session in found.sessions],
+                "roles": len(found.roles),
+                "notes": len(found.notes),
+            },
+            "rejected": _rejected(visitor, found.rejected),
+        }
 
     async def import_roles(self, request: gr.Request, user_id: str, file: Any) -> Json:
         """Makes the roles in a file the user's own: a roles file, a CSV table with the columns act and
@@ -48,8 +74,12 @@ class FileEndpoints(EndpointsBase):
         with visitor.errors_shown():
             data = await uploaded_file(file)
             found = await self._service.import_roles(visitor.user_id, data, address=visitor.address)
-        rejected = [{"name": role.name, "reason": visitor.error_text(role.error)} for role in found.rejected]
-        return {"roles": [role_object(role, own=True) for role in found.roles], "rejected": rejected}
+        stored = [role_object(role, own=True) for role in found.roles]
+        return {"roles": stored, "rejected": _rejected(visitor, found.rejected)}
+
+
+def _rejected(visitor: Visitor, parts: Sequence[RejectedPart | RejectedRole]) -> list[Json]:
+    return [{"name": part.name, "reason": visitor.error_text(part.error)} for part in parts]
 
 
 _ENDINGS = {"json": "json", "markdown": "md"}

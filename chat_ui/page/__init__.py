@@ -12,7 +12,7 @@ import gradio as gr
 
 from chat_core import ChatService
 
-from .conversation_handlers import ConversationHandlers
+from .conversation_handlers import ARCHIVE_NAME, ConversationHandlers
 from .follower import Follower
 from .layout import I18N, LANGUAGES, PICTURES, TITLE, build
 from .memory_handlers import MemoryHandlers
@@ -27,6 +27,7 @@ from .view import UNKNOWN_ICON, document, icon_html
 from .wiring import wire
 
 __all__ = [
+    "ARCHIVE_NAME",
     "I18N",
     "LANGUAGES",
     "MAX_STREAMS",

@@ -3,6 +3,7 @@
 Each handler finds out for itself who asks, and returns the new values of its outputs.
 """
 
+from base64 import b64encode
 from typing import Any
 from uuid import uuid4
 
@@ -28,6 +29,8 @@ from .requests import (
 from .tab import EMPTY_TAB, LISTED, WINDOW, TabState
 
 Json = dict[str, Any]
+
+ARCHIVE_NAME = "role-chat.zip"
 Outputs = list[Any]
 
 
@@ -244,14 +247,30 @@ class ConversationHandlers(Handlers):
             service = self._renderer.service_for(page.tab)
             return await service.export(page.visitor.user_id, page.tab.session_id)
 
-    async def import_conversation(self, values: Values, request: gr.Request) -> Outputs:
-        """A file that was exported, here or elsewhere, becomes a conversation."""
+    async def export_all(self, values: Values, request: gr.Request) -> Json:
+        """Everything that is stored of the visitor is wanted."""
         page = self._parse(values, request)
+        visitor = page.visitor
         with page.errors_shown():
-            session = await self._service.import_session(
-                page.visitor.user_id, page.file, address=page.visitor.address
+            data = await self._service.export_all(
+                visitor.user_id,
+                lambda exported, roles: view.document(exported, roles, visitor.language),
+                address=visitor.address,
             )
-            return await self._rendered(page, page.tab.opening(session.id))
+        return {"name": ARCHIVE_NAME, "base64": b64encode(data).decode(), "download_id": uuid4().hex}
+
+    async def import_file(self, values: Values, request: gr.Request) -> Outputs:
+        """What was exported, here or elsewhere, becomes conversations, of which the latest is shown."""
+        page = self._parse(values, request)
+        visitor = page.visitor
+        with page.errors_shown():
+            found = await self._service.import_file(visitor.user_id, page.file, address=visitor.address)
+            tab = page.tab.opening(found.sessions[-1].id) if found.sessions else page.tab
+            rendered = await self._rendered(page, tab)
+        if len(found.sessions) != 1 or found.rejected:
+            counts = {"count": len(found.sessions), "rejected": len(found.rejected)}
+            gr.Info(t(visitor.language, "imported_part" if found.rejected else "imported", **counts))
+        return rendered
 
 
 def _say_not_here(visitor: Visitor) -> None:

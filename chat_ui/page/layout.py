@@ -66,6 +66,7 @@ class Components:
     export_markdown: gr.Button
     export_json: gr.Button
     import_file: gr.UploadButton
+    export_all: gr.Button
     download: gr.JSON
     shares: gr.HTML
     link: gr.JSON
@@ -216,7 +217,9 @@ def _drawer(service: ChatService) -> dict[str, Any]:
         gr.Markdown(I18N("settings_of_data"))
         gr.Button(I18N("export"), elem_id="export", **_SMALL)
         words = cast(str, I18N("import"))
-        import_file = gr.UploadButton(words, file_types=[".json"], type="binary", elem_id="import", **_SMALL)
+        import_file = gr.UploadButton(
+            words, file_types=[".json", ".zip"], type="binary", elem_id="import", **_SMALL
+        )
         shares = gr.HTML(NO_LINKS, js_on_load=_PASS_ON, elem_id="shares")
         clear = gr.Button(I18N("clear"), elem_id="clear", **_SMALL)
     return {
@@ -264,6 +267,7 @@ def _hidden(service: ChatService) -> dict[str, Any]:
         "save_settings": gr.Button(visible="hidden", elem_id="save-settings"),
         "export_markdown": gr.Button(visible="hidden", elem_id="as-markdown"),
         "export_json": gr.Button(visible="hidden", elem_id="as-json"),
+        "export_all": gr.Button(visible="hidden", elem_id="as-all"),
         "download": gr.JSON(visible="hidden", elem_id="download"),
         "link": gr.JSON(visible="hidden", elem_id="link"),
     }

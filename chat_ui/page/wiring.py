@@ -166,10 +166,11 @@ def wire(
     # Files
     c.export_markdown.click(conversations.export_markdown, tab_inputs, [c.download], **_PLAIN)
     c.sessions.download(conversations.export_unreadable, tab_inputs, [c.download], **_PLAIN)
+    c.export_all.click(conversations.export_all, tab_inputs, [c.download], **_PLAIN)
     c.export_json.click(conversations.export_json, tab_inputs, [c.download], **_PLAIN)
     c.download.change(None, [c.download], None, js="(file) => window.chat.exported(file)", **_PLAIN_INPUTS)
     read_file: dict[str, Any] = {**render, "preprocess": True}
-    c.import_file.upload(conversations.import_conversation, {*tab_inputs, c.import_file}, **read_file)
+    c.import_file.upload(conversations.import_file, {*tab_inputs, c.import_file}, **read_file)
 
 
 # The page has closed the edit already.

@@ -1,4 +1,4 @@
-// In the drawer: the conversation as a document or a file, or its text for another program.
+// In the drawer: the conversation as a document or a file, its text for another program, or everything.
 import { download } from "./downloads.js";
 import { find } from "./dom.js";
 import { words } from "./language.js";
@@ -28,6 +28,7 @@ function offer({ currentTarget }) {
   offerMenu(currentTarget, {
     [words("export_markdown")]: () => ask("markdown", download),
     [words("export_json")]: () => ask("json", download),
+    [words("export_all")]: () => ask("all", download),
     ...(navigator.clipboard && { [words("export_copy")]: () => ask("markdown", copy) }), // not without TLS
   });
 }

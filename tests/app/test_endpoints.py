@@ -1,5 +1,7 @@
 """The named endpoints, called by Gradio's own client over HTTP."""
 
+import json
+from base64 import b64decode
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -298,6 +300,26 @@ def test_an_exported_conversation_is_imported(client: Client, tmp_path: Path) ->
     assert document["filename"] == "one.md"
     assert document["content"].startswith("# one\n\n## You · ")
     assert "Teacher" in document["content"]
+
+
+def test_everything_is_exported_and_imported_and_so_are_the_conversations_of_other_apps(
+    client: Client, tmp_path: Path
+) -> None:
+    conversation = start(client)
+    user = {"user_id": conversation["user_id"]}
+    client.predict(**conversation, message="one", api_name="/chat")
+    client.predict(**user, role={"name": "Poet", "prompt": "Rhyme."}, api_name="/save_role")
+    exported = client.predict(**user, api_name="/export_all")
+    (file := tmp_path / exported["filename"]).write_bytes(b64decode(exported["base64"]))
+    found = client.predict("u_archive", handle_file(file), api_name="/import_session")
+    counts = {"sessions": [found["session_id"]], "roles": 1, "notes": 0}
+    assert (found["title"], found["imported"], found["rejected"]) == ("one", counts, [])
+    said = [{"sender": "human", "text": "Hi"}, {"sender": "assistant", "text": "Hello."}]
+    theirs = [{"name": "One", "chat_messages": said}, {"name": "Two"}]
+    (file := tmp_path / "conversations.json").write_text(json.dumps(theirs), encoding="utf-8")
+    found = client.predict("u_archive", handle_file(file), api_name="/import_session")
+    assert (found["title"], found["messages"]) == ("One", 2)
+    assert [part["name"] for part in found["rejected"]] == ["Two"]
 
 
 def test_a_file_of_the_server_is_not_read_for_a_caller(client: Client, tmp_path: Path) -> None:
@@ -628,6 +650,7 @@ def test_every_endpoint_is_documented_with_its_parameters_in_order(client: Clien
         "/pin_session": [*conversation, "pinned"],
         "/move_session": [*conversation, "folder"],
         "/export_session": [*conversation, "format"],
+        "/export_all": ["user_id"],
         "/import_session": ["user_id", "file"],
         "/import_roles": ["user_id", "file"],
         "/share": [*conversation, "days"],

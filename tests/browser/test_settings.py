@@ -150,6 +150,12 @@ def test_a_conversation_is_exported_and_imported_again(chat: ChatPage, tmp_path:
     bring(chat, broken)
     expect(chat.toast.last).to_contain_text("messages.1.role")
     expect(chat.sessions).to_have_count(2)
+    with chat.page.expect_download() as everything:
+        export(chat, "Export everything (ZIP)")
+    everything.value.save_as(archive := tmp_path / "role-chat.zip")
+    bring(chat, archive)
+    expect(chat.toast.last).to_contain_text("Conversations imported: 2.")
+    expect(chat.sessions).to_have_count(4)
 
 
 def export(chat: ChatPage, way: str) -> None:

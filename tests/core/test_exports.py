@@ -42,7 +42,7 @@ async def export(chat: Chat) -> ConversationExport:
 
 
 async def imported(chat: Chat, data: bytes | str, user: str = "") -> Chat:
-    session = await chat.service.import_session(user or chat.user, data)
+    (session,) = (await chat.service.import_file(user or chat.user, data)).sessions
     return chat._replace(user=user or chat.user, id=session.id)
 
 
@@ -166,7 +166,7 @@ async def test_only_the_latest_messages_are_kept(talked: Chat, open_service: Ope
 async def test_a_role_or_model_that_is_not_here_gives_way_to_the_default(chat: Chat) -> None:
     await chat.say("Hello", "Hi.")
     portable = (await export(chat)).model_copy(update={"role": "pirate", "model": "huge"})
-    session = await chat.service.import_session(chat.user, portable.to_json())
+    (session,) = (await chat.service.import_file(chat.user, portable.to_json())).sessions
     assert (session.role, session.model) == ("assistant", "big")
 
 
@@ -174,7 +174,7 @@ async def test_a_role_or_model_that_is_not_here_gives_way_to_the_default(chat: C
 async def test_a_file_that_cannot_be_used_changes_nothing(talked: Chat, connect: Connect, data: Any) -> None:
     before = await dump(connect())
     with pytest.raises(ImportRejected):
-        await talked.service.import_session(talked.user, data)
+        await talked.service.import_file(talked.user, data)
     assert await dump(connect()) == before
 
 
@@ -186,7 +186,7 @@ async def test_a_message_that_could_not_be_sent_here_cannot_be_imported(
     strict = await open_service(max_message_chars=100)
     before = await dump(connect())
     with pytest.raises(ImportRejected) as caught:
-        await strict.import_session(talked.user, json.dumps(data))
+        await strict.import_file(talked.user, json.dumps(data))
     assert caught.value.facts == {"field": "messages.3.content", "expected": "at most 100 characters"}
     assert await dump(connect()) == before
 
@@ -196,14 +196,14 @@ async def test_an_import_counts_as_a_message_whether_it_is_refused_or_not(
 ) -> None:
     data = (await export(chat)).to_json()
     service = await open_service(rate_limit="2/hour")
-    await service.import_session(chat.user, data)
+    await service.import_file(chat.user, data)
     with pytest.raises(ImportRejected):
-        await service.import_session(chat.user, "")
-    for call in (service.import_session(chat.user, data), service.start_turn(chat.user, chat.id, "Why?")):
+        await service.import_file(chat.user, "")
+    for call in (service.import_file(chat.user, data), service.start_turn(chat.user, chat.id, "Why?")):
         with pytest.raises(RateLimited):
             await call
     assert len(await service.sessions(chat.user)) == 2
-    await service.import_session("u_other", data)
+    await service.import_file("u_other", data)
 
 
 async def test_others_are_served_while_a_file_is_read(chat: Chat, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,8 +213,8 @@ async def test_others_are_served_while_a_file_is_read(chat: Chat, monkeypatch: p
         assert served.wait(5), "nobody was served"
         return parse_export(*file, **limits)
 
-    monkeypatch.setattr("chat_core.service.exports.parse_export", read_slowly)
-    importing = asyncio.create_task(chat.service.import_session(chat.user, data))
+    monkeypatch.setattr("chat_core.archive.parse_export", read_slowly)
+    importing = asyncio.create_task(chat.service.import_file(chat.user, data))
     await chat.say("Why?", "So.")
     served.set()
-    assert (await importing).messages == 0
+    assert (await importing).sessions[0].messages == 0

@@ -128,7 +128,7 @@ async def test_a_malformed_user_id_is_refused_everywhere(
 async def test_a_malformed_user_id_gets_no_session_and_no_list(
     connect: Connect, service: ChatService, user: Any
 ) -> None:
-    for use in (service.start_session, service.sessions, lambda user: service.import_session(user, b"{}")):
+    for use in (service.start_session, service.sessions, lambda user: service.import_file(user, b"{}")):
         with pytest.raises(InvalidInput) as caught:
             await use(user)
         assert caught.value.facts["field"] == "user_id"

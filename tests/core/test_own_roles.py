@@ -176,8 +176,8 @@ async def test_an_import_in_a_role_of_ones_own_goes_on_in_it(chat: Chat) -> None
     poet = await saved(chat)
     await chat.say("Why?", "So.", role=poet.key)
     exported = (await chat.service.export(chat.user, chat.id)).to_json()
-    assert (await chat.service.import_session(chat.user, exported)).role == poet.key
-    assert (await chat.service.import_session("u_eve", exported)).role == "assistant"
+    assert (await chat.service.import_file(chat.user, exported)).sessions[0].role == poet.key
+    assert (await chat.service.import_file("u_eve", exported)).sessions[0].role == "assistant"
 
 
 async def test_roles_in_a_file_become_the_users_own(chat: Chat) -> None:

@@ -618,7 +618,7 @@ async def test_the_users_own_prompt_is_kept_and_used(find: Find) -> None:
 
 async def imported(chat: Chat, data: str) -> Chat:
     user = "eve@example.org"
-    session = await chat.service.import_session(user, data)
+    (session,) = (await chat.service.import_file(user, data)).sessions
     return chat._replace(user=user, id=session.id)
 
 

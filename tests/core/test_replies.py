@@ -405,7 +405,7 @@ async def test_new_users_from_one_address_share_its_rate_limit(
     with pytest.raises(RateLimited):
         await service.start_session(address="192.0.2.1")
     with pytest.raises(RateLimited):
-        await service.import_session(user, "", address="192.0.2.1")
+        await service.import_file(user, "", address="192.0.2.1")
     await service.start_session(user, address="192.0.2.1")
     await say_as_somebody_new("192.0.2.2")
 
