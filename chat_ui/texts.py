@@ -306,7 +306,7 @@ TEXTS: dict[str, dict[Language, str]] = {
     },
     "upload_type": {
         "zh": "不能发送这种文件。可以发送 PNG、JPEG、WebP 和 GIF 图片，导入 JSON 或 ZIP 对话。",
-        "en": "Files of this kind are not taken: PNG, JPEG, WebP and GIF pictures are, and JSON or ZIP to import.",
+        "en": "Files of this kind are not taken: only PNG, JPEG, WebP, GIF, and JSON or ZIP to import.",
     },
     "upload_too_large": {
         "zh": "文件太多或太大：一次最多 4 个，每个最多 10 MB。",
