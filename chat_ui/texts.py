@@ -38,6 +38,12 @@ TEXTS: dict[str, dict[Language, str]] = {
         "en": "Clear all messages of this conversation? This cannot be undone.",
     },
     "message": {"zh": "消息", "en": "Message"},
+    "copy_message": {"zh": "复制消息", "en": "Copy message"},
+    "copy_code": {"zh": "复制代码", "en": "Copy the code"},
+    "attach": {"zh": "添加图片", "en": "Add pictures"},
+    "attached": {"zh": "已添加的图片", "en": "Added pictures"},
+    "send": {"zh": "发送", "en": "Send"},
+    "stop": {"zh": "停止", "en": "Stop"},
     "message_placeholder": {
         "zh": "输入消息…",
         "en": "Write a message…",

@@ -14,6 +14,7 @@ import * as dropping from "./dropping.js";
 import * as editing from "./editing.js";
 import * as exporting from "./exporting.js";
 import * as folding from "./folding.js";
+import * as gradioWords from "./gradio-words.js";
 import * as inputMethods from "./input-methods.js";
 import { logOut } from "./log-out.js";
 import * as memory from "./memory.js";
@@ -87,6 +88,7 @@ const modules = [
   refresh,
   countdown,
   accessibility,
+  gradioWords,
   notice,
   branches,
   messageButtons,

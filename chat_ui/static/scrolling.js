@@ -39,12 +39,15 @@ function showEarlier(list) {
   if (list.scrollTop < NEAR_TOP_PIXELS && list.scrollTop < top && !kept) find("#earlier")?.click();
 }
 
+// Which is read from its beginning.
+const isGreeting = (list) => list.querySelector(".placeholder-content") !== null;
+
 function settle() {
   const list = messageList();
   if (!list) return;
   hasNews ||= !followed && !kept && isReplyRunning() && list.scrollHeight > height;
   if (kept) list.scrollTop = list.scrollHeight - kept;
-  else if (followed) list.scrollTop = list.scrollHeight;
+  else if (followed) list.scrollTop = isGreeting(list) ? 0 : list.scrollHeight;
   else if (emptied) list.scrollTop = top;
   emptied &&= list.scrollTop < top;
   if (!emptied) noteScrollPosition(list); // the reader may scroll up before this is heard of

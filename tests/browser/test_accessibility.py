@@ -97,3 +97,27 @@ def test_everything_that_is_pressed_is_large_enough(open_page: OpenPage, touch: 
     chat.page.get_by_role("menuitem", name="Rename").click()
     expect(chat.dialog).to_be_visible()
     assert "\n".join(chat.page.evaluate(_TOO_SMALL, least)) == ""
+
+
+# Names and hints with words of another script, of what is seen.
+_ENGLISH = """() => [...document.querySelectorAll("[title], [aria-label], [alt], [placeholder]")]
+  .filter((part) => part.checkVisibility() && !part.closest("[inert]"))
+  .flatMap((part) => ["title", "aria-label", "alt", "placeholder"].map((name) => part.getAttribute(name)))
+  .filter((text) => /[a-z]{2}/i.test(text?.replace("语言 / Language", "") ?? ""))"""
+
+
+def test_a_chinese_page_has_no_english_name_or_hint(open_page: OpenPage) -> None:
+    chat = open_page(locale="zh-CN")
+    assert chat.page.evaluate(_ENGLISH) == []
+    chat.say("你好：\n```\n1\n```\n" + "长" * 900)
+    give(chat, "paste", picture("PNG"))
+    expect(chat.page.locator("#box .thumbnail-item img")).to_be_visible()
+    chat.send("长" * 2001)
+    expect(chat.toast).to_be_in_viewport(ratio=1)
+    chat.open_drawer()
+    assert chat.page.evaluate(_ENGLISH) == []
+    chat.page.locator("#chatbot").get_by_role("button", name="编辑").click()
+    expect(chat.page.locator("#chatbot textarea")).to_be_visible()
+    chat.page.locator("#sessions [data-action=menu]").click()
+    expect(chat.page.get_by_role("menuitem").first).to_be_focused()
+    assert chat.page.evaluate(_ENGLISH) == []

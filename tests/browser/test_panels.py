@@ -114,3 +114,11 @@ def test_the_buttons_of_the_panels_have_names_in_the_readers_language(open_page:
         expect(button).to_have_accessible_name(name)
         expect(button).to_have_attribute("title", name)
     assert "Toggle" not in chat.page.content()
+
+
+def test_the_greeting_begins_with_its_icon_on_the_smallest_phone(open_page: OpenPage) -> None:
+    chat = open_page(width=320, height=480)
+    expect(chat.page.locator("#chatbot .placeholder p")).to_be_in_viewport(ratio=1)
+    last_example = chat.page.locator("#chatbot .example").last
+    last_example.scroll_into_view_if_needed()
+    expect(last_example).to_be_in_viewport(ratio=1)
