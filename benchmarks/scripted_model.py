@@ -125,6 +125,8 @@ class ModelServer:
             due = start + max(0, number - script.ahead) / script.rate if script.rate else 0.0
             if (seconds := due - time.monotonic()) > 0:
                 await asyncio.sleep(seconds)
+                if writer.is_closing():
+                    return
             writer.write(_chunk({"content": piece}))
             sent.append(time.monotonic())
         writer.write(_chunk({}, "stop"))
