@@ -11,8 +11,9 @@ run: $(VENV)/.run
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest $(ARGS)
 
-# Bad things done to real processes, at length.
+# Bad things done to real processes, at length; and what is said of the store, said of a cluster.
 faults: $(VENV)/.dev
+	$(BIN)/python -m pytest tests/contract --stores cluster $(ARGS)
 	$(BIN)/python -m pytest tests/faults $(ARGS)
 
 # Fifty people at one app, with faults, for MINUTES.

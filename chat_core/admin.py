@@ -19,7 +19,7 @@ from .errors import ChatError, ConfigError, SessionUnreadable
 from .exchange import ConversationExport
 from .messages import Usage
 from .settings import Settings
-from .storage import Census, SessionStore, StoreConnection, redis_errors_as_store_unavailable
+from .storage import Census, SessionStore, StoreAddress, StoreConnection, redis_errors_as_store_unavailable
 
 _SHOWN = 12
 Table = list[tuple[str, ...]]
@@ -145,7 +145,9 @@ def _day(timestamp: float) -> str:
 
 async def run(arguments: argparse.Namespace, settings: Settings) -> Table:
     """Runs one command on the store of these settings. Raises ChatError."""
-    connection = StoreConnection(settings.redis_address, settings.data_dir)
+    cluster, master = settings.redis_cluster, settings.redis_master
+    address = StoreAddress(settings.redis_address, cluster, settings.sentinels, master)
+    connection = StoreConnection(address, settings.data_dir)
     async with AsyncExitStack() as stack:
         await connection.open(stack)
         store = SessionStore(connection.redis, max_messages=0, ttl_seconds=0)

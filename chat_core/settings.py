@@ -18,6 +18,7 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    ValidationInfo,
 )
 
 from .errors import ConfigError
@@ -55,6 +56,22 @@ def _redis_address(value: SecretStr) -> SecretStr:
     if address and not known and address != "memory://":
         raise ValueError
     return SecretStr(address)
+
+
+def _hosts_with_ports(value: tuple[str, ...]) -> tuple[str, ...]:
+    for place in value:
+        parts = urlsplit(f"//{place}")
+        if not (parts.hostname and parts.port) or parts.path:  # the port raises ValueError, too
+            raise ValueError
+    return value
+
+
+def _has_address(is_cluster: bool, info: ValidationInfo) -> bool:
+    url, host = (info.data.get(name) for name in ("redis_url", "redis_host"))
+    has_address = host or (url and url.get_secret_value())
+    if is_cluster and (not has_address or info.data.get("redis_sentinels")):
+        raise ValueError
+    return is_cluster
 
 
 def _rate_limit(value: str) -> str:
@@ -149,6 +166,13 @@ class Settings(BaseModel):
     redis_port: int = Field(6379, ge=1, le=65535, description="a port from 1 to 65535")
     redis_password: SecretStr = Field(SecretStr(""), description="a password")
     redis_db: Count = Field(0, description="a whole number, 0 or more")
+    redis_sentinels: Annotated[Names, AfterValidator(_hosts_with_ports)] = Field(
+        (), description="host:port pairs, separated by commas"
+    )
+    redis_master: str = Field("mymaster", min_length=1, description="the master's name")
+    redis_cluster: Annotated[bool, AfterValidator(_has_address)] = Field(
+        False, description="true or false; true with a REDIS_URL or REDIS_HOST, without REDIS_SENTINELS"
+    )
 
     max_stored_messages: Count = Field(1000, description="a whole number, 0 (all) or more")
     context_messages: Count = Field(10, description="a whole number, 0 (all) or more")
@@ -248,11 +272,18 @@ class Settings(BaseModel):
         """REDIS_URL, or the same from its parts; empty when neither is set. Holds the password."""
         if url := self.redis_url.get_secret_value():
             return url
-        if not self.redis_host:
+        if not (self.redis_host or self.redis_sentinels):
             return ""
+        host = self.redis_host or "localhost"  # which sentinels know better
         password = quote(self.redis_password.get_secret_value(), safe="")
         login = f":{password}@" if password else ""
-        return f"redis://{login}{self.redis_host}:{self.redis_port}/{self.redis_db}"
+        return f"redis://{login}{host}:{self.redis_port}/{self.redis_db}"
+
+    @property
+    def sentinels(self) -> tuple[tuple[str, int], ...]:
+        """REDIS_SENTINELS, as pairs of host and port."""
+        places = [urlsplit(f"//{place}") for place in self.redis_sentinels]
+        return tuple((place.hostname or "", place.port or 0) for place in places)
 
     @property
     def embeds_model(self) -> bool:

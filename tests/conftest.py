@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from signal import SIGCONT
 
@@ -15,8 +16,10 @@ import pytest
 from redis.asyncio import Redis
 from uvicorn.loops.auto import auto_loop_factory
 
+from chat_core.storage import StoreAddress, clients
 from chat_core.storage.valkey import EmbeddedValkey
 from tests.fake_openai import FakeOpenAI, in_thread
+from tests.many_servers import HOST, running_cluster
 from tests.running import RunningApp, running_app
 
 Connect = Callable[[], Redis]
@@ -59,30 +62,48 @@ def valkey() -> Iterator[EmbeddedValkey]:
         yield server
 
 
-@pytest.fixture(params=["fakeredis", "valkey"])
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[StoreAddress]:
+    with (
+        tempfile.TemporaryDirectory(prefix="chat-tests-") as directory,
+        running_cluster(Path(directory) / "cluster") as nodes,
+    ):
+        yield StoreAddress(f"redis://{HOST}:{nodes[0].port}", is_cluster=True)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--stores", default="fakeredis,valkey", help="where suites run: these two, or cluster")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    chosen = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
+    if "connect" in metafunc.fixturenames and "connect" not in chosen:
+        stores = metafunc.config.getoption("--stores").split(",")
+        metafunc.parametrize("connect", stores, indirect=True)
+
+
+@pytest.fixture
 async def connect(request: pytest.FixtureRequest) -> AsyncIterator[Connect]:
     """Makes clients of one store, empty at first: each stands for the client of one more process."""
+    client: Connect
     if request.param == "fakeredis":
         server = fakeredis.FakeServer()
-
-        def client() -> Redis:
-            return fakeredis.FakeAsyncRedis(server=server, decode_responses=True)
-    else:
+        client = partial(fakeredis.FakeAsyncRedis, server=server, decode_responses=True)
+    elif request.param == "valkey":
         address = f"unix://{request.getfixturevalue('valkey').socket}"
-
-        def client() -> Redis:
-            return Redis.from_url(address, decode_responses=True)
-
-    clients: list[Redis] = []
+        client = partial(Redis.from_url, address, decode_responses=True)
+    else:
+        client = partial(clients.connect, request.getfixturevalue(request.param))
+    opened: list[Redis] = []
 
     def connect() -> Redis:
-        clients.append(client())
-        return clients[-1]
+        opened.append(client())
+        return opened[-1]
 
     await connect().flushall()
     yield connect
-    for opened in clients:
-        await opened.aclose()
+    for one in opened:
+        await one.aclose()
 
 
 @pytest.fixture

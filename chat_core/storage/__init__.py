@@ -1,14 +1,16 @@
 """Storage: sessions and their messages in Redis, each change in one step, and which Redis that is.
 
 `keys` names every key; `sessions` reads and changes sessions by `changes`, which `commit.lua` carries out;
-`connection` opens the Redis that the settings call for, `valkey` an embedded one, whose data `repair` makes
-readable again; `census` looks at all users for the operator; `trouble` tells why one cannot be used.
+`connection` opens the Redis that the settings call for, by one of the `clients`, `valkey` an embedded one,
+whose data `repair` makes readable again; `census` looks at all users for the operator; `trouble` tells why
+one cannot be used.
 """
 
 from . import keys
 from .budget import TokenBudget, TokensLeft
 from .census import Census
 from .changes import Change, SessionState, require_last_turn
+from .clients import StoreAddress
 from .connection import STORE_TIMEOUT_SECONDS, StoreConnection, redis_errors_as_store_unavailable
 from .limits import RateLimiter
 from .logins import LoginStore, TryLimit
@@ -18,9 +20,10 @@ from .rows import index_of, parse_rows
 from .scripts import Redis, Script, ScriptCall, run_scripts, run_scripts_in_order
 from .sessions import Plan, SessionStore
 from .shares import ShareStore
-from .trouble import StoreTrouble
+from .trouble import STORE_ERRORS, StoreTrouble
 
 __all__ = [
+    "STORE_ERRORS",
     "STORE_TIMEOUT_SECONDS",
     "Census",
     "Change",
@@ -35,6 +38,7 @@ __all__ = [
     "SessionState",
     "SessionStore",
     "ShareStore",
+    "StoreAddress",
     "StoreConnection",
     "StoreTrouble",
     "TokenBudget",

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from ..errors import TokensUsedUp, TokensUsedUpAtAddress
 from . import keys
+from .trouble import STORE_ERRORS
 
 _DAY = 24 * 3600
 # Of the limit, so little is left that a person is told.
@@ -51,7 +51,10 @@ class TokenBudget:
         """Raises TokensUsedUp, or TokensUsedUpAtAddress, when nothing is left of a limit."""
         limits = self._limits(user_id, address)
         if unknown := [key for key in limits if key not in self._stored]:
-            values = await self._redis.mget(unknown)
+            async with self._redis.pipeline(transaction=False) as pipe:  # they may lie at several nodes
+                for key in unknown:
+                    pipe.get(key)
+                values = await pipe.execute()
             self._remember({key: int(value or 0) for key, value in zip(unknown, values, strict=True)})
         for key, (limit, error) in limits.items():
             if self._spent(key) >= limit:
@@ -86,7 +89,7 @@ class TokenBudget:
                         pipe.incrby(key, tokens)
                         pipe.expire(key, 2 * _DAY)
                     totals = (await pipe.execute())[::2]
-            except RedisError:
+            except STORE_ERRORS:
                 return
             self._remember(dict(zip(written, totals, strict=True)))
             self._unwritten -= written

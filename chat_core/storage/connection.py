@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import re
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -10,13 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import ConstantBackoff
-from redis.exceptions import RedisError
 
-from ..errors import ConfigError, StoreUnavailable
+from ..errors import StoreUnavailable
 from . import keys
-from .trouble import REASONS, StoreTrouble, trouble_of
+from .clients import StoreAddress, connect
+from .trouble import REASONS, STORE_ERRORS, StoreTrouble, trouble_of
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +22,8 @@ _PROBE_SECONDS = 2.0
 # How often it is looked at: a store in trouble and an embedded one, which may have to be started, more often.
 _CLOSE_WATCH_SECONDS = 1.0
 _WATCH_SECONDS = 5.0
+
+_IN_MEMORY = StoreAddress("memory://")
 
 
 @asynccontextmanager
@@ -36,28 +35,32 @@ async def redis_errors_as_store_unavailable(
     try:
         async with asyncio.timeout(seconds):
             yield
-    except (RedisError, TimeoutError) as error:
+    except (*STORE_ERRORS, TimeoutError) as error:
         raise StoreUnavailable(REASONS[trouble_of(error)]) from error
 
 
 class StoreConnection:
-    """A client of the Redis at `address`; of the embedded Valkey in `data_dir` when the address is empty.
+    """A client of the Redis at `address`; of the embedded Valkey in `data_dir` when that has no URL.
 
-    "memory://" keeps everything in this process. A `client` that is given is used as it is, and not closed.
+    A `client` that is given is used as it is, and not closed.
     """
 
     def __init__(
-        self, address: str = "memory://", data_dir: Path = Path("data"), client: Redis | None = None
+        self,
+        address: StoreAddress = _IN_MEMORY,
+        data_dir: Path = Path("data"),
+        client: Redis | None = None,
     ) -> None:
-        if not address and sys.platform == "win32":  # no unix sockets
-            address = "memory://"
+        if not address.url and sys.platform == "win32":  # no unix sockets
+            address = _IN_MEMORY
         self._given = client is not None
-        self.is_lasting = address != "memory://" or self._given
+        self.is_lasting = address != _IN_MEMORY or self._given
         self._valkey: Any = None
-        if not address and not self._given:
+        if not address.url and not self._given:
             self._valkey = _embedded_valkey(data_dir)
-            address = f"unix://{self._valkey.socket}"
-        self.redis: Redis = client if client is not None else _connect(address)
+            address = StoreAddress(f"unix://{self._valkey.socket}")
+        # Where a cluster's client differs from a server's, nothing of it is used.
+        self.redis: Redis = client if client is not None else connect(address)
         self._noted = ""
 
     async def open(self, stack: AsyncExitStack) -> None:
@@ -93,7 +96,7 @@ class StoreConnection:
         try:
             async with asyncio.timeout(_PROBE_SECONDS):
                 await self.redis.set(keys.HEALTH, "1", xx=True)
-        except (RedisError, TimeoutError) as error:
+        except (*STORE_ERRORS, TimeoutError) as error:
             return trouble_of(error)
         return None
 
@@ -119,25 +122,3 @@ def _embedded_valkey(data_dir: Path) -> Any:
     from .valkey import EmbeddedValkey  # needs a system with unix sockets
 
     return EmbeddedValkey(data_dir)
-
-
-def _connect(address: str) -> Redis:
-    """A client that connects when it is first used. Raises ConfigError for options that it does not know."""
-    if address == "memory://":
-        from fakeredis import FakeAsyncRedis, FakeServer  # nobody needs it before
-
-        return FakeAsyncRedis(server=FakeServer(), decode_responses=True)
-    try:
-        client = Redis.from_url(
-            re.sub(r"(?<=[?&])protocol=\d+&?", "", address),  # which changes the forms of answers
-            decode_responses=True,
-            max_connections=2000,
-            health_check_interval=30,
-            # One more try, not the library's ten: a person waits for the word that the store is away.
-            socket_timeout=4,
-            retry=Retry(ConstantBackoff(0.2), 1),
-        )
-        client.connection_pool.make_connection()  # type: ignore[no-untyped-call]  # looks at the options
-    except (ValueError, TypeError):
-        raise ConfigError(["REDIS_URL: expected options that redis-py has, with values that fit"]) from None
-    return client

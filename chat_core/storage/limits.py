@@ -1,7 +1,7 @@
 """RateLimiter: how many messages may be sent, counted in Redis by the library `limits`."""
 
 import time
-from typing import cast
+from typing import Any
 
 from limits import RateLimitItem, parse
 from limits.aio.storage import RedisStorage
@@ -19,14 +19,7 @@ class RateLimiter:
     def __init__(self, redis: Redis, per_user: str, per_address: str = "") -> None:
         self._per_user = parse(per_user) if per_user else None
         self._per_address = parse(per_address) if per_address else None
-        self._limiter = MovingWindowRateLimiter(
-            RedisStorage(
-                "async+redis://",
-                implementation="redispy",
-                key_prefix=keys.RATE_LIMIT_PREFIX,
-                connection_pool=cast(str, redis.connection_pool),  # annotated too narrowly there,
-            )
-        )
+        self._limiter = MovingWindowRateLimiter(_Counters(redis))
 
     async def check(self, user_id: str, address: str = "") -> None:
         """Counts one message of this user, sent from this address ("": not known). Raises RateLimited over
@@ -44,3 +37,16 @@ class RateLimiter:
             return
         window = await self._limiter.get_window_stats(limit, *key)
         raise RateLimited(retry_after=max(1.0, window.reset_time - time.time()))
+
+
+class _Counters(RedisStorage):
+    """The library's storage over a client that is there already, of a server or of a cluster."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis: Any = redis
+        super().__init__("async+redis://", implementation="redispy", key_prefix=keys.RATE_LIMIT_PREFIX)
+
+    def configure_bridge(self) -> None:
+        bridge: Any = self.bridge
+        bridge.storage = self._redis
+        bridge.connection_getter = lambda _: self._redis

@@ -10,7 +10,12 @@ from redis.exceptions import (
     NoPermissionError,
     OutOfMemoryError,
     ReadOnlyError,
+    RedisClusterException,
+    RedisError,
 )
+
+# What clients raise; of a cluster's, some are no RedisError.
+STORE_ERRORS = (RedisError, RedisClusterException)
 
 StoreTrouble = Literal[
     "away", "loading", "full", "read_only", "not_writing", "login_refused", "certificate_refused"

@@ -5,10 +5,9 @@ import logging
 import time
 from contextlib import suppress
 
-from redis.exceptions import RedisError
-
 from ..errors import StoreUnavailable
 from ..messages import TurnEnd, TurnError
+from ..storage import STORE_ERRORS
 from .live import LiveTurn
 from .log import TurnLog
 
@@ -107,7 +106,7 @@ class TurnWriter:
     def _note_failure(self, error: Exception) -> None:
         if self._failing_since is None:
             self._failing_since = time.monotonic()
-            trace = None if isinstance(error, RedisError) else error
+            trace = None if isinstance(error, STORE_ERRORS) else error
             log.error("replies cannot be saved, trying on: %s", type(error).__name__, exc_info=trace)
 
     def _failing_for(self) -> float:

@@ -85,7 +85,7 @@ async def dump(redis: Redis) -> dict[str, object]:
     read = {"hash": redis.hgetall, "string": redis.get}
     ranges = {"list": redis.lrange, "stream": redis.xrange, "zset": redis.zrange}
     found: dict[str, object] = {}
-    for key in await redis.keys("*"):
+    async for key in redis.scan_iter():
         kind = await redis.type(key)
         found[key] = await read[kind](key) if kind in read else await ranges[kind](key, *_ALL[kind])
     return found

@@ -97,9 +97,9 @@ async def test_reasoning_and_text_are_told_apart_in_the_log_and_in_the_stored_re
     await log.finish(USER, SESSION, "t1", end, turn.read(), turn.position)
     for after in (0, 2, 3, 4):
         logged = await parts(log.follow(USER, SESSION, "t1", after))
-        await redis.rename(keys.log(USER, "t1"), "elsewhere")
+        await redis.rename(keys.log(USER, "t1"), keys.log(USER, "elsewhere"))
         assert await parts(log.follow(USER, SESSION, "t1", after)) == logged
-        await redis.rename("elsewhere", keys.log(USER, "t1"))
+        await redis.rename(keys.log(USER, "elsewhere"), keys.log(USER, "t1"))
     assert await parts(log.follow(USER, SESSION, "t1", 2)) == (
         [Delta("reasoning", ".", 3), Delta("text", TEXT, 3 + len(TEXT))],
         end,

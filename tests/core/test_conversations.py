@@ -213,7 +213,7 @@ async def test_deleting_stops_the_reply_and_leaves_nothing(
     service = await open_service() if replica else chat.service
     await service.delete(chat.user, chat.id)
     await call.closed.wait()
-    assert await connect().keys("*") == []
+    assert [key async for key in connect().scan_iter("*")] == []
     for method in (service.session, service.history, service.stop, service.clear, service.delete):
         with pytest.raises(SessionNotFound):
             await method(chat.user, chat.id)
@@ -239,7 +239,7 @@ async def test_a_session_that_cannot_be_read_can_be_exported_and_deleted(
     assert [m.content for m in exported.messages] == ["Why?", "So.", *(["And?"] if running else [])]
     await other.delete(chat.user, chat.id)
     await chat.service._writer.wait_until_saved()
-    assert await redis.keys("*") == []
+    assert [key async for key in redis.scan_iter("*")] == []
 
 
 async def test_nothing_comes_back_when_a_deletion_does_not_wait_for_the_reply(
@@ -256,7 +256,7 @@ async def test_nothing_comes_back_when_a_deletion_does_not_wait_for_the_reply(
     call.say("cause")
     await call.closed.wait()
     assert (await follower)[1].status in ("stopped", "interrupted")
-    assert await connect().keys("*") == []
+    assert [key async for key in connect().scan_iter("*")] == []
 
 
 async def test_the_role_can_change_in_the_middle_and_stays(chat: Chat) -> None:

@@ -125,13 +125,13 @@ async def test_all_of_an_imported_session_expires_and_goes_with_it(talked: Chat,
     data = (await export(talked)).to_json()
     await redis.flushall()
     copy = await imported(talked, data)
-    stored = await redis.keys("*")
+    stored = [key async for key in redis.scan_iter("*")]
     assert len(stored) == 3
     assert all([await redis.ttl(key) > 0 for key in stored])
     session = await copy.service.session(copy.user, copy.id)
     assert session.expires_at is not None
     await copy.service.delete(copy.user, copy.id)
-    assert await redis.keys("*") == []
+    assert [key async for key in redis.scan_iter("*")] == []
 
 
 async def test_somebody_elses_export_becomes_the_importers_own(talked: Chat) -> None:

@@ -125,7 +125,7 @@ async def test_pictures_do_not_outlive_their_messages(chat: Chat, connect: Conne
     assert (text, [file_of(url) for url in shown]) == ("Look!", files)
     call = await chat.say("Hello", "Hi.")
     assert call.images == []
-    assert [key for key in await connect().keys("*") if key.endswith(":images")] == []
+    assert [key for key in [key async for key in connect().scan_iter("*")] if key.endswith(":images")] == []
 
 
 # Models that cannot see

@@ -132,7 +132,7 @@ async def test_a_malformed_user_id_gets_no_session_and_no_list(
         with pytest.raises(InvalidInput) as caught:
             await use(user)
         assert caught.value.facts["field"] == "user_id"
-    assert await connect().keys("*") == []
+    assert [key async for key in connect().scan_iter("*")] == []
 
 
 @uses

@@ -43,7 +43,7 @@ async def fail(logins: Logins, name: str, address: str = "", *, times: int = 1) 
 
 async def let_time_pass(redis: Redis) -> None:
     """The waits are over."""
-    for key in await redis.keys("chat:login-tries:*:wait"):
+    for key in [key async for key in redis.scan_iter("chat:login-tries:*:wait")]:
         await redis.delete(key)
 
 
@@ -63,7 +63,7 @@ async def test_a_login_holds_in_every_process_until_it_is_ended_in_one(connect: 
 
 async def test_a_login_expires_and_the_store_is_not_told_its_token(logins: Logins, redis: Redis) -> None:
     token = await logins.log_in("ana", "secret-ana")
-    (key,) = await redis.keys("chat:login:*")
+    (key,) = [key async for key in redis.scan_iter("chat:login:*")]
     assert token not in key
     assert LOGIN_SECONDS - 10 < await redis.ttl(key) <= LOGIN_SECONDS
 

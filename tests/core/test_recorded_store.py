@@ -183,7 +183,7 @@ async def test_what_is_deleted_leaves_nothing_behind(service: ChatService, redis
         await service.delete(USER, session.id)
     assert await service.sessions(USER) == []
     await service.delete_role(USER, "custom")
-    assert await redis.keys("*") == []
+    assert [key async for key in redis.scan_iter("*")] == []
 
 
 # What was said
@@ -411,7 +411,7 @@ async def test_old_pictures_go_with_their_message(find: Find, redis: Redis) -> N
         await photos.service.undo(USER, photos.id)
     call = await photos.say("Nothing to see.", "Nothing.")
     assert call.images == []
-    assert await redis.keys("*:images") == []
+    assert [key async for key in redis.scan_iter("*:images")] == []
 
 
 # Turns whose process died

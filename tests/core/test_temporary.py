@@ -22,7 +22,7 @@ async def test_nothing_of_a_temporary_chat_reaches_the_store(passing: Chat, conn
     second = await passing.say("Two?", "2.")
     assert second.shown[1:] == [("user", "One?"), ("assistant", "1."), ("user", "Two?")]
     assert await passing.contents() == ["One?", "1.", "Two?", "2."]
-    assert await connect().keys("*") == []
+    assert [key async for key in connect().scan_iter("*")] == []
 
 
 async def test_neither_service_knows_the_others_sessions(passing: Chat, service: ChatService) -> None:
@@ -48,7 +48,7 @@ async def test_what_has_expired_takes_no_memory(
     chats = [Chat(service.temporary, model, *await _started(service)) for _ in range(3)]
     for chat in chats:
         await chat.say("One?", "1.")
-    for key in await redis.keys("*"):
+    for key in [key async for key in redis.scan_iter("*")]:
         await redis.pexpire(key, 1)
     held = redis.connection_pool.connection_kwargs["server"].dbs[0]._dict
     assert len(held) > 3

@@ -134,6 +134,9 @@ def test_settings_cannot_be_changed():
         ("REDIS_PORT", "65536"),
         ("REDIS_PORT", "six"),
         ("REDIS_DB", "-1"),
+        ("REDIS_SENTINELS", "localhost"),
+        ("REDIS_SENTINELS", "localhost:26379,other:port"),
+        ("REDIS_CLUSTER", "true"),  # of which no node is known
         ("MAX_STORED_MESSAGES", "-1"),
         ("MAX_STORED_MESSAGES", "1.5"),
         ("CONTEXT_MESSAGES", "ten"),
@@ -325,6 +328,8 @@ def test_settings_made_without_an_environment_do_not_repeat_it_either():
 def as_written(default: object) -> str:
     if isinstance(default, SecretStr):
         return default.get_secret_value()
+    if isinstance(default, bool):
+        return str(default).lower()
     return "" if default in (None, ()) else str(default)
 
 

@@ -3,18 +3,18 @@
 import pytest
 
 from chat_core import ConfigError
-from chat_core.storage import StoreConnection
+from chat_core.storage import StoreAddress, StoreConnection
 
 
 @pytest.mark.parametrize("option", ["colour=red", "socket_timeout=long", "db=first"])
 def test_an_unknown_option_is_a_mistake_of_the_configuration(option: str) -> None:
     with pytest.raises(ConfigError, match="REDIS_URL") as told:
-        StoreConnection(f"redis://:secret@localhost/?{option}")
+        StoreConnection(StoreAddress(f"redis://:secret@localhost/?{option}"))
     assert "secret" not in str(told.value)
 
 
 def test_answers_come_in_the_form_that_is_read_whatever_the_address_says() -> None:
-    store = StoreConnection("redis://localhost/?protocol=3&db=2")
+    store = StoreConnection(StoreAddress("redis://localhost/?protocol=3&db=2"))
     options = store.redis.connection_pool.connection_kwargs
     assert options.get("protocol") is None
     assert options["db"] == 2

@@ -1,0 +1,82 @@
+"""Clients: of one server, of a cluster, of the master that sentinels name, of this process's memory."""
+
+import re
+from typing import Any, NamedTuple
+
+from redis.asyncio import Redis, RedisCluster, Sentinel, SSLConnection
+from redis.asyncio.cluster import ClusterPipeline
+from redis.asyncio.connection import parse_url
+from redis.asyncio.retry import Retry
+from redis.backoff import ConstantBackoff
+from redis.exceptions import RedisClusterException
+
+from ..errors import ConfigError
+
+_OPTIONS: dict[str, Any] = {
+    "decode_responses": True,
+    "max_connections": 2000,
+    "health_check_interval": 30,
+    # Not the library's ten tries: a person waits for the word that the store is away.
+    "socket_timeout": 4,
+}
+
+
+class StoreAddress(NamedTuple):
+    """Where the store is: the server at `url`, or the cluster that it is a node of; or whatever `sentinels`,
+    pairs of host and port, call `master`, with the login and the options of the URL. "" is the embedded
+    Valkey, memory:// this process."""
+
+    url: str = ""
+    is_cluster: bool = False
+    sentinels: tuple[tuple[str, int], ...] = ()
+    master: str = ""
+
+
+def connect(address: StoreAddress) -> Any:
+    """A client that connects when it is first used. Raises ConfigError for options that it does not know."""
+    if address.url == "memory://":
+        from fakeredis import FakeAsyncRedis, FakeServer  # nobody needs it before
+
+        return FakeAsyncRedis(server=FakeServer(), decode_responses=True)
+    # The protocol would change the forms of answers.
+    url = re.sub(r"(?<=[?&])protocol=\d+&?", "", address.url)
+    try:
+        if address.is_cluster:
+            return _cluster(url)
+        return _master(url, address) if address.sentinels else _server(url)
+    except (ValueError, TypeError, RedisClusterException):
+        raise ConfigError(["REDIS_URL: expected options that redis-py has, with values that fit"]) from None
+
+
+def _server(url: str) -> Redis:
+    # A retry of its own for each client: the client adds to it.
+    client = Redis.from_url(url, retry=_one_more_try(), **_OPTIONS)
+    client.connection_pool.make_connection()  # type: ignore[no-untyped-call]  # looks at the options
+    return client
+
+
+def _master(url: str, address: StoreAddress) -> Redis:
+    options = {**_OPTIONS, **parse_url(url)}
+    for where in ("host", "port", "path"):
+        options.pop(where, None)
+    is_tls = options.pop("connection_class", None) is SSLConnection
+    sentinel = Sentinel(address.sentinels, sentinel_kwargs={"socket_timeout": 1})  # type: ignore[no-untyped-call]
+    master: Redis = sentinel.master_for(address.master, ssl=is_tls, retry=_one_more_try(), **options)
+    return master
+
+
+def _one_more_try() -> Retry:
+    return Retry(ConstantBackoff(0.2), 1)
+
+
+def _cluster(url: str) -> "Cluster":
+    # Enough tries to hear from another node where a slot is now.
+    return Cluster.from_url(url, retry=Retry(ConstantBackoff(0.2), 4), **_OPTIONS)  # type: ignore[return-value]
+
+
+class Cluster(RedisCluster):
+    """A cluster whose pipelines are transactions unless they are told otherwise, as those of a server are.
+    All keys of a transaction are one user's, and lie at one node."""
+
+    def pipeline(self, transaction: Any = True, shard_hint: Any = None) -> ClusterPipeline:
+        return super().pipeline(transaction or None, shard_hint)
