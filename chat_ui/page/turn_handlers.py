@@ -42,10 +42,9 @@ class TurnHandlers(Handlers):
     """The handlers of sending, following, stopping and changing what was said."""
 
     async def send(self, values: Values, request: gr.Request) -> AsyncGenerator[Outputs, None]:
-        """The message is stored and its reply begins. The box is emptied only then, so that a refused message
-        stays in it."""
+        """The message is stored and its reply begins."""
         page = self._parse(values, request)
-        async with aclosing(self._talk(page, self._send(page, page.draft), box=EMPTY_BOX)) as frames:
+        async with aclosing(self._talk(page, self._send(page, page.draft))) as frames:
             async for frame in frames:
                 yield frame
 
@@ -164,11 +163,9 @@ class TurnHandlers(Handlers):
         if not result.stopped:
             gr.Info(t(page.visitor.language, "nothing_to_stop"), duration=3)
 
-    async def _talk(
-        self, page: PageRequest, start: Awaitable[TabState], **updates: Any
-    ) -> AsyncGenerator[Outputs, None]:
-        """Waits for the turn's `start`, then shows it as it goes on, at first together with the `updates`. It
-        may be ended at any time: the turn isn't."""
+    async def _talk(self, page: PageRequest, start: Awaitable[TabState]) -> AsyncGenerator[Outputs, None]:
+        """Waits for the turn's `start`, then shows it as it goes on. It may be ended at any time: the turn
+        isn't."""
         with page.errors_shown(), self._follower.watch(page.session_hash) as watch:
             tab, beside = await self._renderer.render_started(page.visitor, await start)
             if tab.session_id == page.tab.session_id:
@@ -176,8 +173,8 @@ class TurnHandlers(Handlers):
             async with aclosing(self._follower.frames(page.visitor, tab, watch)) as frames:
                 first = await anext(frames)
                 if not watch.is_over:  # else the reader has gone on to another conversation
-                    updates |= beside
-                yield ComponentUpdates(updates, **first).outputs(Components.TALK)
+                    first = ComponentUpdates(beside, **first)
+                yield first.outputs(Components.TALK)
                 async for frame in frames:
                     yield frame.outputs(Components.TALK)
 

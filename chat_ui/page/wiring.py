@@ -52,8 +52,8 @@ def wire(
     written = c.box.submit(
         turns.send, {c.box, *chat_inputs}, js="(...values) => window.chat.send(values)", **talk
     )
-    for arrived in (written.success, written.failure):  # `then` does not come after a failure
-        arrived(None, None, None, js="() => window.chat.arrived()", **_PLAIN_INPUTS)
+    written.success(None, None, None, js="() => window.chat.arrived()", **_PLAIN_INPUTS)
+    written.failure(None, None, None, js="() => window.chat.notSent()", **_PLAIN_INPUTS)
     c.waiting.input(
         None,
         [c.box],

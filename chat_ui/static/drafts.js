@@ -18,6 +18,13 @@ export function showDraftOf(session) {
   });
 }
 
+// The message in the box has begun this conversation, to which belongs what is typed after it.
+export function draftGoesOn(session) {
+  if (session === shown) return;
+  delete drafts[shown];
+  shown = session;
+}
+
 function write() {
   if (shown !== undefined) drafts[shown] = { text: messageBox().value, files: [] };
   const kept = Object.entries(drafts).filter(([, { text }]) => text);

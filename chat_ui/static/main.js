@@ -50,7 +50,8 @@ window.chat = {
   showQuestions: questions.showQuestions,
   boxChanged,
   send: waiting.send,
-  arrived: waiting.arrived,
+  arrived: () => waiting.arrived(),
+  notSent: waiting.notSent,
   waitingRefused: waiting.refused,
   restoring: undone.restoring,
   showRole(role) {

@@ -40,8 +40,8 @@ export function showTab(tab) {
   showTitle(tab, name);
   offerRestore(tab);
   offerQuestions(tab);
-  showDraftOf(tab.session_id);
   sendWaiting(tab);
+  showDraftOf(tab.session_id);
   offerCopy();
   pageChanged();
 }

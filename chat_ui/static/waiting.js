@@ -1,6 +1,7 @@
 // A message that is sent while a reply runs waits above the box, and goes when the reply ends. Until then it can be
 // taken back into the box, or be removed. Each conversation has its own, which survives a reload.
 import { changeBox, empty, isEmpty, tellServer } from "./box.js";
+import { draftGoesOn } from "./drafts.js";
 import { element, find, isReplyRunning, messageBox } from "./dom.js";
 import { words } from "./language.js";
 import { openSession } from "./tab.js";
@@ -9,7 +10,8 @@ const KEY = "chat.waiting";
 
 let waiting = JSON.parse(sessionStorage.getItem(KEY) ?? "{}"); // what the box held, by the conversation's id
 let sent; // the one that is on its way, and its conversation
-let written; // what was sent from the box and has not begun a turn yet
+let written; // what was sent from the box and has not begun a turn yet, and its conversation
+let heldBack = 0; // how often nothing was sent, which Gradio takes for failures
 let shown = "";
 
 const joined = (first, second) => ({
@@ -24,30 +26,50 @@ function keep(session, message) {
   draw();
 }
 
-// Before Gradio sends what is in the box: it does not while a reply runs, or is about to. The box is emptied when
-// the turn has begun, so one more Enter before that is meant for the same message.
+// What was added to a message since it was sent.
+const added = (box, message) => ({
+  text: box.text.startsWith(message.text) ? box.text.slice(message.text.length).trimStart() : box.text,
+  files: box.files.filter(({ path }) => message.files.every((file) => file.path !== path)),
+});
+
+// Before Gradio sends what is in the box: it does not while a reply runs, or is about to. The message leaves the box
+// when its turn has begun, for it may be refused; so one more Enter before that is meant for the same message.
 export function send(values) {
   const box = values.find((value) => value?.files);
-  if (written === undefined && !isReplyRunning()) {
-    written = box.text;
+  const session = openSession();
+  if (!written && !isReplyRunning()) {
+    written = { session, message: box };
     return values;
   }
-  if (box.text !== written) {
-    keep(openSession(), joined(waiting[openSession()] ?? empty(), box));
-    changeBox(empty);
+  const more = written ? added(box, written.message) : box;
+  if (!isEmpty(more)) {
+    const left = written?.message ?? empty();
+    keep(session, joined(waiting[session] ?? empty(), more));
+    changeBox(() => left);
   }
+  heldBack += 1;
   throw new Error("The message waits.");
 }
 
-// Whatever became of it, nothing is on its way from the box any more.
-export function arrived() {
+// It has begun a turn, in a new conversation if it was in none: what was typed since stays in the box.
+export function arrived(session = openSession()) {
+  if (!written || (written.session && written.session !== session)) return;
+  const { message } = written;
   written = undefined;
+  draftGoesOn(session);
+  changeBox((box) => added(box, message));
+}
+
+// It was refused, and stays in the box.
+export function notSent() {
+  if (heldBack) heldBack -= 1;
+  else written = undefined;
 }
 
 // The tab shows another conversation, or the same one has gone on.
 export function sendWaiting({ session_id: session, turn_id: turn }) {
   if (turn) begun(session);
-  if (session !== shown) arrived(); // it was left
+  if (session !== shown) written = undefined; // it was left
   shown = session;
   const message = waiting[session];
   draw();
@@ -60,12 +82,12 @@ export function sendWaiting({ session_id: session, turn_id: turn }) {
 function begun(session) {
   if (sent?.session === session) sent = undefined;
   // What was written while the first message was on its way belongs to the conversation that it began.
-  if (written !== undefined && waiting[""]) {
+  if (written && waiting[""]) {
     const message = waiting[""];
     keep("", null);
     keep(session, message);
   }
-  arrived();
+  arrived(session);
 }
 
 // It waits again, for the next reply or for the person.

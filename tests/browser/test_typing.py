@@ -3,7 +3,7 @@
 import asyncio
 import re
 
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.browser.chat import ChatPage
 from tests.fake_openai import DONE, FakeOpenAI, finish, stream, text
@@ -148,6 +148,43 @@ def test_a_message_that_is_sent_while_a_reply_runs_waits_for_its_end(
     provider.let_out(end)
     chat.wait_until_idle()
     expect(chat.questions).to_have_count(4)
+
+
+def test_what_is_typed_while_a_message_is_on_its_way_stays_in_the_box(
+    chat: ChatPage, provider: FakeOpenAI
+) -> None:
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    def send_and_type(message: str, more: str) -> None:
+        chat.page.route("**/queue/join*", hold, times=1)
+        with chat.page.expect_request("**/queue/join*"):
+            chat.send(message)
+        chat.box.press_sequentially(more)
+
+    send_and_type("first", " and a draft")
+    held.pop().continue_()
+    expect(chat.replies).to_contain_text(["You said: first"])
+    expect(chat.box).to_have_value("and a draft")
+    chat.reload()
+    expect(chat.box).to_have_value("and a draft")  # it belongs to the new conversation
+
+    end = asyncio.Event()
+    provider.answers.append(stream(text("It begins"), end, text(" and ends"), finish(), DONE))
+    chat.box.fill("")
+    send_and_type("second", " more")
+    chat.box.press("Enter")
+    expect(chat.waiting).to_contain_text("more")
+    expect(chat.waiting).not_to_contain_text("second")
+    chat.box.press("Enter")  # of the same message
+    held.pop().continue_()
+    expect(chat.replies.last).to_contain_text("It begins")
+    expect(chat.box).to_have_value("")
+    provider.let_out(end)
+    expect(chat.replies.last).to_contain_text("You said: more")
+    expect(chat.questions).to_have_text(["first", "second", "more"])
 
 
 def test_the_keyboard_finds_the_search_the_last_message_and_the_list_of_shortcuts(chat: ChatPage) -> None:
