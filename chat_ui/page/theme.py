@@ -17,6 +17,7 @@ def build_theme() -> gr.themes.Base:
         font_mono=_MONO,
     ).set(
         body_background_fill="*background_fill_primary",
+        button_secondary_background_fill_hover_dark="*neutral_500",  # Soft's is too bright for its words
         block_border_width="0px",
         block_shadow="none",
         block_title_background_fill="none",

@@ -72,6 +72,23 @@ def test_an_empty_and_a_long_conversation_have_no_serious_fault_on_a_desk_or_a_p
     check(chat, "light")
 
 
+def test_no_width_has_a_serious_fault_with_the_panels_open_or_closed(open_page: OpenPage) -> None:
+    chat = open_page()
+    chat.say("hello")
+    for width in (1920, 1280, 820, 390):
+        chat.page.set_viewport_size({"width": width, "height": 800})
+        for panel in ("drawer", "sidebar"):
+            if chat.page.locator(f"body.{panel}-open").count():
+                chat.page.locator(f"#close-{panel}").click()
+        check(chat, "light")
+        chat.page.locator("#open-sidebar").click()
+        check(chat, "dark")
+        if width <= 768:
+            chat.page.locator("#close-sidebar").click()
+        chat.page.locator("#open-drawer").click()
+        check(chat, "dark", "light")
+
+
 # Of all that can be pressed, links within a text aside: what is smaller than so many pixels.
 _TOO_SMALL = """least => [...document.querySelectorAll(
     "button, input, textarea, summary, a[href]:not(.prose a), [role=button], [role=menuitem]")]

@@ -180,7 +180,9 @@ def test_tables_lists_and_task_boxes_look_as_they_were_meant(open_page: OpenPage
     assert reply.locator("td").first.evaluate("cell => cell.clientWidth") >= 80
 
 
-def test_what_can_be_done_with_a_message_is_shown_when_it_is_wanted(chat: ChatPage) -> None:
+def test_what_can_be_done_with_a_message_is_shown_when_it_is_wanted(
+    chat: ChatPage, open_page: OpenPage
+) -> None:
     chat.say("one")
     chat.say("two")
     shown = chat.page.locator("#chatbot")
@@ -197,3 +199,10 @@ def test_what_can_be_done_with_a_message_is_shown_when_it_is_wanted(chat: ChatPa
     expect(facts.first).to_have_css("opacity", "1")
     copies.first.focus()
     expect(actions.nth(0)).to_have_css("opacity", "1")
+    phone = open_page(width=390, has_touch=True, is_mobile=True)
+    phone.say("one")
+    phone.say("two")
+    actions = phone.page.locator("#chatbot .message-buttons")
+    expect(actions.nth(1)).to_have_css("opacity", "0")
+    phone.replies.first.tap()
+    expect(actions.nth(1)).to_have_css("opacity", "1")
