@@ -164,15 +164,14 @@ class Roles(Mapping[str, Role]):
         """As by index, and the default role when none has that key (any more)."""
         return self[key if key in self else self.default]
 
-    def mentioned(self, message: str) -> Role | None:
-        """The role that a message begins with, as `@` and its key or one of its names."""
-        said = message.lstrip().casefold()
-        if not said.startswith("@"):
-            return None
-        words = {word: role for role in self.values() for word in (role.key, role.name.zh, role.name.en)}
-        found = (word for word in words if re.match(rf"@{re.escape(word.casefold())}(?=[\s,:，：、])", said))
-        longest = max(found, key=len, default=None)
-        return words[longest] if longest else None
+    @property
+    def called(self) -> dict[str, str]:
+        """The roles' keys by what people call them: the key and both names."""
+        return {
+            " ".join(word.split()): role.key
+            for role in self.values()
+            for word in (role.key, role.name.zh, role.name.en)
+        }
 
     def with_own(self, own: Iterable[Role]) -> "Roles":
         """These roles and after them those of a user's own; a key that is everybody's stays theirs."""
@@ -183,6 +182,28 @@ class Roles(Mapping[str, Role]):
 
     def __len__(self) -> int:
         return len(self._roles)
+
+
+def mentions(message: str, called: Mapping[str, str]) -> tuple[list[str], str]:
+    """Those that a message begins with, each by an `@` and what they are `called`, a few at most, and what is
+    said to them."""
+    named: list[str] = []
+    while message.lstrip().startswith("@") and len(named) < _MOST_MENTIONS:
+        fits = [
+            (len(word), key, found.end())
+            for word, key in called.items()
+            if (found := re.match(rf"\s*@{re.escape(word)}(?=[{_END}])[{_END}]*", message, re.IGNORECASE))
+        ]
+        if not fits:
+            break
+        _, key, end = max(fits)
+        named.append(key)
+        message = message[end:]
+    return list(dict.fromkeys(named)), message
+
+
+_MOST_MENTIONS = 10
+_END = r"\s,:，：、"
 
 
 class _RolesFile(_Strict):

@@ -9,6 +9,13 @@ TEXTS: dict[str, dict[Language, str]] = {
     "new_chat": {"zh": "新对话", "en": "New chat"},
     "role": {"zh": "角色", "en": "Role"},
     "find_role": {"zh": "查找角色", "en": "Find a role"},
+    "use_reply": {"zh": "采用：{name}", "en": "Use {name}"},
+    "ask_several": {"zh": "同时问几个", "en": "Ask several"},
+    "ask_several_hint": {
+        "zh": "选 2 到 4 个，回答会并排显示。",
+        "en": "Choose 2 to 4; their replies come side by side.",
+    },
+    "ask_these": {"zh": "问这几个", "en": "Ask these"},
     "new_role": {"zh": "新建角色", "en": "New role"},
     "own_role": {"zh": "我的角色", "en": "A role of your own"},
     "role.icon": {"zh": "图标", "en": "Icon"},

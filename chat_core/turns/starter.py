@@ -28,7 +28,7 @@ from ..errors import (
 from ..images import MAX_IMAGES, read_image
 from ..messages import ChatMessage, Image, Note, Sampling, Session, StoredMessages, TurnEnd, Voice
 from ..models import ModelCatalog
-from ..roles import Role
+from ..roles import Role, mentions
 from ..storage import (
     RateLimiter,
     RoleStore,
@@ -423,8 +423,8 @@ class TurnStarter:
             return []
         roles = await self._roles.roles_for(request.user_id, [options.role, *named])
         if not request.voices:
-            mentioned = roles.mentioned(request.message)
-            return [await self._choose_once(request, mentioned, session, notes)] if mentioned else []
+            mentioned, _ = mentions(request.message, roles.called)
+            return [await self._choose_once(request, roles[key], session, notes) for key in mentioned[:1]]
         voices = []
         for name in named:
             if name in roles:

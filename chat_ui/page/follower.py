@@ -1,17 +1,17 @@
 """Follower: a running reply as the frames that a page shows."""
 
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractContextManager, aclosing
 from typing import Any
 
-from chat_core import ChatMessage, Delta, Session, StoredMessages, TurnEnd
+from chat_core import ChatMessage, Delta, Session, StoredMessages, TurnEnd, Voice
 from chat_core.errors import StoreUnavailable
 
 from ..visitor import Visitor
 from . import view
 from .markdown import GrowingMarkdown
-from .pacing import FramePacer
+from .pacing import FramePacer, together
 from .renderer import UNCHANGED, ComponentUpdates, Renderer, fingerprint, list_tag, properties, reader_of
 from .tab import TabState
 from .watching import Watch, Watches
@@ -54,8 +54,7 @@ class Follower:
         """All but the Chatbot changes only at the end."""
         service = self._renderer.service_for(tab)
         with self._pacer.watching():
-            above, feedback, count, stored = await self._bubbles_above(visitor, tab)
-            reply = PartialReply(visitor, stored)
+            above, feedback, count, reply = await self._begun(visitor, tab)
             beside = {"feedback_value": feedback} if feedback else {}
             yield _chatbot(above + reply.bubbles(), **beside)
             follow = service.follow(
@@ -65,35 +64,43 @@ class Follower:
                 reply.position,
                 interval=self._pacer.interval,
             )
-            async with aclosing(follow) as events:
-                async for event in events:
-                    if isinstance(event, TurnEnd):
-                        partial = above + reply.bubbles(running=False)
-                        # Were the first message left out for the reply, all would be drawn anew in the place
-                        # of the one before.
-                        window = max(tab.window, count + bool(event.message))
-                        last = await self._last_frame(visitor, tab.updated(window=window), event, partial)
-                        yield last
-                        # Gradio sends the latest values once more when a stream ends: not the large ones.
-                        yield ComponentUpdates(activity=last["activity"], tab=last["tab"])
-                        return
-                    reply.add(event)
-                    yield _chatbot(above + reply.bubbles(), **beside)
+            async with aclosing(follow) as one_by_one, aclosing(together(one_by_one)) as events:
+                async for there in events:
+                    for piece in there:
+                        if isinstance(piece, Delta):
+                            reply.add(piece)
+                    latest = there[-1]
+                    if not isinstance(latest, TurnEnd):
+                        yield _chatbot(above + reply.bubbles(), **beside)
+                        continue
+                    partial = above + reply.bubbles(running=False)
+                    # Were the first message left out for the reply, all would be drawn anew in the place
+                    # of the one before.
+                    window = max(tab.window, count + bool(latest.message))
+                    last = await self._last_frame(visitor, tab.updated(window=window), latest, partial)
+                    yield last
+                    # Gradio sends the latest values once more when a stream ends: not the large ones.
+                    yield ComponentUpdates(activity=last["activity"], tab=last["tab"])
+                    return
 
-    async def _bubbles_above(
+    async def _begun(
         self, visitor: Visitor, tab: TabState
-    ) -> tuple[list[view.Bubble], list[str | None], int, ChatMessage | None]:
-        """What stands above a running reply, what was thought of it, how many messages it is, and what of the
-        reply is stored already, if it goes on with one."""
+    ) -> tuple[list[view.Bubble], list[str | None], int, "PartialReply | PartialPanel"]:
+        """What stands above a running reply, what was thought of it, how many messages it is; and the reply,
+        with what of it is stored already, if it goes on with one."""
         session, history = await self._renderer.conversation(visitor, tab)
         reader = await self._reader(visitor, session, history)
         kept = [m for m in history.items if m.role == "user" or m.turn_id != tab.turn_id]
         stored = next((m for m in history.items if m.role != "user" and m.turn_id == tab.turn_id), None)
-        speaker = view.speaker(view.last_role(kept), session.role, reader)
         above = history._replace(items=kept)
         bubbles = view.conversation(above, reader)
         feedback = view.feedback(above, reader)
-        return bubbles + speaker, feedback, len(kept) + history.unreadable, stored
+        count = len(kept) + history.unreadable
+        if history.panel:
+            return bubbles, feedback, count, PartialPanel(visitor, history.panel, reader)
+        role = next((voice.role for voice in history.voices), session.role)
+        speaker = view.speaker(view.last_role(kept), role, reader)
+        return bubbles + speaker, feedback, count, PartialReply(visitor, stored)
 
     async def _last_frame(
         self, visitor: Visitor, tab: TabState, end: TurnEnd, partial: list[view.Bubble]
@@ -164,12 +171,39 @@ class PartialReply:
         self._text.append(event.text)
         self._has_text = True
 
+    @property
+    def text(self) -> str:
+        """Its text, in Markdown."""
+        return str(self._text)
+
     def bubbles(self, *, running: bool = True) -> list[view.Bubble]:
         """The reply's bubbles so far."""
         return view.reply(
             self._language,
-            str(self._text),
+            self.text,
             str(self._reasoning),
             running=running,
             seconds=self._reasoning_seconds,
+        )
+
+
+class PartialPanel:
+    """The same of several replies side by side. What they reason is shown once one of them is chosen."""
+
+    position = 0
+
+    def __init__(self, visitor: Visitor, voices: Sequence[Voice], reader: view.Reader) -> None:
+        self._voices = voices
+        self._reader = reader
+        self._replies = [PartialReply(visitor) for _ in voices]
+
+    def add(self, event: Delta) -> None:
+        """Adds the next piece."""
+        self._replies[event.voice].add(event)
+
+    def bubbles(self, *, running: bool = True) -> list[view.Bubble]:
+        """The replies' bubbles so far."""
+        panel = zip(self._voices, self._replies, strict=True)
+        return view.panel_bubbles(
+            [view.PanelReply(voice, reply.text) for voice, reply in panel], self._reader
         )

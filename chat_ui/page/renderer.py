@@ -58,7 +58,8 @@ class Renderer:
 
     async def roles(self, visitor: Visitor, session: Session, history: StoredMessages) -> Roles:
         """Everybody's roles, and the visitor's own where one of those has spoken or is to speak."""
-        keys = {session.role, *(message.role_key for message in history.items)}
+        said = (reply for message in history.items for reply in (message, *message.versions))
+        keys = {session.role, *(reply.role_key for reply in said), *(one.role for one in history.voices)}
         return await self._service.roles_for(visitor.user_id, keys)
 
     def greeting(self, role: Role, language: Language) -> Json:

@@ -76,6 +76,12 @@ class OptionEvent(Event):
     value: str
 
     @property
+    def chosen_turn(self) -> str:
+        """The turn whose reply is chosen from several side by side; "" for another button."""
+        word, _, turn_id = self.value.partition(" ")
+        return turn_id if word == view.CHOOSE else ""
+
+    @property
     def version(self) -> tuple[str, int]:
         """A message's id, and which of its replies is wanted. Raises InvalidInput."""
         if not (found := re.fullmatch(r"(\S+) (\d{1,6})", self.value, re.ASCII)):

@@ -12,6 +12,17 @@ from .view import icon_html
 # Fewer are seen at a glance.
 SEARCHABLE = 8
 
+_WORDS = (
+    "role",
+    "find_role",
+    "close",
+    "no_matches",
+    "new_role",
+    "ask_several",
+    "ask_several_hint",
+    "ask_these",
+)
+
 
 def role_picker(
     roles: Roles, everybodys: Collection[str], current: str, models: Sequence[str], language: Language
@@ -20,9 +31,7 @@ def role_picker(
     with what can be done to them. What is to happen on a click stands in `data-action` and `data-role`."""
     chosen = roles.find_or_default(current)
     entries = "".join(_entry(role, role.key not in everybodys, language) for role in roles.values())
-    words = {
-        key: escape(t(language, key)) for key in ("role", "find_role", "close", "no_matches", "new_role")
-    }
+    words = {key: escape(t(language, key)) for key in _WORDS}
     search = "" if len(roles) > SEARCHABLE else " hidden"
     return (
         f'<button type="button" id="role-button" data-action="open" aria-haspopup="dialog" '
@@ -31,13 +40,17 @@ def role_picker(
         f'placeholder="{words["find_role"]}" aria-label="{words["find_role"]}"{search}>'
         f'<button type="button" data-action="close" aria-label="{words["close"]}">✕</button></header>'
         f"<ul>{entries}</ul><p hidden>{words['no_matches']}</p>"
-        f'<button type="button" data-action="new">＋ {words["new_role"]}</button></dialog>'
+        f'<div class="several">{_models(models)}<small>{words["ask_several_hint"]}</small>'
+        f'<button type="button" data-action="ask" disabled>{words["ask_these"]}</button></div>'
+        f'<div class="buttons"><button type="button" data-action="new">＋ {words["new_role"]}</button>'
+        f'<button type="button" data-action="several" aria-pressed="false">👥 {words["ask_several"]}</button>'
+        f"</div></dialog>"
         f"{_form(models, language)}"
     )
 
 
 def _entry(role: Role, is_own: bool, language: Language) -> str:
-    name = escape(role.name[language])
+    name = escape(" ".join(role.name[language].split()))
     own, buttons = "", ""
     if is_own:
         own = f' data-own="{escape(json.dumps(role.model_dump()))}"'
@@ -48,9 +61,19 @@ def _entry(role: Role, is_own: bool, language: Language) -> str:
         )
     description = escape(role.description[language])
     return (
-        f'<li data-role="{escape(role.key)}"{own}><button type="button" data-action="choose">'
+        f'<li data-role="{escape(role.key)}"{own}>{_pick(name)}<button type="button" data-action="choose">'
         f"{icon_html(role.icon)}<span><b>{name}</b><small>{description}</small></span></button>{buttons}</li>"
     )
+
+
+def _pick(name: str) -> str:
+    """A box to be ticked where several are chosen."""
+    return f'<input type="checkbox" data-call="{name}" aria-label="{name}">'
+
+
+def _models(models: Sequence[str]) -> str:
+    names = map(escape, models) if len(models) > 1 else ()
+    return "".join(f"<label>{_pick(name)}{name}</label>" for name in names)
 
 
 def _form(models: Sequence[str], language: Language) -> str:

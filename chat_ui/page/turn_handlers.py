@@ -11,6 +11,7 @@ from gradio.utils import get_upload_folder
 
 from chat_core import ChatError, ChatMessage
 from chat_core.errors import MessageNotFound
+from chat_core.roles import mentions
 
 from ..texts import t
 from ..uploads import remove_uploads, uploaded_images
@@ -73,7 +74,8 @@ class TurnHandlers(Handlers):
     async def choose_option(
         self, values: Values, request: gr.Request, event: gr.EventData
     ) -> AsyncGenerator[Outputs, None]:
-        """A button under a reply was clicked: to try again, to go on, or to show another version."""
+        """A button under a reply was clicked: to try again, to go on, to choose one of several, or to show
+        another version."""
         page = self._parse(values, request)
         with page.errors_shown():
             option = page.happened(OptionEvent, event)
@@ -86,7 +88,10 @@ class TurnHandlers(Handlers):
         with page.errors_shown():
             service = self._renderer.service_for(page.tab)
             ids = page.visitor.user_id, page.tab.session_id
-            await service.select_version(*ids, *option.version)
+            if option.chosen_turn:
+                await service.choose_reply(*ids, option.chosen_turn)
+            else:
+                await service.select_version(*ids, *option.version)
             rendered = await self._renderer.rerender(page.visitor, page.tab)
         yield rendered.outputs(Components.TALK)
 
@@ -180,15 +185,25 @@ class TurnHandlers(Handlers):
 
     async def _send(self, page: PageRequest, draft: Draft) -> TabState:
         """A conversation that is not stored yet begins with its first message."""
-        service, tab, user_id = self._renderer.service_for(page.tab), page.tab, page.visitor.user_id
-        options = self._options(page)
+        tab, options = page.tab, self._options(page)
         images = await uploaded_images([{"path": file} for file in draft.files])
         if tab.session_id:
-            await service.start_turn(user_id, tab.session_id, draft.text, images=images, **options)
+            await self._start_turn(page, tab.session_id, draft.text, images=images, **options)
         else:
             tab = await self._start_conversation(page, draft.text, images, options)
         await remove_uploads(draft.files)
         return tab
+
+    async def _start_turn(self, page: PageRequest, session_id: str, text: str, **options: Any) -> None:
+        """A message that begins with several names, each after an `@`, is put to all of these."""
+        service, user_id = self._renderer.service_for(page.tab), page.visitor.user_id
+        if text.lstrip().startswith("@"):
+            called = (await service.roles_for(user_id)).called
+            panel, said = mentions(text, {model: model for model in service.models} | called)
+            if len(panel) > 1:
+                await service.start_panel(user_id, session_id, said, panel, **options)
+                return
+        await service.start_turn(user_id, session_id, text, **options)
 
     async def _regenerate(self, page: PageRequest) -> TabState:
         service, tab = self._renderer.service_for(page.tab), page.tab
@@ -223,7 +238,7 @@ class TurnHandlers(Handlers):
         service, user_id = self._renderer.service_for(page.tab), page.visitor.user_id
         _, session = await service.start_session(user_id, options["role"])
         try:
-            await service.start_turn(user_id, session.id, text, images=images, **options)
+            await self._start_turn(page, session.id, text, images=images, **options)
         except ChatError:
             await service.delete(user_id, session.id)  # nobody asked for an empty one
             raise

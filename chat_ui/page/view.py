@@ -21,6 +21,7 @@ from chat_core import (
     TokensLeft,
     TurnEnd,
     TurnError,
+    Voice,
 )
 
 from ..texts import error_text, t, wait_text
@@ -107,6 +108,10 @@ def message_bubbles(
             yield message, user_bubbles(message, language)
             continue
         last = message is history.items[-1]
+        panel = _panel_of(asked, message) if last and asked else []
+        if panel:
+            yield message, [*above, *panel_bubbles(panel, reader)]
+            return
         bubbles = [
             *speaker(role, message.role_key, reader),
             *reply(
@@ -240,6 +245,55 @@ def reply(
 _MOMENT_SECONDS = 0.1
 
 
+class PanelReply(NamedTuple):
+    """The reply of one of several side by side: who that is, its text in Markdown, and its end if it has
+    ended, at `ended_at`."""
+
+    voice: Voice
+    text: str
+    end: TurnEnd | None = None
+    ended_at: float = 0.0
+
+
+def _panel_of(asked: ChatMessage, reply: ChatMessage) -> list[PanelReply]:
+    """The replies to a message that was put to several, as long as none of them was chosen."""
+    replies = {message.turn_id: message for message in (reply, *asked.versions)}
+    if len(asked.voices) < 2 or all(voice.turn_id != reply.turn_id for voice in asked.voices):
+        return []
+    panel = []
+    for voice in asked.voices:
+        said = replies.get(voice.turn_id)
+        end = TurnEnd.of_message(said) if said else TurnEnd(status=voice.status, error=voice.error)
+        text = markdown(said.content) if said else ""
+        panel.append(PanelReply(voice, text, end, said.timestamp if said else reply.timestamp))
+    return panel
+
+
+def panel_bubbles(panel: Sequence[PanelReply], reader: Reader) -> list[Bubble]:
+    """Replies side by side (static/replies.css), a bubble for each; when they have ended, with buttons to
+    choose one."""
+    language = reader.language
+    bubbles, options = [], []
+    for voice, text, end, ended_at in panel:
+        icon, name = reader.faces.get(voice.role) or Face(UNKNOWN_ICON, t(language, "former_role"))
+        if len({other.voice.model for other in panel}) > 1:
+            name = f"{name} · {voice.model}"
+        parts = [f'<span class="voice">{icon_html(icon)}<b>{escape(name)}</b></span>']
+        parts.append(text if text or end else TYPING_INDICATOR)
+        if end and end.error:
+            why = error_html(language, end.error, ended_at, is_operator=reader.is_operator)
+            parts.append(f'<div class="failure">\n\n{why}\n\n</div>')
+        elif end and end.status != "done":
+            parts.append(f'<span class="note">{escape(t(language, end.status))}</span>')
+        bubbles.append(bubble("assistant", "\n\n".join(filter(None, parts))))
+        if end and end.message:
+            label = t(language, "use_reply", name=name)
+            options.append({"label": f"✓ {label}", "value": f"{CHOOSE} {voice.turn_id}"})
+    if options:
+        bubbles[-1]["options"] = options
+    return bubbles
+
+
 def ending(end: TurnEnd, reader: Reader, *, at: float = 0.0, last: bool = True) -> list[Bubble]:
     """What is said under a reply: why it failed, and in one quiet line how it ended and what it took; with
     buttons to try again and to go on if it is the `last` one. `at` is when it ended."""
@@ -268,6 +322,7 @@ def ending(end: TurnEnd, reader: Reader, *, at: float = 0.0, last: bool = True) 
 
 RETRY = "retry"
 CONTINUE = "continue"
+CHOOSE = "choose"
 
 
 def error_html(

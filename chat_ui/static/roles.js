@@ -2,13 +2,15 @@
 // of its action. The `js_on_load` of the picker passes "choose" on to Gradio.
 import { isConfirmed } from "./dialog.js";
 import { download } from "./downloads.js";
-import { fill, find, findAll } from "./dom.js";
+import { fill, find, findAll, messageBox } from "./dom.js";
 
 // The role that the form shows; nothing in it for a new one.
 let edited = {};
 
 const form = () => find("#role-form form");
 const entries = () => [...findAll("#roles li")];
+const picks = () => [...findAll("#roles [data-call]")];
+const MOST_PICKS = 4; // as the service has it
 
 function send(event, data) {
   find("#role-button").dispatchEvent(new CustomEvent("choose", { detail: { event, data }, bubbles: true }));
@@ -18,11 +20,21 @@ const actions = {
   open() {
     find("#roles").showModal();
     fill(find("#roles [data-find]"), "");
+    pickSeveral(false);
   },
   close: (_, button) => button.closest("dialog").close(),
-  choose({ role }) {
-    find("#roles").close();
+  choose({ role }, button) {
+    const roles = find("#roles");
+    if (roles.matches(".several")) return button.parentElement.querySelector("[data-call]").click();
+    roles.close();
     send("select", { role });
+  },
+  several: (_, button) => pickSeveral(button.ariaPressed === "false"),
+  ask() {
+    const names = picks().filter((pick) => pick.checked);
+    find("#roles").close();
+    fill(messageBox(), names.map((pick) => `@${pick.dataset.call} `).join("") + messageBox().value);
+    messageBox().focus();
   },
   new: () => openForm({}),
   edit: ({ own }) => openForm(JSON.parse(own)),
@@ -36,6 +48,20 @@ const actions = {
     if (await isConfirmed("delete_role_confirm", "delete", { name })) send("delete", { role });
   },
 };
+
+// Those who are ticked are asked at once: a message that begins with their names is put to all of them.
+function pickSeveral(isWanted) {
+  find("#roles").classList.toggle("several", isWanted);
+  find("#roles [data-action=several]").ariaPressed = isWanted;
+  for (const pick of picks()) pick.checked = false;
+  picked();
+}
+
+function picked() {
+  const count = picks().filter((pick) => pick.checked).length;
+  for (const pick of picks()) pick.disabled = !pick.checked && count === MOST_PICKS;
+  find("#roles [data-action=ask]").disabled = count < 2;
+}
 
 // The texts of a role are shown in the language of the page.
 const language = () => (document.documentElement.lang.startsWith("zh") ? "zh" : "en");
@@ -127,6 +153,7 @@ export function start() {
   new MutationObserver(leaveShutDialogs).observe(picker, { attributeFilter: ["open"], subtree: true });
   picker.addEventListener("click", clicked);
   picker.addEventListener("input", searched);
+  picker.addEventListener("change", picked);
   picker.addEventListener("keydown", pressed);
   picker.addEventListener("submit", (event) => {
     event.preventDefault();

@@ -1,0 +1,77 @@
+"""Several roles reply to one message, side by side; one role is asked once, by its name."""
+
+from playwright.sync_api import Locator, expect
+
+from tests.browser.chat import ChatPage
+from tests.browser.conftest import OpenPage
+
+
+def voices(chat: ChatPage) -> Locator:
+    """Whose replies stand side by side."""
+    return chat.page.locator("#chatbot .voice b")
+
+
+def columns(chat: ChatPage) -> Locator:
+    """The replies side by side, with whose they are."""
+    return chat.page.locator("#chatbot .bot.message > .message", has=chat.page.locator(".voice"))
+
+
+def places(chat: ChatPage) -> list[tuple[float, float]]:
+    """Where each of the columns begins."""
+    boxes = [column.bounding_box() for column in columns(chat).all()]
+    return [(box["x"], box["y"]) for box in boxes if box]
+
+
+def pick(chat: ChatPage, *names: str) -> None:
+    chat.page.locator("#role-button").click()
+    chat.page.locator("#roles [data-action=several]").click()
+    for name in names:
+        chat.page.locator("#roles").get_by_label(name, exact=True).check()
+    chat.page.locator("#roles [data-action=ask]").click()
+
+
+def test_several_reply_side_by_side_and_one_is_used(open_page: OpenPage) -> None:
+    chat = open_page()
+    pick(chat, "Teacher", "Chef")
+    expect(chat.box).to_have_value("@Teacher @Chef ")
+    expect(chat.box).to_be_focused()
+    chat.box.press_sequentially("why [[slow]]")
+    chat.send_button.click()
+    expect(chat.questions).to_have_text(["why [[slow]]"])
+    expect(voices(chat)).to_have_text(["Teacher", "Chef"])
+    expect(columns(chat).last).to_contain_text("You said")
+    chat.reload()  # in the middle
+    expect(voices(chat)).to_have_text(["Teacher", "Chef"])
+    expect(chat.stop_button).to_be_visible()
+    chat.wait_until_idle()
+    for column in columns(chat).all():
+        expect(column).to_contain_text("You said: why [[slow]]")
+    (x, y), (next_x, next_y) = places(chat)
+    assert x < next_x
+    assert y == next_y
+    chat.page.set_viewport_size({"width": 390, "height": 800})
+    (x, y), (next_x, next_y) = places(chat)
+    assert x == next_x
+    assert y < next_y
+    chat.page.get_by_role("button", name="Use Chef").click()
+    expect(chat.speakers).to_have_text(["🍳Chef"])
+    expect(voices(chat)).to_have_count(0)
+    expect(chat.page.locator("#chatbot .option")).to_have_text(["‹", "2/2"])
+    chat.reload()
+    expect(chat.speakers).to_have_text(["🍳Chef"])
+    expect(chat.role).to_have_text("Assistant")
+
+
+def test_a_stop_ends_all_of_them_and_each_says_so(chat: ChatPage) -> None:
+    chat.send("@Teacher @Chef why [[slow]]")
+    expect(columns(chat).last).to_contain_text("You said")
+    chat.stop_button.click()
+    chat.wait_until_idle()
+    expect(columns(chat).locator(".note")).to_have_text(["Stopped", "Stopped"])
+    expect(chat.page.locator("#chatbot .option")).to_have_text(["✓ Use Teacher", "✓ Use Chef"])
+
+
+def test_the_one_that_a_message_names_replies_once(chat: ChatPage) -> None:
+    chat.say("@teacher why")
+    chat.say("and you")
+    expect(chat.speakers).to_have_text(["📚Teacher", "✨Assistant"])
