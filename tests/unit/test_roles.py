@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from chat_core.errors import ConfigError, UnknownRole
-from chat_core.roles import BUILT_IN, Role, Words, load_roles
+from chat_core.roles import BUILT_IN, Role, Words, load_roles, mentions
 
 CHEF = {"key": "baker", "name": "Chef", "prompt": "Cook.", "welcome_message": "Hungry?"}
 
@@ -266,3 +266,22 @@ def test_a_file_that_is_not_text_is_told(tmp_path):
     file.write_bytes(b"\xff\xfe\x00")
     (problem,) = problems(file)
     assert "can't decode byte 0xff in position 0" in problem
+
+
+# Names in messages
+
+
+@pytest.mark.parametrize(
+    ("message", "named", "said"),
+    [
+        ("@teacher why", ["teacher"], "why"),
+        (" @老师，为什么", ["teacher"], "为什么"),
+        ("@TEACHER @sql helper: why", ["teacher", "sql-helper"], "why"),
+        ("@teacher @teacher why", ["teacher"], "why"),
+        ("@teachers why", [], "@teachers why"),
+        ("@teacher", [], "@teacher"),
+        ("why @teacher ?", [], "why @teacher ?"),
+    ],
+)
+def test_a_message_begins_with_the_names_of_whom_it_is_for(message: str, named: list[str], said: str) -> None:
+    assert mentions(message, load_roles().called) == (named, said)

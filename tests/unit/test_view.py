@@ -448,3 +448,30 @@ def test_questions_are_a_line_each_and_tell_how_many_messages_are_shown_with_the
         {"text": "first line", "window": 5},
         {"text": "Picture", "window": 3},
     ]
+
+
+def test_several_replies_stand_side_by_side_until_another_message_follows() -> None:
+    down = TurnError.of(ModelStalled())
+    asked = message(
+        "user",
+        "why",
+        voices=[
+            {"turn_id": "t1", "role": "teacher", "model": "big"},
+            {"turn_id": "t2", "role": "assistant", "model": "small", "status": "failed", "error": down},
+            {"turn_id": "t3", "role": "assistant", "model": "big"},
+        ],
+        earlier=[message("assistant", "So", turn_id="t3", status="stopped", role_key="assistant")],
+    )
+    reply = message("assistant", "Because", turn_id="t1", role_key="teacher")
+    _, *shown = conversation(asked, reply)
+    heads = [text.partition("</b>")[0].partition("<b>")[2] for _, text in texts(shown)]
+    assert heads == ["Teacher · big", "Assistant · small", "Assistant · big"]
+    said = [text.partition("</span>")[2].strip() for _, text in texts(shown)]
+    assert (said[0], said[2]) == ("Because", 'So\n\n<span class="note">Stopped</span>')
+    assert "stopped in the middle" in said[1]
+    assert shown[-1]["options"] == [
+        {"label": "✓ Use Teacher · big", "value": "choose t1"},
+        {"label": "✓ Use Assistant · big", "value": "choose t3"},
+    ]
+    later = conversation(asked, reply, message("user", "and"), message("assistant", "Then"))
+    assert ("assistant", "Because") in texts(later)
