@@ -5,13 +5,17 @@ import logging
 import os
 import signal
 import sys
+import tempfile
 from contextlib import suppress
 
 # What is imported stays: to look through it in vain is a sixth of the start.
 gc.disable()
 
-# Before Gradio is imported: it would phone home.
+# Before Gradio is imported: it would phone home, and fail in a directory that somebody else has made.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+_usual = os.path.join(tempfile.gettempdir(), "gradio")
+if os.path.exists(_usual) and not os.access(_usual, os.W_OK):
+    os.environ.setdefault("GRADIO_TEMP_DIR", tempfile.mkdtemp(prefix="gradio-"))
 
 from chat_core import ChatService, ConfigError, Settings  # noqa: E402
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import tempfile
 from collections.abc import Mapping
 from ipaddress import ip_network
 from pathlib import Path
@@ -225,8 +226,11 @@ class Settings(BaseModel):
     gradio_server_name: str = Field("127.0.0.1", description="an address to listen on")
     gradio_server_port: int = Field(7860, ge=0, le=65535, description="a port from 0 to 65535")
 
-    # No variable of its own: from PROVIDERS_FILE and the variables that begin with a provider's name.
+    # No variables of their own: from PROVIDERS_FILE and the variables that begin with a provider's name; and
+    # from where this runs.
     more_providers: tuple[Provider, ...] = ()
+    on_space: bool = False
+    data_may_vanish: bool = False
 
     @classmethod
     def load(
@@ -250,7 +254,10 @@ class Settings(BaseModel):
             value = (found.get(field.upper()) or "").strip()
             if value or (field in ("rate_limit", "rate_limit_address") and field.upper() in found):
                 values[field] = value.upper() if field == "log_level" else value
-        if "SPACE_ID" in environ:
+        values["on_space"] = "SPACE_ID" in environ
+        if "data_dir" not in values:
+            values["data_dir"], values["data_may_vanish"] = _usual_data_dir(values["on_space"])
+        if values["on_space"]:
             values.setdefault("trusted_proxies", _PROXIES_OF_SPACES)
             values.setdefault("frame_ancestors", _FRAMES_OF_SPACES)
         problems = []
@@ -331,7 +338,19 @@ class Settings(BaseModel):
         return {name: password_hash for name, _, password_hash in pairs}
 
 
-VARIABLES = tuple(name for name in Settings.model_fields if name != "more_providers")
+_NO_VARIABLES = ("more_providers", "on_space", "data_may_vanish")
+VARIABLES = tuple(name for name in Settings.model_fields if name not in _NO_VARIABLES)
+
+
+def _usual_data_dir(on_space: bool) -> tuple[Path, bool]:
+    """Where data are kept when no variable says where, and whether a restart may take them away."""
+    if on_space and os.access(_DISK_OF_SPACES, os.W_OK):
+        return _DISK_OF_SPACES / "chat", False
+    usual = Path("data")
+    if os.access(usual if usual.exists() else Path(), os.W_OK):
+        return usual, on_space
+    owner = os.getuid() if hasattr(os, "getuid") else ""
+    return Path(tempfile.gettempdir()) / f"chat-data-{owner}", True
 
 
 def _more_providers(file: str | None, found: Mapping[str, str | None]) -> tuple[Provider, ...]:
@@ -362,6 +381,8 @@ def _more_providers(file: str | None, found: Mapping[str, str | None]) -> tuple[
     return tuple(providers)
 
 
+# There where a Space has a disk that outlives it.
+_DISK_OF_SPACES = Path("/data")
 # Where the proxy of Hugging Face Spaces stands, in front of all visitors.
 _PROXIES_OF_SPACES = "10.0.0.0/8"
 # The pages of Spaces, which show the app in a frame.

@@ -261,14 +261,22 @@ TEXTS: dict[str, dict[Language, str]] = {
         "en": "{count} stored messages cannot be read and are not shown.",
     },
     "notice.embedded_model": {
-        "zh": "正在使用内置的小模型 {model}，只适合试用，而且**只会英语**：请用英语提问。"
-        "在 `.env` 中写入两行并重启，即可使用真正的模型。例如 Ollama："
+        "zh": "正在使用内置的小模型 {model}，只适合试用，而且**只会英语**：请用英语提问。{set_up}",
+        "en": "You are talking to {model}, a tiny built-in model for trying things out. {set_up}",
+    },
+    "set_up": {
+        "zh": "在 `.env` 中写入两行并重启，即可使用真正的模型。例如 Ollama："
         "`OPENAI_BASE_URL=http://localhost:11434/v1` `OPENAI_MODEL=llama3.2`。"
         "使用服务商时，第一行改为 `OPENAI_API_KEY=…`。",
-        "en": "You are talking to {model}, a tiny built-in model for trying things out. Two lines in `.env` "
-        "and a restart bring a real one, for example from Ollama: "
+        "en": "Two lines in `.env` and a restart bring a real one, for example from Ollama: "
         "`OPENAI_BASE_URL=http://localhost:11434/v1` `OPENAI_MODEL=llama3.2`. "
         "With a provider the first line is `OPENAI_API_KEY=…`.",
+    },
+    "set_up.space": {
+        "zh": "Space 的所有者在 *Settings → Variables and secrets* 中添加 `OPENAI_API_KEY`，"
+        "或 `OPENAI_BASE_URL` 和 `OPENAI_MODEL`，即可使用真正的模型。",
+        "en": "A real one is there when the owner of this Space adds `OPENAI_API_KEY`, or `OPENAI_BASE_URL` "
+        "and `OPENAI_MODEL`, in *Settings → Variables and secrets*.",
     },
     "close_notice": {"zh": "不再显示", "en": "Do not show again"},
     "notice.no_model": {
@@ -276,6 +284,10 @@ TEXTS: dict[str, dict[Language, str]] = {
         "或运行 `make install` 安装内置小模型，然后重启。",
         "en": "There is no model yet. Set `OPENAI_API_KEY` or `OPENAI_BASE_URL` in `.env`, "
         "or run `make install` for the built-in one, then restart.",
+    },
+    "notice.until_restart": {
+        "zh": "对话只保存到这台服务器重启为止。设置 `REDIS_URL` 即可长期保存。",
+        "en": "Conversations are kept only until this server restarts. `REDIS_URL` keeps them for longer.",
     },
     "notice.nothing_kept": {
         "zh": "对话只保存在内存中，应用停止后会丢失。设置 `REDIS_URL` 即可保存。",

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -53,12 +53,15 @@ class RunningApp:
         return code
 
 
-def launch(directory: Path, *, program: Path = APP, **environment: str) -> subprocess.Popen[str]:
-    """Starts the app's program in `directory`, with nothing of the tester's own environment but the path.
-    What was asked is the title, unless the `environment` has another TITLE_MODEL."""
+def launch(
+    directory: Path, *, program: Path = APP, prefix: Sequence[str] = (), **environment: str
+) -> subprocess.Popen[str]:
+    """Starts the app's program in `directory`, by the command `prefix` if there is one, with nothing of the
+    tester's own environment but the path. What was asked is the title, unless the `environment` has another
+    TITLE_MODEL."""
     keep = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     return subprocess.Popen(
-        [sys.executable, str(program)],
+        [*prefix, sys.executable, str(program)],
         cwd=directory,
         env={**keep, **_USUAL, **environment},
         stdout=subprocess.DEVNULL,
@@ -68,9 +71,11 @@ def launch(directory: Path, *, program: Path = APP, **environment: str) -> subpr
 
 
 @contextmanager
-def running_app(directory: Path, *, program: Path = APP, **environment: str) -> Iterator[RunningApp]:
+def running_app(
+    directory: Path, *, program: Path = APP, prefix: Sequence[str] = (), **environment: str
+) -> Iterator[RunningApp]:
     """The app, ready, with these settings; its data lie in `directory`."""
-    app = RunningApp(launch(directory, program=program, **environment))
+    app = RunningApp(launch(directory, program=program, prefix=prefix, **environment))
     try:
         app.wait_until_ready()
         yield app

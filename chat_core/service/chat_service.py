@@ -40,7 +40,7 @@ from .shares import Shares
 
 log = logging.getLogger(__name__)
 
-Notice = Literal["embedded_model", "no_model", "nothing_kept"]
+Notice = Literal["embedded_model", "no_model", "nothing_kept", "until_restart"]
 
 _TEMPORARY_SECONDS = 3600
 _SHUTDOWN_SECONDS = 4.0
@@ -167,6 +167,8 @@ class ChatService(Conversations, Shares, Archives, Completions):
         notices: list[Notice] = []
         if not self._connection.is_lasting:
             notices.append("nothing_kept")
+        elif self.settings.data_may_vanish and not self.settings.redis_address:
+            notices.append("until_restart")
         if self._models.is_embedded:
             notices.append("embedded_model" if self._models.is_ready else "no_model")
         return tuple(notices)

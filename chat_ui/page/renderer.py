@@ -169,6 +169,7 @@ class Renderer:
                 service.notices,
                 service.models[0],
                 language,
+                on_space=service.settings.on_space,
                 store=store,
                 temporary=tab.temporary,
                 branched_from=session.branched_from if session else "",

@@ -423,17 +423,21 @@ def notice(
     model: str,
     language: Language,
     *,
+    on_space: bool = False,
     store: bool = True,
     temporary: bool = False,
     branched_from: str = "",
 ) -> str:
-    """What a person should know about where this chat runs, and where a conversation comes from, as Markdown;
-    empty if nothing. What is no warning has a button that closes it (static/notice.js)."""
+    """What a person should know about where this chat runs, on a Space or elsewhere, and where a
+    conversation comes from, as Markdown; empty if nothing. What is no warning has a button that closes it
+    (static/notice.js)."""
     keys = [f"notice.{key}" for key in notices]
     keys += [] if store else ["notice.store_away"]
     keys += ["notice.temporary"] if temporary else []
     keys += ["notice.branch"] if branched_from else []
-    told = {key: t(language, key, model=model, branched_from=branched_from) for key in keys}
+    set_up = t(language, "set_up.space" if on_space else "set_up")
+    facts = {"model": model, "branched_from": branched_from, "set_up": set_up}
+    told = {key: t(language, key, **facts) for key in keys}
     if closable := told.get("notice.embedded_model"):
         close = escape(t(language, "close_notice"))
         closable += f' <span class="close-notice">{close}</span>'

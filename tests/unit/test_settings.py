@@ -1,6 +1,8 @@
 """Settings: where values come from, what is refused and how, and that secrets stay hidden."""
 
+import os
 import re
+import tempfile
 import traceback
 from pathlib import Path
 
@@ -425,3 +427,21 @@ def test_what_is_wrong_with_a_provider_is_told_with_all_else_and_without_its_val
         "AZURE_BASE_URL",
     ]
     assert WRONG not in str(told)
+
+
+def test_data_lie_where_they_can_and_it_is_known_whether_they_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def where(**environ: str) -> tuple[Path, bool]:
+        settings = Settings.load(environ, None)
+        return settings.data_dir, settings.data_may_vanish
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("chat_core.settings._DISK_OF_SPACES", tmp_path / "disk")
+    assert where() == (Path("data"), False)
+    assert where(SPACE_ID="ana/chat") == (Path("data"), True)
+    assert where(SPACE_ID="ana/chat", DATA_DIR="here") == (Path("here"), False)
+    (tmp_path / "disk").mkdir()
+    assert where(SPACE_ID="ana/chat") == (tmp_path / "disk" / "chat", False)
+    monkeypatch.setattr("os.access", lambda *_: False)
+    assert where() == (Path(tempfile.gettempdir()) / f"chat-data-{os.getuid()}", True)
