@@ -55,6 +55,7 @@ TEXTS: dict[str, dict[Language, str]] = {
         "zh": "输入消息…",
         "en": "Write a message…",
     },
+    "skip": {"zh": "跳到输入框", "en": "Skip to the message box"},
     "to_end": {"zh": "到最后", "en": "To the end"},
     "to_news": {"zh": "到最后：有新内容", "en": "To the end: there is more"},
     "questions": {"zh": "我的提问", "en": "Your questions"},

@@ -1,6 +1,7 @@
 // Asks and shows in a dialog of the page's own, in the reader's language: Escape and a click beside it close it, and
-// the focus goes back to where it was.
+// the focus goes back to where it was; after an answer it is in the message box.
 import { element, find } from "./dom.js";
+import { backToBox } from "./focus.js";
 import { words } from "./language.js";
 
 // Opens a dialog with these parts, of which one has the id "dialog-name"; its answer, empty if it was closed.
@@ -14,6 +15,7 @@ export function openDialog(className, ...parts) {
   return new Promise((answered) =>
     dialog.addEventListener("close", () => {
       dialog.remove();
+      if (dialog.returnValue) backToBox();
       answered(dialog.returnValue);
     }),
   );

@@ -13,6 +13,7 @@ import * as drafts from "./drafts.js";
 import * as dropping from "./dropping.js";
 import * as editing from "./editing.js";
 import * as exporting from "./exporting.js";
+import * as focus from "./focus.js";
 import * as folding from "./folding.js";
 import * as gradioWords from "./gradio-words.js";
 import * as inputMethods from "./input-methods.js";
@@ -98,6 +99,7 @@ const modules = [
   dropping,
   uploadRefusals,
   editing,
+  focus,
   folding,
   questions,
   scrolling,

@@ -3,6 +3,7 @@ import { nameInAddress, sessionToOpen } from "./address.js";
 import { pageChanged } from "./changes.js";
 import { showDraftOf } from "./drafts.js";
 import { offerQuestions } from "./questions.js";
+import { backToBox } from "./focus.js";
 import { followToEnd } from "./scrolling.js";
 import { offerCopy } from "./sharing.js";
 import { showTitle } from "./title.js";
@@ -34,7 +35,9 @@ export function showTab(tab) {
   document.body.classList.toggle("temporary-chat", tab.temporary);
   document.title = tab.title ? `${tab.title} · ${name}` : name;
   // Who sends a message wants to see what becomes of it, wherever they were reading.
-  if ((tab.turn_id && tab.turn_id !== turn) || tab.session_id !== open) followToEnd();
+  const goesOn = (tab.turn_id && tab.turn_id !== turn) || tab.session_id !== open;
+  if (goesOn) followToEnd();
+  if (goesOn || tab.undone) backToBox();
   open = tab.session_id;
   turn = tab.turn_id;
   showTitle(tab, name);

@@ -187,6 +187,48 @@ def test_what_is_typed_while_a_message_is_on_its_way_stays_in_the_box(
     expect(chat.questions).to_have_text(["first", "second", "more"])
 
 
+def test_the_keyboard_is_in_the_box_again_after_each_action(chat: ChatPage) -> None:
+    skip = chat.page.get_by_role("link", name="Skip to the message box")
+    expect(skip).not_to_be_in_viewport()
+    skip.focus()
+    expect(skip).to_be_in_viewport(ratio=1)
+    assert skip.evaluate("link => document.querySelector('a[href], button, input, textarea') === link")
+    chat.page.keyboard.press("Enter")
+    expect(chat.box).to_be_focused()
+
+    def press(button: str) -> None:
+        chat.page.get_by_role("button", name=button, exact=True).last.click()
+        expect(chat.box).to_be_focused()
+
+    chat.say("first")
+    press("New chat")
+    chat.say("second")
+    chat.sessions.nth(1).click()
+    expect(chat.questions).to_have_text(["first"])
+    expect(chat.box).to_be_focused()
+    press("Retry")
+    chat.wait_until_idle()
+    press("Undo")
+    expect(chat.questions).to_have_count(0)
+    chat.page.locator("#restore").click()
+    expect(chat.box).to_be_focused()
+    expect(chat.questions).to_have_text(["first"])
+    chat.page.locator("#chatbot").get_by_role("button", name="Edit").click()
+    field = chat.page.locator("#chatbot textarea")
+    expect(field).to_be_focused()
+    field.fill("[[stall]]")
+    chat.page.locator("#chatbot").get_by_role("button", name="Submit").click()
+    expect(chat.stop_button).to_be_visible()
+    expect(chat.box).to_be_focused()
+    chat.stop_button.click()
+    chat.wait_until_idle()
+    expect(chat.box).to_be_focused()
+    chat.act_on("second", "Rename")
+    chat.answer("title", "Rename", "third")
+    expect(chat.session("third")).to_be_visible()
+    expect(chat.box).to_be_focused()
+
+
 def test_the_keyboard_finds_the_search_the_last_message_and_the_list_of_shortcuts(chat: ChatPage) -> None:
     chat.say("first")
     chat.say("second")
