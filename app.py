@@ -1,7 +1,6 @@
 """A many-role AI chat: `python app.py` serves it; `demo` is the page and `app` what it is mounted on."""
 
 import gc
-import logging
 import os
 import signal
 import sys
@@ -33,6 +32,7 @@ service = build_service()
 
 # Gradio takes seconds to import: mistakes in the configuration are told before.
 from chat_ui import build_ui  # noqa: E402
+from chat_ui.logs import start_logging  # noqa: E402
 from chat_ui.server import Server, create_app  # noqa: E402
 
 demo = build_ui(service)
@@ -43,8 +43,7 @@ gc.enable()
 
 def main() -> None:
     """Serves until Ctrl+C, SIGTERM or SIGHUP; running replies are saved before it ends."""
-    logging.basicConfig(level=service.settings.log_level, format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("httpx2").setLevel(logging.WARNING)  # it would log a line for every reply
+    start_logging(service.settings.log_level, service.settings.log_format)
     # Once everything is closed uvicorn passes on the signal that ended it, which is no failure.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     # The terminal was closed; whoever started the app with nohup wants it to go on.

@@ -26,6 +26,7 @@ from .service import ChatService, HealthReport, Imported, Notice, StopResult, Un
 from .settings import Settings
 from .sharing import Share, SharedConversation, SharedFace
 from .storage import TokensLeft
+from .turns import TurnReport
 
 __all__ = [
     "ChatError",
@@ -61,6 +62,7 @@ __all__ = [
     "TurnEnd",
     "TurnError",
     "TurnEvent",
+    "TurnReport",
     "UndoResult",
     "Usage",
     "Voice",

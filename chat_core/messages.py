@@ -102,8 +102,10 @@ class TurnError(_Record):
     facts: dict[str, Fact] = {}
 
     @classmethod
-    def of(cls, error: ChatError) -> Self:
-        return cls(code=error.code, message=str(error), facts=error.facts)
+    def of(cls, error: ChatError, *, reference: str = "") -> Self:
+        """The error; people are told the beginning of the `reference`, an id that the log has too."""
+        facts = {**error.facts, "reference": reference[:8]} if reference else error.facts
+        return cls(code=error.code, message=str(error), facts=facts)
 
 
 class Image(_Record):

@@ -104,6 +104,12 @@ def _api_keys(value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
     return value
 
 
+def _token(value: SecretStr) -> SecretStr:
+    if value.get_secret_value():
+        _api_keys((value,))
+    return value
+
+
 def _prices(value: tuple[str, ...]) -> tuple[str, ...]:
     if not all(re.fullmatch(r"[^=]+=\d+(\.\d+)?/\d+(\.\d+)?", price, re.ASCII) for price in value):
         raise ValueError
@@ -220,6 +226,11 @@ class Settings(BaseModel):
     root_path: str = Field(
         "", pattern=r"^(/[\w.~-]+)*/?$", description="the path that a reverse proxy takes away, like /chat"
     )
+    log_format: Literal["text", "json"] = Field("text", description="text or json")
+    metrics_token: Annotated[SecretStr, AfterValidator(_token)] = Field(
+        SecretStr(""), description="at least 16 ASCII characters without spaces"
+    )
+    metrics_port: int = Field(0, ge=0, le=65535, description="a port from 1 to 65535, or 0 for none")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="DEBUG, INFO, WARNING or ERROR"
     )

@@ -6,7 +6,6 @@ Gradio's own route for it (`routes.py`: `predict`) would answer what is refused 
 import inspect
 from collections.abc import Callable
 from functools import partial
-from http import HTTPStatus
 from typing import Any
 
 import gradio as gr
@@ -14,33 +13,9 @@ from fastapi import FastAPI, Request
 from starlette.responses import JSONResponse, Response
 
 from chat_core import ChatError
-from chat_core import errors as core
 
 from .login import logged_in_user
-from .refusals import Refusal
-
-# The statuses of errors, of which the first that fits counts; any other is a failure of the app.
-_STATUSES: dict[type[ChatError], HTTPStatus] = {
-    core.InvalidInput: HTTPStatus.BAD_REQUEST,
-    core.SessionNotFound: HTTPStatus.NOT_FOUND,
-    core.TurnNotFound: HTTPStatus.NOT_FOUND,
-    core.MessageNotFound: HTTPStatus.NOT_FOUND,
-    core.NoteNotFound: HTTPStatus.NOT_FOUND,
-    core.ShareNotFound: HTTPStatus.NOT_FOUND,
-    core.SessionBusy: HTTPStatus.CONFLICT,
-    core.SessionChanged: HTTPStatus.CONFLICT,
-    core.RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
-    core.TooManyReplies: HTTPStatus.TOO_MANY_REQUESTS,
-    core.TokensUsedUp: HTTPStatus.TOO_MANY_REQUESTS,
-    core.ShuttingDown: HTTPStatus.SERVICE_UNAVAILABLE,
-    core.StoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
-}
-
-
-def status_of(error: ChatError) -> HTTPStatus:
-    """The HTTP status of an answer that tells of this error."""
-    found = (status for kind, status in _STATUSES.items() if isinstance(error, kind))
-    return next(found, HTTPStatus.INTERNAL_SERVER_ERROR)
+from .refusals import Refusal, status_of
 
 
 def add_direct_calls(app: FastAPI, demo: gr.Blocks) -> None:

@@ -26,8 +26,7 @@ from chat_core.models import Finish, Piece
 
 from .address import address_of
 from .bodies import read_body
-from .direct import status_of
-from .refusals import reader_language
+from .refusals import reader_language, status_of
 from .texts import error_text
 
 Json = dict[str, Any]

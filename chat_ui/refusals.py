@@ -8,8 +8,10 @@ from starlette.requests import cookie_parser
 from starlette.responses import JSONResponse
 from starlette.types import Scope
 
-from chat_core import Language
+from chat_core import ChatError, Language
+from chat_core import errors as core
 
+from .metrics import count_refusal
 from .texts import choose_language, t
 
 log = logging.getLogger(__name__)
@@ -30,9 +32,36 @@ class Refusal(Exception):
     def answer(self, scope: Scope) -> JSONResponse:
         """The response, in the language of whoever sent the request."""
         log.debug("Refused a request: %s", self.key)
+        if self.status == HTTPStatus.TOO_MANY_REQUESTS and not self.key.startswith("error."):
+            count_refusal(self.key)
         sentence = t(reader_language(Headers(scope=scope)), self.key, **self.facts)
         body = {"detail": sentence, "code": self.key.removeprefix("error.")}
         return JSONResponse(body, self.status, self.headers)
+
+
+# The statuses of errors, of which the first that fits counts; any other is a failure of the app.
+_STATUSES: dict[type[ChatError], HTTPStatus] = {
+    core.InvalidInput: HTTPStatus.BAD_REQUEST,
+    core.SessionNotFound: HTTPStatus.NOT_FOUND,
+    core.TurnNotFound: HTTPStatus.NOT_FOUND,
+    core.MessageNotFound: HTTPStatus.NOT_FOUND,
+    core.NoteNotFound: HTTPStatus.NOT_FOUND,
+    core.ShareNotFound: HTTPStatus.NOT_FOUND,
+    core.SessionBusy: HTTPStatus.CONFLICT,
+    core.SessionChanged: HTTPStatus.CONFLICT,
+    core.NothingToContinue: HTTPStatus.CONFLICT,
+    core.RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
+    core.TooManyReplies: HTTPStatus.TOO_MANY_REQUESTS,
+    core.TokensUsedUp: HTTPStatus.TOO_MANY_REQUESTS,
+    core.ShuttingDown: HTTPStatus.SERVICE_UNAVAILABLE,
+    core.StoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+
+
+def status_of(error: ChatError) -> HTTPStatus:
+    """The HTTP status of an answer that tells of this error."""
+    found = (status for kind, status in _STATUSES.items() if isinstance(error, kind))
+    return next(found, HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def malformed(field: str, expected: str) -> Refusal:

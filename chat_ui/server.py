@@ -16,6 +16,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.config import LOGGING_CONFIG
 
 from chat_core import ChatService
 
@@ -27,6 +28,8 @@ from .direct import add_direct_calls
 from .gradio_fixes import keep_routes
 from .headers import SecurityHeaders
 from .login import Login, LoginRequired, logged_in_user
+from .metrics import PATH as METRICS_PATH
+from .metrics import Metrics
 from .openai_api import OpenAIApi
 from .ownership import Ownership
 from .page import I18N, PICTURES, build_theme
@@ -40,7 +43,7 @@ STATIC = Path(__file__).parent / "static"
 _PROBES = ("/healthz", "/livez", "/readyz")
 
 # Who calls these has a key in place of a login.
-_KEYED = ("/v1/models", "/v1/chat/completions")
+_KEYED = ("/v1/models", "/v1/chat/completions", METRICS_PATH)
 
 # Gradio runs this when its components are on the page; main.js waits for it.
 _TELL_SCRIPT = '() => dispatchEvent(new Event("rendered"))'
@@ -96,6 +99,8 @@ class Server(uvicorn.Server):
                 port=settings.gradio_server_port,
                 log_level=settings.log_level.lower(),
                 access_log=False,
+                # Its own lines are for people; without them what it logs is written as everything else is.
+                log_config=LOGGING_CONFIG if settings.log_format == "text" else None,
                 # Otherwise uvicorn would believe whatever runs on this machine, or FORWARDED_ALLOW_IPS.
                 proxy_headers=bool(settings.trusted_proxies),
                 forwarded_allow_ips=list(settings.trusted_proxies),
@@ -119,13 +124,16 @@ def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
     """The app that serves the page at "/", and "/healthz", "/livez" and "/readyz" for those who watch it. The
     service opens when the server starts."""
 
+    metrics = Metrics(service)
+
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with service:
-            # What is there now stays: to look through it again and again would stop everybody for a moment.
-            gc.collect()
-            gc.freeze()
-            yield
+            with metrics.served():
+                # What is there now stays: to look through it again would stop everybody for a moment.
+                gc.collect()
+                gc.freeze()
+                yield
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     static = StaticFolder(STATIC)
@@ -177,6 +185,7 @@ def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
         state = {"status": "ok" if ready else "unavailable", "store": trouble or "ok"}
         return JSONResponse(state, status_code=200 if ready else 503)
 
+    metrics.add_to(app)
     add_direct_calls(app, demo)
     OpenAIApi(service, service.settings.api_keys).add_to(app)
 

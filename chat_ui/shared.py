@@ -12,8 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from chat_core import ChatError, ChatService
 
 from .address import address_of
-from .direct import status_of
-from .refusals import reader_language
+from .refusals import reader_language, status_of
 from .shared_page import sentence_page, shared_page
 from .texts import error_text
 

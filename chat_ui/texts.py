@@ -352,6 +352,7 @@ TEXTS: dict[str, dict[Language, str]] = {
     },
     "error": {"zh": "出错了", "en": "Something went wrong"},
     "reason": {"zh": "原因：{reason}", "en": "Reason: {reason}"},
+    "reference": {"zh": "编号：{reference}。", "en": "Reference: {reference}."},
     "wait": {"zh": "请在 {seconds} 秒后再试。", "en": "Please try again in {seconds} seconds."},
     "wait_unknown": {"zh": "请稍后再试。", "en": "Please try again later."},
     "wait_over": {"zh": "现在可以重试了。", "en": "You can try again now."},
@@ -617,6 +618,8 @@ def error_text(
         sentences.append(t(language, remedy if is_operator else "operator_needed"))
     if reason := error.facts.get("reason"):
         sentences.append(t(language, "reason", reason=reason))
+    if reference := error.facts.get("reference"):
+        sentences.append(t(language, "reference", reference=reference))
     return ("" if language == "zh" else " ").join(sentences)
 
 

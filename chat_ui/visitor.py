@@ -1,7 +1,10 @@
 """Visitor: who asks, in which language, and how an error reaches them."""
 
+import logging
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import NamedTuple
 
 import gradio as gr
@@ -9,7 +12,11 @@ import gradio as gr
 from chat_core import ChatError, Language, TurnError
 
 from .address import address_of, is_at_the_machine
+from .metrics import count_refusal
+from .refusals import status_of
 from .texts import choose_language, error_text
+
+log = logging.getLogger(__name__)
 
 _READING_SECONDS = 10.0
 
@@ -43,6 +50,10 @@ class Visitor(NamedTuple):
         try:
             yield
         except ChatError as error:
+            count_refusal(error.code)
+            if status_of(error) >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                error.facts["reference"] = reference = secrets.token_hex(4)
+                log.warning("request %s was refused: %s", reference, error.code)
             raise gr.Error(
                 (words or self.error_text)(error),
                 # Where it is known when trying again makes sense, the sentence stays until then.

@@ -25,6 +25,7 @@ class ServiceBase:
     roles: Roles
     logins: Logins
     is_temporary: bool
+    _followers: int = 0
     _models: ModelCatalog
     _store: SessionStore
     _roles: RoleStore

@@ -24,13 +24,16 @@ from ..storage import (
 )
 from ..turns import (
     MemoryOptions,
+    Reporter,
     Summarizer,
     TitleOptions,
     Titler,
     TurnLimits,
     TurnLog,
+    TurnReport,
     TurnStarter,
     TurnWriter,
+    log_report,
 )
 from .archives import Archives
 from .completions import Completions
@@ -121,8 +124,10 @@ class ChatService(Conversations, Shares, Archives, Completions):
             writer=self._writer,
             summarizer=self._summarizer,
             titler=self._titler,
+            report=self._reported if main is None else main._reported,
             beside=main._starter if main else None,
         )
+        self._reporters: list[Reporter] = [log_report]
         self._open = AsyncExitStack()
         self._drained_by: float | None = None
 
@@ -185,6 +190,29 @@ class ChatService(Conversations, Shares, Archives, Completions):
     def is_closed(self) -> bool:
         """Whether no new turns are taken any more, because the service is drained."""
         return self._starter.is_closed
+
+    def on_turn(self, reporter: Reporter) -> None:
+        """Lets `reporter` hear of every reply that ends, also of those in temporary chats."""
+        self._reporters.append(reporter)
+
+    def _reported(self, report: TurnReport) -> None:
+        for reporter in self._reporters:
+            reporter(report)
+
+    @property
+    def running_turns(self) -> int:
+        """How many turns this process is writing."""
+        return len(self._writer.turns) + (self._temporary.running_turns if self._temporary else 0)
+
+    @property
+    def followers(self) -> int:
+        """How many follow a turn in this process."""
+        return self._followers + (self._temporary.followers if self._temporary else 0)
+
+    @property
+    def store_seconds(self) -> float:
+        """How long the store took to answer when it was looked at last; infinite if it did not."""
+        return self._connection.seconds
 
     async def health(self) -> HealthReport:
         """Writes to the store, within two seconds; the model is not called, for that may cost money."""

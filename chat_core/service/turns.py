@@ -288,9 +288,13 @@ class Turns(ServiceBase):
                     raise TurnNotFound()
                 validate_id("turn_id", turn_id)
                 events = self._log.follow(user_id, session_id, turn_id, after)
-            async with aclosing(events):
-                async for event in events:
-                    yield event
+            self._followers += 1
+            try:
+                async with aclosing(events):
+                    async for event in events:
+                        yield event
+            finally:
+                self._followers -= 1
 
     @redis_errors_as_store_unavailable(STORE_TIMEOUT_SECONDS + _STOP_SECONDS)
     async def stop(self, user_id: str, session_id: str, turn_id: str = "") -> StopResult:

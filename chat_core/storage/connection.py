@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import math
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -61,6 +63,7 @@ class StoreConnection:
             address = StoreAddress(f"unix://{self._valkey.socket}")
         # Where a cluster's client differs from a server's, nothing of it is used.
         self.redis: Redis = client if client is not None else connect(address)
+        self.seconds = 0.0  # that the latest look at the store took
         self._noted = ""
 
     async def open(self, stack: AsyncExitStack) -> None:
@@ -93,11 +96,14 @@ class StoreConnection:
     async def trouble(self) -> StoreTrouble | None:
         """Why the store cannot be used now, within two seconds. One that is full or read-only still answers,
         so it is written to: a key that is never there is set where it is."""
+        started = time.monotonic()
         try:
             async with asyncio.timeout(_PROBE_SECONDS):
                 await self.redis.set(keys.HEALTH, "1", xx=True)
         except (*STORE_ERRORS, TimeoutError) as error:
+            self.seconds = math.inf
             return trouble_of(error)
+        self.seconds = time.monotonic() - started
         return None
 
     async def _start_valkey(self) -> str:

@@ -4,13 +4,14 @@
 `log`s in Redis, from where other processes follow them and which is what is left when a process dies.
 `continuation` joins a reply that goes on to what there is of it, `branch` keeps what an edit replaces.
 Beside them (`beside`) `summarizer` keeps in short what the model is not sent any more, and `titler` finds a
-title.
+title. `report` tells an operator of each reply.
 """
 
 from .branch import store_branch
 from .live import LiveTurn, coalesce
 from .log import TurnLog, TurnState
 from .reply import Reply, ReplyOptions
+from .report import Reporter, TurnReport, log_report
 from .starter import ContinuedTurn, TurnLimits, TurnRequest, TurnStarter
 from .summarizer import SUMMARY_CHARS, MemoryOptions, Summarizer
 from .titler import TitleOptions, Titler
@@ -23,15 +24,18 @@ __all__ = [
     "MemoryOptions",
     "Reply",
     "ReplyOptions",
+    "Reporter",
     "Summarizer",
     "TitleOptions",
     "Titler",
     "TurnLimits",
     "TurnLog",
+    "TurnReport",
     "TurnRequest",
     "TurnStarter",
     "TurnState",
     "TurnWriter",
     "coalesce",
+    "log_report",
     "store_branch",
 ]

@@ -24,6 +24,7 @@ from ..messages import (
 from ..models import AnsweredBy, ChatModel, Finish, Piece
 from .continuation import Continuation
 from .live import LiveTurn
+from .report import TurnReport, report_of
 
 log = logging.getLogger(__name__)
 
@@ -125,7 +126,7 @@ class Reply:
             reasoning=self._said("reasoning"),
             reasoning_seconds=self._reasoning_seconds,
             role_key=self._options.role,
-            model=self._answered_by or self._options.model,
+            model=self.model,
             instead_of=self._options.model if self._answered_by else "",
             usage=self._usage,
             context=self._receipt,
@@ -144,6 +145,23 @@ class Reply:
             error=error,
         )
 
+    def report(self, end: TurnEnd, provider: str) -> TurnReport:
+        """What an operator is told of it, once it has ended so."""
+        return report_of(
+            self._turn,
+            end,
+            self._usage,
+            provider=provider,
+            model=self.model,
+            first_token=self._seconds_to_first_token,
+            seconds=self._elapsed(),
+        )
+
+    @property
+    def model(self) -> str:
+        """The name of the model that answers."""
+        return self._answered_by or self._options.model
+
     def _outcome(self, reader: asyncio.Task[None]) -> tuple[Status, TurnError | None]:
         if reader.cancelled():
             return self._turn.cancelled_as or "interrupted", None
@@ -157,7 +175,7 @@ class Reply:
             failure = ChatError()
         if isinstance(failure, ModelError) and failure.remedy:
             log.error("turn %.8s… failed: %s %s", self._turn.id, failure, failure.remedy)
-        return "failed", TurnError.of(failure)
+        return "failed", TurnError.of(failure, reference=self._turn_id)
 
     def _elapsed(self) -> float:
         return round(time.monotonic() - self._started, 3)

@@ -46,6 +46,7 @@ from .continuation import end_of_reply, request_to_continue
 from .live import LiveTurn
 from .log import TurnLog
 from .reply import Reply, ReplyOptions
+from .report import Reporter
 from .summarizer import Summarizer
 from .titler import Titler
 from .writer import TurnWriter
@@ -117,6 +118,7 @@ class TurnStarter:
         writer: TurnWriter,
         summarizer: Summarizer,
         titler: Titler,
+        report: Reporter,
         beside: "TurnStarter | None" = None,
     ) -> None:
         self._limits = limits
@@ -129,6 +131,7 @@ class TurnStarter:
         self._writer = writer
         self._summarizer = summarizer
         self._titler = titler
+        self._report = report
         self._starting: dict[asyncio.Task[Any], TurnRequest] = {}
         self._reading_images = asyncio.Lock()  # the largest takes some 600 MB while it is read
         self._closed = False
@@ -313,7 +316,9 @@ class TurnStarter:
 
         def ended(voice: int, reader: asyncio.Task[None]) -> None:
             self._budget.spend(turn.user_id, turn.address, replies[voice].tokens(reader))
-            ends[voice] = replies[voice].end(reader)
+            ends[voice] = end = replies[voice].end(reader)
+            offer = self._models.find(replies[voice].model)
+            self._report(replies[voice].report(end, offer.provider.name if offer else ""))
             if len(ends) == len(replies):
                 self._writer.end(turn, TurnEnd.of_voices([ends[voice] for voice in range(len(replies))]))
 

@@ -97,7 +97,7 @@ class TurnWriter:
                 await self._log.replace_recovered_reply(*ids, end)
         except Exception:
             if self._failing_for() > self._patience_seconds:
-                unsaved = TurnError.of(StoreUnavailable())
+                unsaved = TurnError.of(StoreUnavailable(), reference=turn.id)
                 turn.publish_end(end.model_copy(update={"status": "failed", "error": unsaved, "voices": ()}))
             raise
         del self.turns[turn.id]

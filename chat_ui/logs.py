@@ -1,0 +1,33 @@
+"""Logs: one line for each thing, for people or for programs."""
+
+import json
+import logging
+from datetime import UTC, datetime
+
+
+class JsonLines(logging.Formatter):
+    """Each record as one JSON object: time, level, logger, message, the record's `facts` if it has any, and
+    the traceback of an exception."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            **getattr(record, "facts", {}),
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+def start_logging(level: str, form: str) -> None:
+    """Writes what is logged from now on to standard error; the `form` is "text" or "json"."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonLines() if form == "json" else logging.Formatter(_LINE))
+    logging.basicConfig(level=level, handlers=[handler])
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # it would log a line for every reply
+
+
+_LINE = "%(levelname)s %(name)s: %(message)s"
