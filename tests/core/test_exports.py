@@ -47,13 +47,16 @@ async def imported(chat: Chat, data: bytes | str, user: str = "") -> Chat:
 
 
 def comparable(portable: ConversationExport) -> dict[str, Any]:
-    """Without ids and the time of the export; turns by their order."""
+    """Without ids, the references that are made of them, and the time of the export; turns by their order."""
     turns: dict[str, int] = {}
 
     def message(found: ChatMessage) -> dict[str, Any]:
         turn = turns.setdefault(found.turn_id, len(turns))
         versions = [message(version) for version in found.versions]
-        return found.model_dump() | {"id": "", "turn_id": turn, "earlier": versions}
+        dumped = found.model_dump() | {"id": "", "turn_id": turn, "earlier": versions}
+        if dumped["error"]:
+            dumped["error"]["facts"].pop("reference", None)
+        return dumped
 
     messages = [message(found) for found in portable.messages]
     return portable.model_dump() | {"exported_at": 0, "messages": messages}

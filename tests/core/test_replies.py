@@ -216,7 +216,8 @@ async def test_a_failed_reply_ends_with_its_error_and_keeps_what_text_there_is(
         seen, end = await view.read(turn_id)
         assert (seen, end.status) == (text, "failed")
         assert end.error is not None
-        assert (end.error.code, end.error.facts) == (error.code, error.facts)
+        facts = {**error.facts, "reference": turn_id[:8]}
+        assert (end.error.code, end.error.facts) == (error.code, facts)
         assert (end.message is None) is not bool(text)
     assert await chat.contents() == (["Why?", text] if text else ["Why?"])
     if text:
@@ -247,7 +248,8 @@ async def test_a_mistake_inside_the_app_does_not_leak_its_text(
     with caplog.at_level(logging.ERROR):
         text, end = await chat.read(turn_id)
     assert end.error is not None
-    assert (text, end.status, end.error.code, end.error.facts) == ("Half", "failed", "internal", {})
+    assert (text, end.status, end.error.code) == ("Half", "failed", "internal")
+    assert end.error.facts == {"reference": turn_id[:8]}
     assert "secret" not in end.model_dump_json()
     assert "failed inside the app" in caplog.text
     assert await chat.contents() == ["Why?", "Half"]
