@@ -226,6 +226,7 @@ class Settings(BaseModel):
     root_path: str = Field(
         "", pattern=r"^(/[\w.~-]+)*/?$", description="the path that a reverse proxy takes away, like /chat"
     )
+    drain_seconds: float = Field(0, ge=0, le=3600, description="seconds, 0 (none) to 3600")
     log_format: Literal["text", "json"] = Field("text", description="text or json")
     metrics_token: Annotated[SecretStr, AfterValidator(_token)] = Field(
         SecretStr(""), description="at least 16 ASCII characters without spaces"

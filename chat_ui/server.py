@@ -1,10 +1,13 @@
 """The FastAPI app: the service's life, the health check, and the mounted page."""
 
+import asyncio
 import gc
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from socket import socket
+from typing import Any
 
 import gradio as gr
 import uvicorn
@@ -36,6 +39,8 @@ from .page import I18N, PICTURES, build_theme
 from .shared import SharedPages
 from .static_files import StaticFolder
 from .upload_limits import UploadLimits
+
+log = logging.getLogger(__name__)
 
 STATIC = Path(__file__).parent / "static"
 
@@ -110,9 +115,32 @@ class Server(uvicorn.Server):
         self._service = service
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        if seconds := self._service.settings.drain_seconds:
+            self._take_no_more()
+            log.info("Ending, once running replies have ended, within %g seconds", seconds)
+            await self._unless_forced(self._service.finish_turns(seconds))
         await self._service.drain()
         await super().shutdown(sockets)
 
+    def _take_no_more(self) -> None:
+        """Whoever connects from now on gets to another process: a reverse proxy finds nobody listening here.
+        Answers that are under way, like those to followers of a reply, go on."""
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+
+    async def _unless_forced(self, waiting: Coroutine[Any, Any, None]) -> None:
+        """Waits, until Ctrl+C is pressed once more."""
+        task = asyncio.create_task(waiting)
+        while not self.force_exit:
+            done, _ = await asyncio.wait({task}, timeout=_LOOK_SECONDS)
+            if done:
+                return
+        task.cancel()
+
+
+_LOOK_SECONDS = 0.1
 
 _LARGEST_CALL_BYTES = 1_000_000
 

@@ -235,11 +235,22 @@ class ChatService(Conversations, Shares, Archives, Completions):
     async def __aexit__(self, *_: object) -> None:
         await self._open.aclose()
 
+    async def finish_turns(self, seconds: float) -> None:
+        """Takes no new turns, and waits until the running ones have ended, for no longer than that."""
+        self._starter.close()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                if self._temporary:
+                    await self._temporary.finish_turns(seconds)
+                await self._starter.wait_for_starts()
+                await self._writer.wait_until_saved()
+
     async def drain(self) -> None:
         """Takes no new turns and saves the running ones as interrupted. Leaving the service does that too;
         a server does it before, while its followers can still be told. What a store that does not answer
         has not taken by the first call's deadline is lost."""
         self._starter.close()
+        self._starter.interrupt()
         await asyncio.gather(self._summarizer.close(), self._titler.close())
         if self._temporary:
             await self._temporary.drain()

@@ -135,6 +135,7 @@ class TurnStarter:
         self._starting: dict[asyncio.Task[Any], TurnRequest] = {}
         self._reading_images = asyncio.Lock()  # the largest takes some 600 MB while it is read
         self._closed = False
+        self._interrupts = False
         self._is_temporary = beside is not None
         self._all: list[TurnStarter] = beside._all if beside else []
         self._all.append(self)
@@ -145,8 +146,12 @@ class TurnStarter:
         return self._closed
 
     def close(self) -> None:
-        """Takes no new turns from now on."""
+        """Takes no new turns from now on; those that are being begun go on."""
         self._closed = True
+
+    def interrupt(self) -> None:
+        """Ends the turns that are being begun as soon as they have."""
+        self._interrupts = True
 
     async def wait_for_starts(self) -> None:
         """Waits for the turns that are being begun."""
@@ -324,7 +329,7 @@ class TurnStarter:
 
         for voice, reader in enumerate(turn.readers):
             reader.add_done_callback(partial(ended, voice))
-        if self._closed:
+        if self._interrupts:
             turn.cancel("interrupted")
 
     async def _answer(

@@ -22,7 +22,8 @@ EXPORTED = ConversationExport(
     format="role-chat", version=1, title="", role="", model="", exported_at=0, messages=()
 ).to_json()
 
-# Everything a caller can await, but for `health`, `drain` and `refresh_models`, which never raise.
+# Everything a caller can await, but for `health`, `drain`, `finish_turns` and `refresh_models`, which never
+# raise.
 CALLS: dict[str, Callable[[ChatService], Awaitable[object]]] = {
     "start_session": lambda service: service.start_session("u_ada"),
     "session": lambda service: service.session("u_ada", "s1"),
@@ -80,7 +81,7 @@ def test_every_public_method_is_tried_without_a_store() -> None:
         if not name.startswith("_")
         and (inspect.iscoroutinefunction(member) or inspect.isasyncgenfunction(member))
     }
-    assert public == CALLS.keys() | {"health", "drain", "refresh_models"}
+    assert public == CALLS.keys() | {"health", "drain", "finish_turns", "refresh_models"}
 
 
 async def hang_up(_: bytes) -> bytes:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from chat_core import ChatService, TurnEnd
+from chat_core.errors import ShuttingDown
 from chat_core.messages import Delta
 from chat_core.turns import LiveTurn, TurnWriter
 from tests.conftest import Connect, eventually
@@ -186,3 +187,35 @@ def test_what_came_after_a_position_is_read_in_as_few_pieces_as_can_be(
     live.append("text", "g")
     assert live.read(after) == expected
     assert (live.text("text"), live.text("reasoning"), live.position) == ("abcdg", "ef", 7)
+
+
+async def test_a_service_that_is_to_end_refuses_turns_and_lets_the_running_ones_end(chat: Chat) -> None:
+    turn_id, call = await chat.ask()
+    call.say("Half ")
+    await chat.read_until("Half ", turn_id)
+    ending = asyncio.create_task(chat.service.finish_turns(60))
+    await eventually(lambda: _refuses(chat))
+    assert not ending.done()
+    call.say("and half.")
+    call.end()
+    await ending
+    assert await chat.contents() == ["Why?", "Half and half."]
+    assert (await chat.history())[-1].status == "done"
+
+
+async def test_what_has_not_ended_in_time_is_kept_as_far_as_it_came(chat: Chat) -> None:
+    turn_id, call = await chat.ask()
+    call.say("Half ")
+    await chat.read_until("Half ", turn_id)
+    await chat.service.finish_turns(0.05)
+    assert not call.closed.is_set()
+    await chat.service.drain()
+    reply = (await chat.history())[-1]
+    assert (reply.content, reply.status, reply.is_unfinished) == ("Half ", "interrupted", True)
+
+
+async def _refuses(chat: Chat) -> bool:
+    _, another = await chat.service.start_session(chat.user)
+    with pytest.raises(ShuttingDown):
+        await chat.service.start_turn(chat.user, another.id, "And?")
+    return True

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from signal import SIGKILL
+from signal import SIGKILL, SIGTERM
 
 import aiohttp
 import pytest
@@ -51,6 +51,7 @@ def apps(tmp_path: Path, settings: dict[str, str], valkey: EmbeddedValkey) -> It
         "REDIS_URL": f"unix://{valkey.socket}",
         "ROOT_PATH": "/chat",
         "TRUSTED_PROXIES": "127.0.0.1",
+        "DRAIN_SECONDS": "25",
     }
     with ExitStack() as stack:
         started = [stack.enter_context(running_app(tmp_path, **settings)) for _ in range(2)]
@@ -139,3 +140,38 @@ async def test_a_reply_comes_word_by_word_and_outlives_its_process(
         await tab.load()
         await tab.send("And you?")
         assert "And you?" in " ".join(tab.texts())
+
+
+async def test_a_process_that_is_told_to_stop_ends_its_replies_and_others_take_what_is_new(
+    site: str, http: aiohttp.ClientSession, apps: dict[str, RunningApp], tmp_path: Path
+) -> None:
+    page = await Page.get(http, site)
+    async with Tab(page, http) as tab, callers(site, 1) as (person,):
+        await tab.load()
+        asking = asyncio.create_task(person.ask(QUESTION))
+        await eventually(lambda: has_heard(person, pieces=5))
+        (serving,) = {line for line in (tmp_path / "upstreams.log").read_text().split() if line in apps}
+        (other,) = apps.keys() - {serving}
+        apps[serving].process.send_signal(SIGTERM)
+        await eventually(lambda: has_logged(apps[serving], "once running replies have ended"))
+
+        heard = len(person.heard)
+        async with callers(site, 1) as (newcomer,):
+            assert (await newcomer.call("chat_events", message="Hello"))["status"] == "done"
+            assert f"{other}\n" in (tmp_path / "upstreams.log").read_text()
+        with pytest.raises(RuntimeError, match="still being written"):
+            await person.call("chat_events", message="And?")  # there it is known that a reply runs here
+        await asking
+        assert len(person.heard) > heard
+        assert person.last["status"] == "done"
+        assert person.last["message"]["content"] == f"You said: {QUESTION}"
+        assert await asyncio.to_thread(apps[serving].process.wait, 10) == 0
+
+        await tab.load()
+        await tab.send("And you?")
+        assert "And you?" in " ".join(tab.texts())
+        assert (await person.call("chat_events", message="again"))["status"] == "done"
+
+
+async def has_logged(app: RunningApp, words: str) -> bool:
+    return words in app.log
