@@ -45,10 +45,10 @@ export const toggleSidebar = () => toggle("sidebar");
 export const openSidebar = () => set("sidebar", true);
 export const openDrawer = () => set("drawer", true);
 
-function clicked({ target }) {
+function clicked({ target, isTrusted }) {
   for (const panel of ["sidebar", "drawer"]) {
     if (target.closest(`${OPENERS[panel]}, ${CLOSERS[panel]}`)) return toggle(panel);
-    const beside = !target.closest(`#${panel}, dialog, [popover]`);
+    const beside = isTrusted && !target.closest(`#${panel}, dialog, [popover]`);
     if (isOver(panel) && (beside || target.closest(CHOICES))) return set(panel, false);
   }
 }

@@ -59,6 +59,10 @@ def test_in_a_narrow_window_the_drawer_lies_over_the_conversation_alone(
     chat.wait_until_still()
     start, end = sides(chat.page.locator("#box"))
     assert end - start >= before[1] - before[0]
+    chat.page.locator("#temperature input").fill("0.3")
+    chat.page.locator("#temperature input").press("Tab")
+    expect(chat.page.locator("#said")).to_have_text("Saved")
+    expect(chat.page.locator("#close-drawer")).to_be_in_viewport()
     chat.page.keyboard.press("Escape")
     expect(drawer).not_to_be_in_viewport()
     expect(chat.page.locator("#open-drawer")).to_be_focused()
