@@ -53,7 +53,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.run $(ARGS)
 
 screenshots: $(VENV)/.dev
-	$(BIN)/python -m tests.browser.screenshots docs
+	$(BIN)/python -m tests.browser.screenshots screenshots docs
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

@@ -1,12 +1,16 @@
-"""Makes the pictures of the page that the documentation shows: `make screenshots`."""
+"""Pictures of the page's main states, at four widths, light and dark, in both languages: `make screenshots`.
+The documentation shows some of them."""
 
 import re
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
+from itertools import product
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 from PIL import Image, ImageDraw, ImageOps
 from playwright.sync_api import Browser, expect, sync_playwright
@@ -18,7 +22,6 @@ from tests.fake_openai import (
     DONE,
     STALL,
     Answer,
-    FakeOpenAI,
     Request,
     error,
     finish,
@@ -29,44 +32,97 @@ from tests.fake_openai import (
 )
 from tests.running import RunningApp, running_app
 
-REPLIES = {
-    "Why is the sky blue?": """Sunlight holds all colours. In the air, **blue light is scattered most**:
+SIZES = {390: 844, 820: 1000, 1280: 800, 1920: 1080}
+
+# By their names there, those that the documentation shows.
+SHOWN = {
+    "desktop": "conversation-1280-light-en",
+    "desktop-dark": "conversation-1280-dark-en",
+    "desktop-settings": "settings-1280-light-en",
+    "desktop-trouble": "trouble-1280-light-en",
+    "phone": "conversation-390-light-zh",
+    "phone-dark": "welcome-390-dark-zh",
+    "phone-sidebar": "sidebar-390-light-zh",
+}
+
+
+class Words(NamedTuple):
+    """What is said in the pictures."""
+
+    locale: str
+    role: str
+    question: str
+    reply: str
+    about_picture: str
+    picture_reply: str
+    story: str
+    story_reply: str
+    more: str
+
+
+ENGLISH = Words(
+    locale="en-US",
+    role="Teacher",
+    question="Why is the sky blue?",
+    reply="""Sunlight holds all colours. In the air, **blue light is scattered most**:
 
 | Colour | Wavelength | Scattered |
 |---|---|---|
 | blue | 450 nm | strongly |
 | red | 700 nm | about six times less |
 
-So blue comes from every direction of the sky, and the sunset is what is left. \
-Can you guess why the Moon's sky is black?""",
-    "为什么天空是蓝色的？": """太阳光包含所有颜色。在空气中，**蓝光散射得最强**：
+So blue comes from every direction of the sky. In the evening the light comes *slanting* through \
+much more air:
+
+$$I = I_0 \\, e^{-x / \\lambda^4}$$
+
+What is left is red. Can you guess why the Moon's sky is black?""",
+    about_picture="What do you see?",
+    picture_reply="A **sunset over the sea**: the sun touches the horizon, and the sky goes from "
+    "orange to violet.",
+    story="Tell me a story about the sea.",
+    story_reply="Once upon a time, there was a lighthouse that",
+    more="Go on, please.",
+)
+CHINESE = Words(
+    locale="zh-CN",
+    role="老师",
+    question="为什么天空是蓝色的？",
+    reply="""太阳光包含所有颜色。在空气中，**蓝光散射得最强**：
 
 1. 阳光进入大气层；
 2. 空气分子把波长短的蓝光散向四面八方；
 3. 于是我们抬头看到的每个方向都是蓝色。
 
 想一想：为什么月球上的天空是黑色的？""",
-    "What do you see?": "A **sunset over the sea**: the sun touches the horizon, and the sky goes from "
-    "orange to violet.",
-    "Why is the sky red in the evening?": "In the evening the light comes *slanting* through much more air. "
-    "Most of the blue is scattered away on its way:\n\n$$I = I_0 \\, e^{-x / \\lambda^4}$$\n\n"
-    "What is left is red.",
-}
+    about_picture="你看到了什么？",
+    picture_reply="**海上的日落**：太阳碰到了地平线，天空从橙色变成紫色。",
+    story="给我讲一个关于大海的故事。",
+    story_reply="从前，有一座灯塔，它",
+    more="请继续。",
+)
 
 
 def answer(request: Request) -> Answer:
-    words = re.findall(r"\S+\s*", REPLIES.get(request.said, "Good question."))
-    return stream(*map(text, words), finish(), usage(96, len(words)), DONE)
+    for words in (ENGLISH, CHINESE):
+        if request.said == words.story:
+            return stream(text(words.story_reply), STALL)
+        if request.said == words.more:
+            return error(429, "Requests per minute: 3", retry_after="20")
+    replies = {words.question: words.reply for words in (ENGLISH, CHINESE)}
+    replies |= {words.about_picture: words.picture_reply for words in (ENGLISH, CHINESE)}
+    pieces = re.findall(r"\S+\s*", replies.get(request.said, "Good question."))
+    return stream(*map(text, pieces), finish(), usage(96, len(pieces)), DONE)
 
 
 @contextmanager
 def page(
-    browser: Browser, app: RunningApp, width: int, height: int, locale: str, colours: str
+    browser: Browser, app: RunningApp, width: int, locale: str, colours: Literal["light", "dark"]
 ) -> Iterator[ChatPage]:
     context = browser.new_context(
-        viewport={"width": width, "height": height},
+        viewport={"width": width, "height": SIZES[width]},
         locale=locale,
-        color_scheme="dark" if colours == "dark" else "light",
+        color_scheme=colours,
         device_scale_factor=1,
     )
     chat = ChatPage(context.new_page(), app.url)
@@ -87,75 +143,55 @@ def sunset() -> bytes:
     return file.getvalue()
 
 
-def settings(browser: Browser, app: RunningApp, directory: Path) -> None:
-    """A message with a picture, a change of roles, and the drawer."""
-    with page(browser, app, 1280, 800, "en-US", "light") as chat:
-        give(chat, "paste", sunset())
-        expect(chat.page.locator("#box .thumbnail-item img")).to_be_visible()
-        chat.say("What do you see?")
-        chat.choose_role("Teacher")
-        chat.say("Why is the sky red in the evening?")
-        chat.open_drawer()
-        chat.page.locator("#temperature input").fill("0.7")
-        chat.page.locator("#length input").fill("400")
-        chat.page.locator("#title").click()
-        expect(chat.page.locator("#drawer")).to_be_in_viewport(ratio=1)
-        chat.page.screenshot(path=directory / "desktop-settings.png")
+def states(chat: ChatPage, words: Words) -> Iterator[str]:
+    """The names of the page's states, each when it is shown."""
+    chat.choose_role(words.role)
+    expect(chat.page.get_by_role("button", name=words.question)).to_be_visible()
+    yield "welcome"
+    chat.say(words.question)
+    expect(chat.sessions.locator(".dot:visible")).to_have_count(0)
+    yield "conversation"
+    give(chat, "paste", sunset())
+    expect(chat.page.locator("#box .thumbnail-item img")).to_be_visible()
+    chat.say(words.about_picture)
+    chat.open_drawer()
+    chat.page.locator("#temperature input").fill("0.7")
+    chat.page.locator("#length input").fill("400")
+    yield "settings"
+    chat.page.locator("#close-drawer").click()
+    if (opener := chat.page.locator("#open-sidebar")).is_visible():
+        opener.click()
+    chat.page.locator("#new-chat").click()
+    expect(chat.questions).to_have_count(0)
+    chat.send(words.story)
+    expect(chat.replies).to_contain_text(words.story_reply)
+    chat.stop_button.click()
+    chat.wait_until_idle()
+    chat.send(words.more)
+    expect(chat.page.locator("#chatbot .countdown")).to_be_visible()
+    yield "trouble"
+    if opener.is_visible():
+        opener.click()
+        yield "sidebar"
 
 
-def trouble(browser: Browser, app: RunningApp, provider: FakeOpenAI, directory: Path) -> None:
-    """A reply that was stopped, and one that never came."""
-    with page(browser, app, 1280, 800, "en-US", "light") as chat:
-        provider.answers.append(stream(text("Once upon a time, there was a lighthouse that"), STALL))
-        chat.send("Tell me a story about the sea.")
-        expect(chat.replies).to_contain_text("lighthouse")
-        provider.answers.append(error(429, "Requests per minute: 3", retry_after="20"))
-        chat.stop_button.click()
-        chat.wait_until_idle()
-        chat.send("Go on, please.")
-        expect(chat.page.locator("#chatbot .countdown")).to_be_visible()
-        expect(chat.toast).to_be_in_viewport(ratio=1)
-        chat.page.screenshot(path=directory / "desktop-trouble.png")
-
-
-def sidebar(browser: Browser, app: RunningApp, directory: Path) -> None:
-    """The conversations, as they lie over a phone's screen."""
-    with page(browser, app, 390, 844, "zh-CN", "light") as chat:
-        for question in ("为什么天空是蓝色的？", "给我出三道分数加法题"):
-            chat.page.locator("#open-sidebar").click()
-            chat.page.locator("#new-chat").click()
-            expect(chat.questions).to_have_count(0)
-            chat.say(question)
-        chat.page.locator("#open-sidebar").click()
-        expect(chat.sessions.first).to_be_in_viewport(ratio=1)
-        chat.page.screenshot(path=directory / "phone-sidebar.png")
-
-
-def main(directory: Path) -> None:
-    shots = [
-        ("desktop", 1280, 800, "en-US", "light", "Teacher"),
-        ("phone", 390, 844, "zh-CN", "light", "老师"),
-        ("desktop-dark", 1280, 800, "en-US", "dark", "Teacher"),
-    ]
+def main(directory: Path, documentation: Path) -> None:
+    directory.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as data, in_thread() as provider, sync_playwright() as playwright:
         provider.otherwise = answer
         environment = {"OPENAI_BASE_URL": provider.base_url, "OPENAI_MODEL": "gpt-4o"}
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         with running_app(Path(data), **environment) as app:
-            for name, width, height, locale, colours, role in shots:
-                with page(browser, app, width, height, locale, colours) as chat:
-                    chat.choose_role(role)
-                    question = list(REPLIES)[locale == "zh-CN"]
-                    expect(chat.page.get_by_role("button", name=question)).to_be_visible()
-                    expect(chat.page.get_by_role("listbox")).to_have_count(0)
-                    chat.page.screenshot(path=directory / f"{name}-welcome.png")
-                    chat.say(question)
-                    expect(chat.sessions.locator(".dot:visible")).to_have_count(0)
-                    chat.page.screenshot(path=directory / f"{name}.png")
-            settings(browser, app, directory)
-            sidebar(browser, app, directory)
-            trouble(browser, app, provider, directory)
+            colours: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
+            for width, scheme, words in product(SIZES, colours, (ENGLISH, CHINESE)):
+                with page(browser, app, width, words.locale, scheme) as chat:
+                    for state in states(chat, words):
+                        name = f"{state}-{width}-{scheme}-{words.locale[:2]}"
+                        chat.wait_until_still()
+                        chat.page.screenshot(path=directory / f"{name}.png")
+    for name, made in SHOWN.items():
+        shutil.copy(directory / f"{made}.png", documentation / f"{name}.png")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(*map(Path, sys.argv[1:]))
