@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test faults soak check audit bench screenshots install install-dev clean
+.PHONY: run test faults soak check audit bench docs screenshots install install-dev clean
 
 run: $(VENV)/.run
 	$(BIN)/python app.py
@@ -51,6 +51,10 @@ $(VENV)/.dev: requirements-dev.txt $(VENV)/.run
 # ARGS=--quick for a smoke test; what else there is: ARGS=--help
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.run $(ARGS)
+
+# docs/configuration.md, from .env.example.
+docs: $(VENV)/.dev
+	$(BIN)/python -m tests.configuration
 
 screenshots: $(VENV)/.dev
 	$(BIN)/python -m tests.browser.screenshots screenshots docs
