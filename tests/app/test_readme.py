@@ -75,3 +75,17 @@ def test_files_and_pictures_that_are_linked_exist() -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
     assert "docs/architecture.md" in links
     assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_the_chinese_readme_has_the_same_commands_settings_endpoints_and_promises() -> None:
+    chinese = (ROOT / "README.zh-CN.md").read_text(encoding="utf-8")
+
+    def same(found: str, flags: re.RegexFlag = re.M) -> None:
+        assert re.findall(found, chinese, flags) == re.findall(found, README, flags) != []
+
+    same(r"^```.*?^```$", re.M | re.S)
+    same(r"^\| (`[A-Z_].*?) \| (.*?) ?\| ")
+    same(r"^\| `(/\w+)` \| (`.*`)? ?\| ")
+    same(r"^#+(?= )")
+    theirs, ours = ([part.count("\n| ") for part in text.split("\n## ")[1:]] for text in (chinese, README))
+    assert theirs == ours  # rows of tables, by section
