@@ -43,6 +43,8 @@ class Components:
     role: gr.Textbox
     role_picker: gr.HTML
     role_saved: gr.JSON
+    roles_file: gr.UploadButton
+    found_roles: gr.JSON
     variables: gr.JSON
     variables_form: gr.HTML
     model: gr.Dropdown
@@ -262,6 +264,13 @@ def _hidden(service: ChatService) -> dict[str, Any]:
         "refresh": gr.Button(visible="hidden", elem_id="refresh"),
         "role": gr.Textbox(service.roles.default, visible="hidden", elem_id="role-key"),
         "role_saved": gr.JSON(visible="hidden", elem_id="role-saved"),
+        "roles_file": gr.UploadButton(
+            file_types=[".toml", ".json", ".csv", ".png"],
+            type="binary",
+            visible="hidden",
+            elem_id="roles-file",
+        ),
+        "found_roles": gr.JSON(visible="hidden", elem_id="found-roles"),
         "variables": gr.JSON({}, visible="hidden", elem_id="variable-values"),
         "questions": gr.JSON(visible="hidden", elem_id="question-list"),
         "save_settings": gr.Button(visible="hidden", elem_id="save-settings"),

@@ -125,6 +125,12 @@ class EditEvent(Event):
         return "".join(texts)
 
 
+class TakeEvent(Event):
+    """Of the roles in a file those at these places, from 0, are to be stored."""
+
+    chosen: list[int]
+
+
 class BranchEvent(Event):
     """A conversation is to go on elsewhere from a message: the last one of this run of bubbles."""
 
@@ -251,7 +257,7 @@ class RequestParser:
                 effort=values.get(c.effort) or "",
                 variables=parse_variables(values.get(c.variables) or {}),
                 query=_text("query", values.get(c.search)),
-                file=values.get(c.import_file) or b"",
+                file=values.get(c.import_file) or values.get(c.roles_file) or b"",
             )
 
 

@@ -7,16 +7,18 @@ from uuid import uuid4
 import gradio as gr
 
 from chat_core import ChatError, Role, Roles
-from chat_core.errors import InvalidInput
+from chat_core.errors import InvalidInput, TooManyRoles
 
-from ..texts import error_text
+from ..texts import error_text, t
 from .handlers import Handlers
 from .layout import Components
 from .renderer import ComponentUpdates, properties
-from .requests import PageRequest, Values
+from .requests import PageRequest, TakeEvent, Values
 from .variables_form import variables_form
 
 Outputs = list[Any]
+
+_ABOUT_CHARS = 160
 
 
 class RoleHandlers(Handlers):
@@ -53,6 +55,40 @@ class RoleHandlers(Handlers):
             problem = error_text(page.visitor.language, error)
             return ComponentUpdates(role_saved=_saved(problem)).outputs(self.OUTPUTS)
         return self._chosen(page, role, roles, role_saved=_saved()).outputs(self.OUTPUTS)
+
+    async def read_file(self, values: Values, request: gr.Request) -> dict[str, Any]:
+        """A file was chosen: the page shows what roles are in it, and which cannot be used and why."""
+        page = self._parse(values, request)
+        visitor = page.visitor
+        with page.errors_shown():
+            found = await self._service.read_roles(visitor.user_id, page.file, address=visitor.address)
+        shown = [
+            {
+                "icon": role.icon,
+                "name": role.name[visitor.language],
+                "about": (role.description[visitor.language] or role.prompt)[:_ABOUT_CHARS],
+            }
+            for role in found.roles
+        ]
+        refused = [{"name": role.name, "reason": visitor.error_text(role.error)} for role in found.rejected]
+        return {"roles": shown, "rejected": refused, "found_id": uuid4().hex}
+
+    async def take(self, values: Values, request: gr.Request, event: gr.EventData) -> str:
+        """Of the roles in the file these are wanted: they are among the visitor's own then."""
+        page = self._parse(values, request)
+        visitor = page.visitor
+        with page.errors_shown():
+            found = await self._service.import_roles(
+                visitor.user_id,
+                page.file,
+                chosen=page.happened(TakeEvent, event).chosen,
+                address=visitor.address,
+            )
+            roles = await self._service.roles_for(visitor.user_id)
+        gr.Info(t(visitor.language, "roles_taken", count=len(found.roles)), duration=3)
+        for left_out in [role.error for role in found.rejected if isinstance(role.error, TooManyRoles)][:1]:
+            gr.Warning(visitor.error_text(left_out))
+        return self._renderer.role_picker(visitor, roles, page.role)
 
     async def delete(self, values: Values, request: gr.Request, event: gr.EventData) -> Outputs:
         """A role of the visitor's own is to be removed; if it was the chosen one, the default takes its

@@ -13,14 +13,8 @@ from .view import icon_html
 SEARCHABLE = 8
 
 _WORDS = (
-    "role",
-    "find_role",
-    "close",
-    "no_matches",
-    "new_role",
-    "ask_several",
-    "ask_several_hint",
-    "ask_these",
+    *("role", "find_role", "close", "no_matches", "new_role", "import_roles"),
+    *("ask_several", "ask_several_hint", "ask_these"),
 )
 
 
@@ -43,6 +37,7 @@ def role_picker(
         f'<div class="several">{_models(models)}<small>{words["ask_several_hint"]}</small>'
         f'<button type="button" data-action="ask" disabled>{words["ask_these"]}</button></div>'
         f'<div class="buttons"><button type="button" data-action="new">＋ {words["new_role"]}</button>'
+        f'<button type="button" data-action="import">📂 {words["import_roles"]}</button>'
         f'<button type="button" data-action="several" aria-pressed="false">👥 {words["ask_several"]}</button>'
         f"</div></dialog>"
         f"{_form(models, language)}"

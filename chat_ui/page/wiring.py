@@ -21,6 +21,7 @@ _PLAIN_INPUTS: dict[str, Any] = {
     "api_visibility": "private",
 }
 _PLAIN: dict[str, Any] = {"postprocess": False, **_PLAIN_INPUTS}
+_OF_FILE: dict[str, Any] = {**_PLAIN, "preprocess": True}  # which is read by Gradio
 
 
 def wire(
@@ -127,6 +128,12 @@ def wire(
     c.role_picker.select(roles.choose, role_inputs, **render)
     c.role_picker.submit(roles.save, role_inputs, **role_outputs)
     c.role_picker.delete(roles.delete, role_inputs, **role_outputs)
+    file_inputs: set[Block] = {*empty_inputs, c.roles_file}
+    c.roles_file.upload(roles.read_file, file_inputs, [c.found_roles], **_OF_FILE)
+    c.found_roles.change(
+        None, [c.found_roles], None, js="(found) => window.chat.showFoundRoles(found)", **_PLAIN_INPUTS
+    )
+    c.role_picker.apply(roles.take, file_inputs, [c.role_picker], **_OF_FILE)
     c.variables_form.input(
         None, None, [c.variables], js="() => window.chat.variableValues()", **_PLAIN_INPUTS
     )
@@ -169,8 +176,9 @@ def wire(
     c.export_all.click(conversations.export_all, tab_inputs, [c.download], **_PLAIN)
     c.export_json.click(conversations.export_json, tab_inputs, [c.download], **_PLAIN)
     c.download.change(None, [c.download], None, js="(file) => window.chat.exported(file)", **_PLAIN_INPUTS)
-    read_file: dict[str, Any] = {**render, "preprocess": True}
-    c.import_file.upload(conversations.import_file, {*tab_inputs, c.import_file}, **read_file)
+    c.import_file.upload(
+        conversations.import_file, {*tab_inputs, c.import_file}, c.named(c.RENDER), **_OF_FILE
+    )
 
 
 # The page has closed the edit already.

@@ -25,6 +25,7 @@ import * as panels from "./panels.js";
 import * as preferences from "./preferences.js";
 import * as questions from "./questions.js";
 import * as refresh from "./refresh.js";
+import { showFound } from "./role-import.js";
 import * as roles from "./roles.js";
 import * as scrolling from "./scrolling.js";
 import * as sending from "./sending.js";
@@ -60,6 +61,7 @@ window.chat = {
     memory.showMemory();
   },
   roleSaved: roles.roleSaved,
+  showFoundRoles: showFound,
   variableValues: variables.variableValues,
   showLink: sharing.showLink,
   settingsSaved: settings.settingsSaved,

@@ -2,6 +2,7 @@
 // of its action. The `js_on_load` of the picker passes "choose" on to Gradio.
 import { isConfirmed } from "./dialog.js";
 import { download } from "./downloads.js";
+import { chooseFile } from "./role-import.js";
 import { fill, find, findAll, messageBox } from "./dom.js";
 
 // The role that the form shows; nothing in it for a new one.
@@ -12,7 +13,7 @@ const entries = () => [...findAll("#roles li")];
 const picks = () => [...findAll("#roles [data-call]")];
 const MOST_PICKS = 4; // as the service has it
 
-function send(event, data) {
+export function tellPicker(event, data) {
   find("#role-button").dispatchEvent(new CustomEvent("choose", { detail: { event, data }, bubbles: true }));
 }
 
@@ -27,7 +28,7 @@ const actions = {
     const roles = find("#roles");
     if (roles.matches(".several")) return button.parentElement.querySelector("[data-call]").click();
     roles.close();
-    send("select", { role });
+    tellPicker("select", { role });
   },
   several: (_, button) => pickSeveral(button.ariaPressed === "false"),
   ask() {
@@ -37,6 +38,10 @@ const actions = {
     messageBox().focus();
   },
   new: () => openForm({}),
+  import() {
+    find("#roles").close(); // over which nothing could be told
+    chooseFile();
+  },
   edit: ({ own }) => openForm(JSON.parse(own)),
   duplicate: ({ own }) => openForm({ ...JSON.parse(own), key: "" }),
   export({ own }) {
@@ -45,7 +50,7 @@ const actions = {
   },
   async delete({ role, own }) {
     const name = JSON.parse(own).name[language()];
-    if (await isConfirmed("delete_role_confirm", "delete", { name })) send("delete", { role });
+    if (await isConfirmed("delete_role_confirm", "delete", { name })) tellPicker("delete", { role });
   },
 };
 
@@ -157,6 +162,6 @@ export function start() {
   picker.addEventListener("keydown", pressed);
   picker.addEventListener("submit", (event) => {
     event.preventDefault();
-    send("submit", { role: written() });
+    tellPicker("submit", { role: written() });
   });
 }

@@ -238,3 +238,34 @@ def test_a_prompt_that_was_written_before_is_the_first_role(chat: ChatPage, stor
     write(chat, name="Poet")
     expect(chat.role).to_have_text("Poet")
     assert list(stored.hgetall(keys.roles(user_id))) == ["custom"]
+
+
+def test_roles_of_a_file_are_shown_before_those_that_are_wanted_are_taken(
+    chat: ChatPage, tmp_path: Path
+) -> None:
+    file = tmp_path / "prompts.csv"
+    file.write_text("act,prompt\nPoet,Rhyme <b>always</b>.\nPirate,Say arr.\nNobody,\n", encoding="utf-8")
+    roles = open_roles(chat)
+    with chat.page.expect_file_chooser() as chooser:
+        roles.locator("[data-action=import]").click()
+    chooser.value.set_files(file)
+    found = chat.page.get_by_role("dialog", name="Roles in the file")
+    expect(found.locator("label b")).to_have_text(["Poet", "Pirate"])
+    expect(found.locator("label small")).to_have_text(["Rhyme <b>always</b>.", "Say arr."])
+    expect(found.locator(".problem")).to_have_text("Nobody: role.prompt must be some text.")
+    found.get_by_label("Poet").uncheck()
+    found.get_by_role("button", name="Add these").click()
+    expect(chat.toast).to_contain_text("Roles added: 1.")
+    open_roles(chat)
+    expect(chat.page.locator("#roles li[data-own] b")).to_have_text(["Pirate"])
+    entry(chat, "Pirate").locator("[data-action=choose]").click()
+    expect(chat.role).to_have_text("Pirate")
+
+
+def test_a_file_without_roles_is_refused_with_the_reason(chat: ChatPage, tmp_path: Path) -> None:
+    file = tmp_path / "roles.json"
+    file.write_text('{"roles": []}', encoding="utf-8")
+    with chat.page.expect_file_chooser() as chooser:
+        open_roles(chat).locator("[data-action=import]").click()
+    chooser.value.set_files(file)
+    expect(chat.toast).to_contain_text("roles")
