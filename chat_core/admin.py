@@ -19,7 +19,15 @@ from .errors import ChatError, ConfigError, SessionUnreadable
 from .exchange import ConversationExport
 from .messages import Usage
 from .settings import Settings
-from .storage import Census, SessionStore, StoreAddress, StoreConnection, redis_errors_as_store_unavailable
+from .storage import (
+    Backup,
+    Census,
+    SessionStore,
+    StoreAddress,
+    StoreConnection,
+    connect,
+    redis_errors_as_store_unavailable,
+)
 
 _SHOWN = 12
 Table = list[tuple[str, ...]]
@@ -45,9 +53,10 @@ class UsageOfDay(NamedTuple):
 class Admin:
     """The commands, each a method that gives the lines to print."""
 
-    def __init__(self, store: SessionStore, census: Census) -> None:
+    def __init__(self, store: SessionStore, census: Census, backup: Backup) -> None:
         self._store = store
         self._census = census
+        self._backup = backup
 
     async def users(self) -> Table:
         """Each user with sessions, messages, size and the last change, the largest first."""
@@ -113,6 +122,14 @@ class Admin:
         count = await self._census.delete(names)
         return [(f"{shortened(user_id)}: {count} keys removed",)]
 
+    async def backup(self, file: Path) -> Table:
+        """Writes everything that is stored of users into a file."""
+        return [(f"{await self._backup.write(file)} keys written to {file}",)]
+
+    async def restore(self, file: Path) -> Table:
+        """Puts back what is in such a file, in the place of what has the same keys now."""
+        return [(f"{await self._backup.restore(file)} keys put back",)]
+
     async def _user(self, beginning: str) -> tuple[str, list[str]]:
         known = await self._census.keys()
         if beginning in known:
@@ -151,13 +168,12 @@ async def run(arguments: argparse.Namespace, settings: Settings) -> Table:
     async with AsyncExitStack() as stack:
         await connection.open(stack)
         store = SessionStore(connection.redis, max_messages=0, ttl_seconds=0)
-        admin = Admin(store, Census(connection.redis))
+        raw = connect(connection.address, decode=False)
+        stack.push_async_callback(raw.aclose)
+        admin = Admin(store, Census(connection.redis), Backup(raw))
         async with redis_errors_as_store_unavailable(None):
-            if arguments.command == "export":
-                return await admin.export(arguments.user, arguments.directory)
-            if arguments.command == "delete":
-                return await admin.delete(arguments.user)
-            table: Table = await getattr(admin, arguments.command)()
+            taken = {name: value for name, value in vars(arguments).items() if name not in ("command", "yes")}
+            table: Table = await getattr(admin, arguments.command)(**taken)
             return table
 
 
@@ -174,6 +190,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     delete = commands.add_parser("delete", help="remove everything of a user")
     delete.add_argument("user")
     delete.add_argument("--yes", action="store_true", required=True, help="it cannot be undone")
+    files = {"backup": "everything, into a file", "restore": "what is in such a file, put back"}
+    for command, what in files.items():
+        commands.add_parser(command, help=what).add_argument("file", type=Path)
     try:
         table = asyncio.run(run(parser.parse_args(arguments), Settings.load()))
     except (ChatError, OSError) as error:

@@ -2,15 +2,16 @@
 
 `keys` names every key; `sessions` reads and changes sessions by `changes`, which `commit.lua` carries out;
 `connection` opens the Redis that the settings call for, by one of the `clients`, `valkey` an embedded one,
-whose data `repair` makes readable again; `census` looks at all users for the operator; `trouble` tells why
-one cannot be used.
+whose data `repair` makes readable again; `census` looks at all users for the operator, and `backup` keeps all
+that is theirs in a file; `trouble` tells why one cannot be used.
 """
 
 from . import keys
+from .backup import Backup
 from .budget import TokenBudget, TokensLeft
 from .census import Census
 from .changes import Change, SessionState, require_last_turn
-from .clients import StoreAddress
+from .clients import StoreAddress, connect
 from .connection import STORE_TIMEOUT_SECONDS, StoreConnection, redis_errors_as_store_unavailable
 from .limits import RateLimiter
 from .logins import LoginStore, TryLimit
@@ -25,6 +26,7 @@ from .trouble import STORE_ERRORS, StoreTrouble
 __all__ = [
     "STORE_ERRORS",
     "STORE_TIMEOUT_SECONDS",
+    "Backup",
     "Census",
     "Change",
     "LoginStore",
@@ -44,6 +46,7 @@ __all__ = [
     "TokenBudget",
     "TokensLeft",
     "TryLimit",
+    "connect",
     "index_of",
     "keys",
     "parse_rows",

@@ -13,7 +13,6 @@ from redis.exceptions import RedisClusterException
 from ..errors import ConfigError
 
 _OPTIONS: dict[str, Any] = {
-    "decode_responses": True,
     "max_connections": 2000,
     "health_check_interval": 30,
     # Not the library's ten tries: a person waits for the word that the store is away.
@@ -32,31 +31,33 @@ class StoreAddress(NamedTuple):
     master: str = ""
 
 
-def connect(address: StoreAddress) -> Any:
-    """A client that connects when it is first used. Raises ConfigError for options that it does not know."""
+def connect(address: StoreAddress, *, decode: bool = True) -> Any:
+    """A client that connects when it is first used, and that has texts or bytes for answers. Raises
+    ConfigError for options that it does not know."""
     if address.url == "memory://":
         from fakeredis import FakeAsyncRedis, FakeServer  # nobody needs it before
 
-        return FakeAsyncRedis(server=FakeServer(), decode_responses=True)
+        return FakeAsyncRedis(server=FakeServer(), decode_responses=decode)
     # The protocol would change the forms of answers.
     url = re.sub(r"(?<=[?&])protocol=\d+&?", "", address.url)
     try:
+        options = {**_OPTIONS, "decode_responses": decode}
         if address.is_cluster:
-            return _cluster(url)
-        return _master(url, address) if address.sentinels else _server(url)
+            return _cluster(url, options)
+        return _master(url, options, address) if address.sentinels else _server(url, options)
     except (ValueError, TypeError, RedisClusterException):
         raise ConfigError(["REDIS_URL: expected options that redis-py has, with values that fit"]) from None
 
 
-def _server(url: str) -> Redis:
+def _server(url: str, options: dict[str, Any]) -> Redis:
     # A retry of its own for each client: the client adds to it.
-    client = Redis.from_url(url, retry=_one_more_try(), **_OPTIONS)
+    client = Redis.from_url(url, retry=_one_more_try(), **options)
     client.connection_pool.make_connection()  # type: ignore[no-untyped-call]  # looks at the options
     return client
 
 
-def _master(url: str, address: StoreAddress) -> Redis:
-    options = {**_OPTIONS, **parse_url(url)}
+def _master(url: str, options: dict[str, Any], address: StoreAddress) -> Redis:
+    options = {**options, **parse_url(url)}
     for where in ("host", "port", "path"):
         options.pop(where, None)
     is_tls = options.pop("connection_class", None) is SSLConnection
@@ -69,9 +70,9 @@ def _one_more_try() -> Retry:
     return Retry(ConstantBackoff(0.2), 1)
 
 
-def _cluster(url: str) -> "Cluster":
+def _cluster(url: str, options: dict[str, Any]) -> "Cluster":
     # Enough tries to hear from another node where a slot is now.
-    return Cluster.from_url(url, retry=Retry(ConstantBackoff(0.2), 4), **_OPTIONS)  # type: ignore[return-value]
+    return Cluster.from_url(url, retry=Retry(ConstantBackoff(0.2), 4), **options)  # type: ignore[return-value]
 
 
 class Cluster(RedisCluster):

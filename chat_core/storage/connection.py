@@ -61,6 +61,7 @@ class StoreConnection:
         if not address.url and not self._given:
             self._valkey = _embedded_valkey(data_dir)
             address = StoreAddress(f"unix://{self._valkey.socket}")
+        self.address = address
         # Where a cluster's client differs from a server's, nothing of it is used.
         self.redis: Redis = client if client is not None else connect(address)
         self.seconds = 0.0  # that the latest look at the store took

@@ -64,6 +64,11 @@ def test_users_are_counted_exported_mended_and_deleted(
         _, table, _ = admin("usage")
         assert row_of(table, SHOWN) == [day, SHOWN, "1", "10", "unknown"]
 
+        saved = tmp_path / "all.gz"
+        code, said, _ = admin("backup", str(saved))
+        assert code == 0
+        assert re.fullmatch(rf"\d+ keys written to {saved}\n", said)
+
         assert SHOWN not in admin("broken")[1]
         with Redis(unix_socket_path=str(app_directory / "data" / "valkey.sock")) as redis:
             redis.lpush(keys.messages(USER, session), "no message")
@@ -85,6 +90,13 @@ def test_users_are_counted_exported_mended_and_deleted(
         assert code == 0
         assert re.fullmatch(rf"{SHOWN}: \d+ keys removed\n", said)
         assert client.predict(user_id=USER, api_name="/sessions")["total"] == 0
+        assert admin("restore", str(saved))[0] == 0
+        history = client.predict(user_id=USER, session_id=session, api_name="/history")
+        assert [message["content"] for message in history["messages"]] == ["Hello", "You said: Hello"]
+        (tmp_path / "half.gz").write_bytes(saved.read_bytes()[:200])
+        code, _, said = admin("restore", str(tmp_path / "half.gz"))
+        assert (code, said) == (1, "file must be a whole backup.\n")
+        assert admin("delete", USER, "--yes")[0] == 0
     assert SHOWN not in admin("users")[1]
     assert admin("delete", USER, "--yes")[0] == 1
     assert "0 users have an id that begins with" in admin("export", USER, "x")[2]
