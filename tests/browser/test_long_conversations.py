@@ -80,6 +80,7 @@ def test_a_long_conversation_lists_its_questions_and_leads_to_each(chat: ChatPag
     expect(chat.questions.last).to_be_in_viewport()
     expect(found).not_to_be_in_viewport()
     listed.click()
+    expect(asked).to_have_count(25)
     chat.page.keyboard.press("Escape")
     expect(listed).to_be_focused()
 

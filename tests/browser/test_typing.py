@@ -202,6 +202,7 @@ def test_the_keyboard_is_in_the_box_again_after_each_action(chat: ChatPage) -> N
 
     chat.say("first")
     press("New chat")
+    expect(chat.questions).to_have_count(0)
     chat.say("second")
     chat.sessions.nth(1).click()
     expect(chat.questions).to_have_text(["first"])
