@@ -32,10 +32,10 @@ export const settingsSaved = () => sayInDrawer(openSession() ? "saved" : "saved_
 function look(name) {
   const field = fieldOf(name);
   const problem = find(`#${field.getAttribute("aria-describedby")}`);
-  const right = isRight(name, field);
-  field.ariaInvalid = !right;
-  const text = right ? "" : words(`${name}_wrong`);
-  if (problem.textContent !== text) problem.textContent = text;
+  const isWrong = String(!isRight(name, field));
+  if (field.ariaInvalid === isWrong) return;
+  field.ariaInvalid = isWrong;
+  problem.textContent = isWrong === "true" ? words(`${name}_wrong`) : "";
 }
 
 function watch(name) {
