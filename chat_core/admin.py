@@ -7,17 +7,20 @@ needed to tell it from others.
 
 import argparse
 import asyncio
+import math
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from .errors import ChatError, ConfigError, SessionUnreadable
+from .errors import ChatError, ConfigError, SessionNotFound, SessionUnreadable
 from .exchange import ConversationExport
+from .legacy import LegacyConversation, legacy_conversations
 from .messages import Usage
+from .roles import load_roles
 from .settings import Settings
 from .storage import (
     Backup,
@@ -53,10 +56,11 @@ class UsageOfDay(NamedTuple):
 class Admin:
     """The commands, each a method that gives the lines to print."""
 
-    def __init__(self, store: SessionStore, census: Census, backup: Backup) -> None:
+    def __init__(self, store: SessionStore, census: Census, backup: Backup, default_role: str) -> None:
         self._store = store
         self._census = census
         self._backup = backup
+        self._default_role = default_role
 
     async def users(self) -> Table:
         """Each user with sessions, messages, size and the last change, the largest first."""
@@ -130,6 +134,30 @@ class Admin:
         """Puts back what is in such a file, in the place of what has the same keys now."""
         return [(f"{await self._backup.restore(file)} keys put back",)]
 
+    async def import_legacy(self, address: str) -> Table:
+        """Stores the conversations of a Redis that the tutorial's app has written; those that are here
+        already stay as they are."""
+        source = connect(StoreAddress(address))
+        counts: Counter[str] = Counter()
+        try:
+            async for found in legacy_conversations(source):
+                counts[await self._take(found)] += 1
+        finally:
+            await source.aclose()
+        return [tuple(f"{counts[what]} {what}" for what in ("imported", "here already", "not readable"))]
+
+    async def _take(self, found: LegacyConversation) -> str:
+        user_id, session_id, said = found
+        if said is None:
+            return "not readable"
+        try:
+            await self._store.get(user_id, session_id)
+        except SessionNotFound:
+            head = {"title": said.title, "role": self._default_role}
+            await self._store.create(user_id, session_id, head, said.messages)
+            return "imported"
+        return "here already"
+
     async def _user(self, beginning: str) -> tuple[str, list[str]]:
         known = await self._census.keys()
         if beginning in known:
@@ -167,10 +195,14 @@ async def run(arguments: argparse.Namespace, settings: Settings) -> Table:
     connection = StoreConnection(address, settings.data_dir)
     async with AsyncExitStack() as stack:
         await connection.open(stack)
-        store = SessionStore(connection.redis, max_messages=0, ttl_seconds=0)
+        ttl_seconds = math.ceil(settings.session_ttl_days * 24 * 3600)
+        store = SessionStore(
+            connection.redis, max_messages=settings.max_stored_messages, ttl_seconds=ttl_seconds
+        )
+        roles = load_roles(settings.roles_file, settings.built_in_roles)
         raw = connect(connection.address, decode=False)
         stack.push_async_callback(raw.aclose)
-        admin = Admin(store, Census(connection.redis), Backup(raw))
+        admin = Admin(store, Census(connection.redis), Backup(raw), roles.default)
         async with redis_errors_as_store_unavailable(None):
             taken = {name: value for name, value in vars(arguments).items() if name not in ("command", "yes")}
             table: Table = await getattr(admin, arguments.command)(**taken)
@@ -190,6 +222,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     delete = commands.add_parser("delete", help="remove everything of a user")
     delete.add_argument("user")
     delete.add_argument("--yes", action="store_true", required=True, help="it cannot be undone")
+    legacy = commands.add_parser("import_legacy", help="the conversations of the tutorial's app")
+    legacy.add_argument("address", help="of its Redis, like redis://127.0.0.1:6379/0")
     files = {"backup": "everything, into a file", "restore": "what is in such a file, put back"}
     for command, what in files.items():
         commands.add_parser(command, help=what).add_argument("file", type=Path)

@@ -1,5 +1,6 @@
 """The operator's command, on the store of an app that runs."""
 
+import json
 import os
 import re
 import subprocess
@@ -13,6 +14,7 @@ from redis import Redis
 
 from chat_core.exchange import parse_export
 from chat_core.storage import keys
+from chat_core.storage.valkey import EmbeddedValkey
 from tests.running import RunningApp
 
 from .clients import connected
@@ -100,3 +102,26 @@ def test_users_are_counted_exported_mended_and_deleted(
     assert SHOWN not in admin("users")[1]
     assert admin("delete", USER, "--yes")[0] == 1
     assert "0 users have an id that begins with" in admin("export", USER, "x")[2]
+
+
+def test_what_the_tutorials_app_has_stored_is_taken_over_once(
+    app: RunningApp, admin: Run, valkey: EmbeddedValkey
+) -> None:
+    address = f"unix://{valkey.socket}?db=3"
+    with Redis.from_url(address) as source:
+        source.flushdb()
+        said = [("user", "Why is the sky blue?"), ("assistant", "It scatters."), ("user", "And red?")]
+        for number, (role, content) in enumerate(said):
+            row = {"role": role, "content": content, "timestamp": 1_700_000_000 + number}
+            source.lpush("conversation:ana:sky", json.dumps(row))
+        source.lpush("conversation:ana:torn", "{")
+        source.hset("user_sessions:ana", "sky", "{}")
+    assert admin("import_legacy", address) == (0, "1 imported  0 here already  1 not readable\n", "")
+    assert admin("import_legacy", address) == (0, "0 imported  1 here already  1 not readable\n", "")
+    with connected(app) as client:
+        history = client.predict(user_id="ana", session_id="sky", api_name="/history")
+        assert [(message["role"], message["content"]) for message in history["messages"]] == said
+        (session,) = client.predict(user_id="ana", api_name="/sessions")["sessions"]
+        assert (session["title"], session["role"]) == ("Why is the sky blue?", "assistant")
+        talk = {"user_id": "ana", "session_id": "sky", "message": "Go on"}
+        assert client.predict(**talk, api_name="/chat") == "You said: Go on"

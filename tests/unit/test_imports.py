@@ -18,6 +18,7 @@ LAYERS = [
     {"variables"},
     {"settings", "roles", "context", "images", "exchange"},
     {"role_import", "sharing", "foreign"},
+    {"legacy"},
     {"archive"},
     {"storage"},
     {"models"},
