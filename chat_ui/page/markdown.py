@@ -15,15 +15,24 @@ _ENTITIES = {code: f"&#{code};" for code in range(128) if not chr(code).isalnum(
 def markdown(text: str) -> str:
     """`text` so that the Chatbot shows what it says. `$formulas$` become `\\(formulas\\)`, which is how the
     Chatbot takes them; prices are left alone by Pandoc's rule (extension tex_math_dollars): no space just
-    inside the dollars, no digit after. What stands in code, also in a block not closed yet, is code."""
+    inside the dollars, no digit after. The numbers of footnotes, which it does not know, are raised. What
+    stands in code, also in a block not closed yet, is code."""
     pieces = _CODE.split(text)
-    pieces[::2] = [_FORMULA.sub(r"\\(\1\\)", piece) for piece in pieces[::2]]
+    pieces[::2] = [_footnotes(_FORMULA.sub(r"\\(\1\\)", piece)) for piece in pieces[::2]]
     pieces[1::2] = [_with_tabs(piece) for piece in pieces[1::2]]
     return "".join(pieces)
 
 
 _CODE = re.compile(r"(```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|`[^`\n]+`)", re.DOTALL)
 _FORMULA = re.compile(r"(?<![\\$\w])\$(?=[^\s$])([^$\n]*?[^\s$\\])\$(?![\d$])")
+
+
+_FOOTNOTE = re.compile(r"\[\^(\d{1,3})\](:?)(?![(\[])")
+
+
+def _footnotes(text: str) -> str:
+    """message-text.js takes it back where a message is copied."""
+    return _FOOTNOTE.sub(lambda note: f'<sup class="footnote{" text" * bool(note[2])}">{note[1]}</sup>', text)
 
 
 def _with_tabs(code: str) -> str:

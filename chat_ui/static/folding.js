@@ -5,19 +5,18 @@ import { words } from "./language.js";
 
 const LINES = 12;
 
-const isLong = (text, lines) => text.scrollHeight > (lines + 1) * parseFloat(getComputedStyle(text).lineHeight);
+const isLong = (text) => text.scrollHeight > (LINES + 1) * parseFloat(getComputedStyle(text).lineHeight);
 
-// Folds what is longer than that many lines, and puts a button behind it. messages.css knows how high it is then.
-export function fold(text, lines) {
-  if (!isLong(text, lines)) return;
+// Folds what is long, and puts a button behind it. The style sheets know how high it is then.
+export function fold(text) {
   const button = element("button", { type: "button", className: "show-all" });
   const setFolded = (folded) => {
     text.classList.toggle("folded", folded);
-    button.textContent = words(folded ? "show_all" : "show_less");
+    button.ariaLabel = words(folded ? "show_all" : "show_less");
     button.ariaExpanded = !folded;
   };
   button.addEventListener("click", () => setFolded(!text.classList.contains("folded")));
-  text.after(button);
+  text.after(element("div", {}, button));
   setFolded(true);
 }
 
@@ -26,7 +25,7 @@ function foldMessage(message) {
   message.dataset.seen = "";
   const text = element("span", { className: "said" }, ...message.childNodes);
   message.append(text);
-  fold(text, LINES);
+  if (isLong(text)) fold(text);
 }
 
 export const start = () => afterChanges(() => findAll("#chatbot .user-text:not([data-seen])").forEach(foldMessage));

@@ -5,6 +5,7 @@ import * as address from "./address.js";
 import * as branches from "./branches.js";
 import { boxChanged } from "./box.js";
 import * as changes from "./changes.js";
+import * as code from "./code.js";
 import * as connection from "./connection.js";
 import * as copying from "./copying.js";
 import * as countdown from "./countdown.js";
@@ -23,6 +24,7 @@ import * as messageButtons from "./message-buttons.js";
 import * as notice from "./notice.js";
 import * as panels from "./panels.js";
 import * as preferences from "./preferences.js";
+import * as pictures from "./pictures.js";
 import * as questions from "./questions.js";
 import * as refresh from "./refresh.js";
 import { showFound } from "./role-import.js";
@@ -103,6 +105,8 @@ const modules = [
   editing,
   focus,
   folding,
+  code,
+  pictures,
   questions,
   scrolling,
   inputMethods,

@@ -18,5 +18,9 @@ export const isFromUser = (text) => /^<(pre class="user-text"|img class="picture
 export const typed = (text) =>
   text.replace(/<pre class="user-text">.*?<\/pre>|<img class="picture"[^>]*>/g, plain);
 
+// The numbers of footnotes as they were written.
+const withFootnotes = (text) =>
+  text.replace(/<sup class="footnote( text)?">(\d+)<\/sup>/g, (_, isText, number) => `[^${number}]${isText ? ":" : ""}`);
+
 // Anybody's message as it was said.
-export const said = (text) => withTabs(typed(withoutNotes(text)));
+export const said = (text) => withFootnotes(withTabs(typed(withoutNotes(text))));

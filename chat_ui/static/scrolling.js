@@ -18,6 +18,8 @@ let hasNews = false; // more of a reply has come than the reader has seen
 
 const below = () => messageList().scrollHeight - messageList().scrollTop;
 
+export const isFollowed = () => followed;
+
 export function followToEnd() {
   followed = true;
   emptied = false;

@@ -41,7 +41,7 @@ def test_a_picture_is_shown_small_sent_to_the_model_and_kept_however_it_comes(
 ) -> None:
     large = picture("PNG", (2000, 1000))
     (file := tmp_path / "sea.png").write_bytes(large)
-    shown = chat.questions.get_by_role("img", name="Picture")
+    shown = chat.questions.get_by_role("button", name="Picture")
     for number, how in enumerate(("button", "paste", "drop"), 1):
         choose(chat, file) if how == "button" else give(chat, how, large)
         expect(waiting(chat)).to_have_count(1)
@@ -111,13 +111,18 @@ def test_a_picture_needs_no_words_and_stays_when_words_are_added(
     assert waiting(chat).evaluate("image => image.decode().then(() => image.naturalWidth)") == 20
     chat.say("")
     expect(chat.replies).to_have_count(1)
+    chat.page.locator("#chatbot").get_by_role("button", name="Picture").press("Enter")
+    large = chat.page.get_by_role("dialog", name="Picture")
+    expect(large.get_by_role("img")).to_be_visible()
+    chat.page.keyboard.press("Escape")
+    expect(large).to_have_count(0)
     chat.page.locator("#chatbot").get_by_role("button", name="Edit").click()
     field = chat.page.locator("#chatbot textarea")
     expect(field).to_have_value("")
     field.fill("What is this?")
     chat.page.locator("#chatbot").get_by_role("button", name="Submit").click()
     expect(chat.questions).to_have_text("What is this?")
-    expect(chat.questions.get_by_role("img", name="Picture")).to_be_visible()
+    expect(chat.questions.get_by_role("button", name="Picture")).to_be_visible()
     expect(chat.replies).to_contain_text("You said: What is this?")
     assert len(provider.requests[-1].body["messages"][-1]["content"]) == 2
 

@@ -9,6 +9,7 @@ from playwright.sync_api import Page, Request, expect
 
 from tests.browser.chat import ChatPage
 from tests.browser.conftest import OpenPage
+from tests.fake_openai import DONE, FakeOpenAI, finish, stream, text
 from tests.running import RunningApp
 
 MAKEFILE = "all:  build\n\t@echo  done\n\nbuild:\n\tcc -o a \\\n\t   a.c\n"
@@ -36,6 +37,10 @@ ATTACKS = {
     "meta": "<meta http-equiv=refresh content='0;url=https://evil.example/m'>",
     "mathml": "<math><mtext><script>window.attacked=1</script></mtext></math>",
     "details": "<details open ontoggle='window.attacked=1'><summary>x</summary></details>",
+    "summary": "<details open><summary onclick='window.attacked=1'>x</summary></details>",
+    "key": "<kbd onfocus='window.attacked=1' tabindex=0 autofocus>x</kbd>",
+    "raised": "<sup><script>window.attacked=1</script></sup><sub onclick='window.attacked=1'>x</sub>",
+    "note": "Look[^1].\n\n[^1]: <img src=x onerror='window.attacked=1'>",
     "title": "<img alt=\"x' onerror='window.attacked=1\" src=x>",
 }
 
@@ -206,3 +211,52 @@ def test_what_can_be_done_with_a_message_is_shown_when_it_is_wanted(
     expect(actions.nth(1)).to_have_css("opacity", "0")
     phone.replies.first.tap()
     expect(actions.nth(1)).to_have_css("opacity", "1")
+
+
+RICH = """A note[^1], <kbd>Ctrl</kbd>, H<sub>2</sub>O and x<sup>2</sup>.
+
+<details><summary>More</summary>
+
+Hidden **words**
+
+</details>
+
+[^1]: What it says.
+"""
+
+
+def test_notes_keys_and_details_of_a_reply_are_drawn_and_code_is_named_wrapped_saved_and_folded(
+    chat: ChatPage, provider: FakeOpenAI
+) -> None:
+    code = "".join(f"value_{number} = {number}\n" for number in range(60)) + f"wide = '{'x ' * 200}'\n"
+    short = "```\n" + "one line\n" * 39 + "```"
+    provider.answers.append(stream(text(f"{RICH}\n```python\n{code}```\n\n{short}\n"), finish(), DONE))
+    chat.say("rich")
+    reply = chat.replies.last
+    expect(reply.locator("sup")).to_have_text(["1", "2", "1"])
+    expect(reply.locator("kbd")).to_have_text("Ctrl")
+    expect(reply.get_by_text("Hidden words")).to_be_hidden()
+    reply.get_by_text("More").click()
+    expect(reply.get_by_text("Hidden words")).to_be_visible()
+
+    block = reply.locator(".code_wrap").first
+    expect(block).to_have_attribute("data-language", "python")
+    hidden = "pre => pre.scrollHeight - pre.clientHeight"
+    show_all = reply.get_by_role("button", name="Show all")
+    expect(show_all).to_have_count(1)  # the other block is short
+    assert block.locator("pre").evaluate(hidden) > 500
+    show_all.click()
+    assert block.locator("pre").evaluate(hidden) < 20  # the bar that scrolls sideways
+    is_wide = "block => block.scrollWidth > block.clientWidth"
+    assert block.locator("pre").evaluate(is_wide)
+    block.get_by_role("button", name="Wrap lines").click()
+    assert not block.locator("pre").evaluate(is_wide)
+    with chat.page.expect_download() as saved:
+        block.get_by_role("button", name="Download the code").click()
+    assert saved.value.suggested_filename == "code.py"
+    assert saved.value.path().read_text(encoding="utf-8") == code
+    block.locator(".copy_code_button").click()
+    assert clipboard(chat) == code.removesuffix("\n")
+    chat.page.locator("#chatbot").get_by_role("button", name="Copy message").last.click()
+    assert clipboard(chat).startswith(RICH[:60])
+    assert "[^1]: What it says." in clipboard(chat)
