@@ -11,6 +11,9 @@ const withTabs = (text) => (text.includes("\ufeff") ? text.replace(/^ (?=```|~~~
 const withoutNotes = (text) =>
   text.replace(/^(<span class="(speaker|note[^"]*)">.*?<\/span>\n*)+|\n*<span class="note[^"]*">[^<]*<\/span>$/g, "");
 
+// Whose each of several replies side by side is.
+const named = (text) => text.replace(/<span class="voice">.*?<\/span>/g, plain);
+
 // Whether this is a person's text or pictures, as HTML.
 export const isFromUser = (text) => /^<(pre class="user-text"|img class="picture")/.test(text);
 
@@ -23,4 +26,4 @@ const withFootnotes = (text) =>
   text.replace(/<sup class="footnote( text)?">(\d+)<\/sup>/g, (_, isText, number) => `[^${number}]${isText ? ":" : ""}`);
 
 // Anybody's message as it was said.
-export const said = (text) => withFootnotes(withTabs(typed(withoutNotes(text))));
+export const said = (text) => withFootnotes(withTabs(typed(named(withoutNotes(text)))));

@@ -31,7 +31,7 @@ def pick(chat: ChatPage, *names: str) -> None:
 
 
 def test_several_reply_side_by_side_and_one_is_used(open_page: OpenPage) -> None:
-    chat = open_page()
+    chat = open_page(permissions=["clipboard-read", "clipboard-write"])
     pick(chat, "Teacher", "Chef")
     expect(chat.box).to_have_value("@Teacher @Chef ")
     expect(chat.box).to_be_focused()
@@ -46,6 +46,9 @@ def test_several_reply_side_by_side_and_one_is_used(open_page: OpenPage) -> None
     chat.wait_until_idle()
     for column in columns(chat).all():
         expect(column).to_contain_text(f"You said: {asked}")
+    chat.page.locator("#chatbot").get_by_role("button", name="Copy message").last.click()
+    copied = chat.page.evaluate("navigator.clipboard.readText()").split()
+    assert " ".join(copied) == f"📚Teacher You said: {asked} 🍳Chef You said: {asked}"
     (x, y), (next_x, next_y) = places(chat)
     assert x < next_x
     assert y == next_y
