@@ -11,10 +11,12 @@ run: $(VENV)/.run
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest $(ARGS)
 
-# Bad things done to real processes, at length; and what is said of the store, said of a cluster.
+# Bad things done to real processes, at length; what is said of the store, said of a cluster; and tests of
+# the page that take long.
 faults: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/contract --stores cluster $(ARGS)
-	$(BIN)/python -m pytest tests/faults $(ARGS)
+	$(BIN)/python -m pytest -m long tests/app tests/browser tests/embedded $(ARGS)
+	$(BIN)/python -m pytest -m '' tests/faults $(ARGS)
 
 # Fifty people at one app, with faults, for MINUTES.
 MINUTES ?= 5

@@ -19,6 +19,8 @@ from tests.running import RunningApp
 
 from .clients import connected
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[2]
 USER = "u_of-the-operators-test"
 SHOWN = "u_of-the-ope…"

@@ -19,6 +19,8 @@ from tests.app.clients import connected, start
 from tests.logins import auth_users, password
 from tests.running import APP, RunningApp, launch, running_app
 
+pytestmark = pytest.mark.long
+
 
 def get(url: str, **headers: str) -> tuple[int, dict[str, str], str]:
     request = urllib.request.Request(url, headers=headers)

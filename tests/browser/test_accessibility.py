@@ -11,6 +11,8 @@ from tests.browser.conftest import OpenPage
 from tests.browser.test_pictures import give
 from tests.pictures import picture
 
+pytestmark = pytest.mark.long
+
 SERIOUS = ("serious", "critical")
 # Words of every colour, and a line that is too wide for the page.
 CODE = f'''@cached

@@ -10,6 +10,8 @@ from tests.browser.chat import ChatPage
 from tests.logins import auth_users, password
 from tests.running import RunningApp, running_app
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory, model: dict[str, str]) -> Iterator[RunningApp]:

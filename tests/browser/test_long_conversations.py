@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from uuid import uuid4
 
+import pytest
 from playwright.sync_api import Browser, Page, expect
 from redis import Redis
 
@@ -14,6 +15,8 @@ from chat_core.storage import keys
 from tests.browser.chat import ChatPage
 from tests.browser.conftest import owner
 from tests.fake_openai import DONE, FakeOpenAI, finish, paced, stream, text
+
+pytestmark = pytest.mark.long
 
 SHOWN = 20
 REPLY = "Some **words**, `code` and a [link](https://example.org).\n\n| a | b |\n|---|---|\n| 1 | 2 |\n"

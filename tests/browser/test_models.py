@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser.chat import ChatPage
 from tests.browser.conftest import DESK
 from tests.fake_openai import FakeOpenAI, error, reply
 from tests.running import running_app
+
+pytestmark = pytest.mark.long
 
 
 def test_a_model_of_another_provider_is_chosen_told_to_reason_and_replaced(

@@ -91,7 +91,9 @@ def test_a_file_that_is_not_taken_is_told_of_in_the_readers_language(
     chat = open_page(locale="zh-CN")
     give(chat, "drop", b"MZ not a picture", "sea.png")
     said = chat.toast.locator(".toast-message-text")
-    expect(said).to_have_text("不能发送这种文件。可以发送 PNG、JPEG、WebP 和 GIF 图片，导入 JSON 对话。")
+    expect(said).to_have_text(
+        "不能发送这种文件。可以发送 PNG、JPEG、WebP 和 GIF 图片，导入 JSON 或 ZIP 对话。"
+    )
     chat.page.locator(".toast-close").click()
     (file := tmp_path / "sea.png").write_bytes(picture("PNG") + bytes(11_000_000))
     choose(chat, file)

@@ -1,10 +1,13 @@
 """A conversation is shared, read by somebody else, and shared no more."""
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser.chat import ChatPage
 from tests.browser.conftest import OpenPage
 from tests.browser.test_accessibility import serious_violations
+
+pytestmark = pytest.mark.long
 
 
 def test_a_link_is_made_read_copied_and_ended(chat: ChatPage, open_page: OpenPage) -> None:

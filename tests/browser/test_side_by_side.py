@@ -1,9 +1,12 @@
 """Several roles reply to one message, side by side; one role is asked once, by its name."""
 
+import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.browser.chat import ChatPage
 from tests.browser.conftest import OpenPage
+
+pytestmark = pytest.mark.long
 
 
 def voices(chat: ChatPage) -> Locator:

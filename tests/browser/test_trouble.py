@@ -13,6 +13,8 @@ from tests.fake_openai import FakeOpenAI, error
 from tests.relay import relay_to
 from tests.running import RunningApp, running_app
 
+pytestmark = pytest.mark.long
+
 
 def banner(page: Page) -> Locator:
     return page.get_by_text("The connection is lost")
