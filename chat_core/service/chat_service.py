@@ -47,6 +47,7 @@ Notice = Literal["embedded_model", "no_model", "nothing_kept", "until_restart"]
 
 _TEMPORARY_SECONDS = 3600
 _SHUTDOWN_SECONDS = 4.0
+_CANCEL_AGAIN_SECONDS = 0.5
 
 
 class HealthReport(NamedTuple):
@@ -297,6 +298,10 @@ def _limits(settings: Settings) -> TurnLimits:
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:
-    task.cancel()
+    # Once is not enough: Python 3.11's `asyncio.wait_for`, which redis-py writes with, loses a cancellation
+    # that comes together with its result.
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=_CANCEL_AGAIN_SECONDS)
     with suppress(asyncio.CancelledError):
         await task

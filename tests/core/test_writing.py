@@ -9,6 +9,7 @@ import pytest
 from chat_core import ChatService, TurnEnd
 from chat_core.errors import ShuttingDown
 from chat_core.messages import Delta
+from chat_core.storage import StoreConnection
 from chat_core.turns import LiveTurn, TurnWriter
 from tests.conftest import Connect, eventually
 from tests.scripted_model import ScriptedModel
@@ -219,3 +220,25 @@ async def _refuses(chat: Chat) -> bool:
     with pytest.raises(ShuttingDown):
         await chat.service.start_turn(chat.user, another.id, "And?")
     return True
+
+
+async def test_a_service_ends_also_when_a_cancellation_gets_lost(
+    open_service: OpenService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = []
+
+    async def watch(_: StoreConnection) -> None:
+        while True:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                if lost:
+                    raise
+                lost.append("the first one")
+
+    monkeypatch.setattr(StoreConnection, "watch", watch)
+    service = await open_service()
+    await asyncio.sleep(0)  # it is watched now
+    async with asyncio.timeout(10):
+        await service.__aexit__(None, None, None)
+    assert lost
