@@ -359,7 +359,7 @@ def _usual_data_dir(on_space: bool) -> tuple[Path, bool]:
     if on_space and os.access(_DISK_OF_SPACES, os.W_OK):
         return _DISK_OF_SPACES / "chat", False
     usual = Path("data")
-    if os.access(usual if usual.exists() else Path(), os.W_OK):
+    if usual.exists() or os.access(Path(), os.W_OK):  # what was kept there must not seem lost
         return usual, on_space
     owner = os.getuid() if hasattr(os, "getuid") else ""
     return Path(tempfile.gettempdir()) / f"chat-data-{owner}", True

@@ -47,10 +47,14 @@ class RunningApp:
         """Sends the signal and waits; the exit code."""
         self.process.send_signal(how)
         code = self.process.wait(20)
+        self.close()
+        return code
+
+    def close(self) -> None:
+        """Reads what a process that has ended has left."""
         self._reader.join(5)
         assert self.process.stderr
         self.process.stderr.close()
-        return code
 
 
 def launch(
@@ -82,3 +86,5 @@ def running_app(
     finally:
         if app.process.poll() is None:
             app.end()
+        else:
+            app.close()

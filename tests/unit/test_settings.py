@@ -445,3 +445,5 @@ def test_data_lie_where_they_can_and_it_is_known_whether_they_stay(
     assert where(SPACE_ID="ana/chat") == (tmp_path / "disk" / "chat", False)
     monkeypatch.setattr("os.access", lambda *_: False)
     assert where() == (Path(tempfile.gettempdir()) / f"chat-data-{os.getuid()}", True)
+    (tmp_path / "data").mkdir()
+    assert where() == (Path("data"), False)
