@@ -7,7 +7,6 @@ needed to tell it from others.
 
 import argparse
 import asyncio
-import math
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -26,11 +25,11 @@ from .storage import (
     Backup,
     Census,
     SessionStore,
-    StoreAddress,
     StoreConnection,
     connect,
     redis_errors_as_store_unavailable,
 )
+from .store_address import StoreAddress
 
 _SHOWN = 12
 Table = list[tuple[str, ...]]
@@ -190,14 +189,13 @@ def _day(timestamp: float) -> str:
 
 async def run(arguments: argparse.Namespace, settings: Settings) -> Table:
     """Runs one command on the store of these settings. Raises ChatError."""
-    cluster, master = settings.redis_cluster, settings.redis_master
-    address = StoreAddress(settings.redis_address, cluster, settings.sentinels, master)
-    connection = StoreConnection(address, settings.data_dir)
+    connection = StoreConnection(settings.store_address, settings.data_dir)
     async with AsyncExitStack() as stack:
         await connection.open(stack)
-        ttl_seconds = math.ceil(settings.session_ttl_days * 24 * 3600)
         store = SessionStore(
-            connection.redis, max_messages=settings.max_stored_messages, ttl_seconds=ttl_seconds
+            connection.redis,
+            max_messages=settings.max_stored_messages,
+            ttl_seconds=settings.session_ttl_seconds,
         )
         roles = load_roles(settings.roles_file, settings.built_in_roles)
         raw = connect(connection.address, decode=False)

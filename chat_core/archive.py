@@ -165,23 +165,25 @@ def _contents(data: bytes) -> Iterator[tuple[str, bytes]]:
         raise ImportRejected("file", f"a zip that can be read ({type(error).__name__})") from None
 
 
-def _roles_of(content: bytes) -> list[Role]:
+def _rows_of(content: bytes, name: str) -> list[Any]:
     tree = parse_json(content)
-    written = tree.get("roles") if isinstance(tree, dict) else None
-    if not isinstance(written, list):
-        raise ImportRejected("roles", "a list of roles")
+    rows = tree.get(name) if isinstance(tree, dict) else None
+    if not isinstance(rows, list):
+        raise ImportRejected(name, f"a list of {name}")
+    return rows
+
+
+def _roles_of(content: bytes) -> list[Role]:
+    rows = _rows_of(content, "roles")
     try:
-        return [parse_role(fields) for fields in written]
+        return [parse_role(fields) for fields in rows]
     except InvalidInput as error:
         raise ImportRejected(str(error.facts["field"]), str(error.facts["expected"])) from None
 
 
 def _notes_of(content: bytes) -> list[Note]:
-    tree = parse_json(content)
-    written = tree.get("notes") if isinstance(tree, dict) else None
-    if not isinstance(written, list):
-        raise ImportRejected("notes", "a list of notes")
+    rows = _rows_of(content, "notes")
     try:
-        return [Note.model_validate(fields, strict=True) for fields in written]
+        return [Note.model_validate(fields, strict=True) for fields in rows]
     except ValidationError:
         raise ImportRejected("notes", "notes with id, role, text and created_at") from None

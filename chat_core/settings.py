@@ -1,5 +1,6 @@
 """Settings: the one reader of the environment and of `.env`."""
 
+import math
 import os
 import re
 import tempfile
@@ -25,6 +26,7 @@ from pydantic import (
 from .errors import ConfigError
 from .passwords import is_password_hash
 from .providers import Provider, Rule, known_providers, load_providers, provider_at
+from .store_address import StoreAddress
 from .validation import USER_ID
 
 
@@ -299,10 +301,16 @@ class Settings(BaseModel):
         return f"redis://{login}{host}:{self.redis_port}/{self.redis_db}"
 
     @property
-    def sentinels(self) -> tuple[tuple[str, int], ...]:
-        """REDIS_SENTINELS, as pairs of host and port."""
+    def store_address(self) -> StoreAddress:
+        """Where the store is, from all of REDIS_*."""
         places = [urlsplit(f"//{place}") for place in self.redis_sentinels]
-        return tuple((place.hostname or "", place.port or 0) for place in places)
+        sentinels = tuple((place.hostname or "", place.port or 0) for place in places)
+        return StoreAddress(self.redis_address, self.redis_cluster, sentinels, self.redis_master)
+
+    @property
+    def session_ttl_seconds(self) -> int:
+        """SESSION_TTL_DAYS in whole seconds."""
+        return math.ceil(self.session_ttl_days * 24 * 3600)
 
     @property
     def embeds_model(self) -> bool:

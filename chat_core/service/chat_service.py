@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import math
 from contextlib import AsyncExitStack, suppress
 from typing import Literal, NamedTuple, Self
 
@@ -17,7 +16,6 @@ from ..storage import (
     RoleStore,
     SessionStore,
     ShareStore,
-    StoreAddress,
     StoreConnection,
     StoreTrouble,
     TokenBudget,
@@ -94,9 +92,9 @@ class ChatService(Conversations, Shares, Archives, Completions):
             self.logins = main.logins
             ttl_seconds = _TEMPORARY_SECONDS
         else:
-            self._connection = StoreConnection(_store_address(settings), settings.data_dir, redis)
+            self._connection = StoreConnection(settings.store_address, settings.data_dir, redis)
             self._models = ModelCatalog(_catalog_options(settings), model)
-            ttl_seconds = math.ceil(settings.session_ttl_days * 24 * 3600)
+            ttl_seconds = settings.session_ttl_seconds
             self._limiter = RateLimiter(
                 self._connection.redis, settings.rate_limit, settings.rate_limit_address
             )
@@ -266,11 +264,6 @@ class ChatService(Conversations, Shares, Archives, Completions):
                 await self._budget.close()
         except TimeoutError:
             log.error("%d replies could not be saved before the end", len(self._writer.turns))
-
-
-def _store_address(settings: Settings) -> StoreAddress:
-    sentinels, master = settings.sentinels, settings.redis_master
-    return StoreAddress(settings.redis_address, settings.redis_cluster, sentinels, master)
 
 
 def _catalog_options(settings: Settings) -> CatalogOptions:

@@ -11,7 +11,7 @@ from .backup import Backup
 from .budget import TokenBudget, TokensLeft
 from .census import Census
 from .changes import Change, SessionState, require_last_turn
-from .clients import StoreAddress, connect
+from .clients import connect
 from .connection import STORE_TIMEOUT_SECONDS, StoreConnection, redis_errors_as_store_unavailable
 from .limits import RateLimiter
 from .logins import LoginStore, TryLimit
@@ -40,7 +40,6 @@ __all__ = [
     "SessionState",
     "SessionStore",
     "ShareStore",
-    "StoreAddress",
     "StoreConnection",
     "StoreTrouble",
     "TokenBudget",

@@ -1,7 +1,7 @@
 """Clients: of one server, of a cluster, of the master that sentinels name, of this process's memory."""
 
 import re
-from typing import Any, NamedTuple
+from typing import Any
 
 from redis.asyncio import Redis, RedisCluster, Sentinel, SSLConnection
 from redis.asyncio.cluster import ClusterPipeline
@@ -11,6 +11,7 @@ from redis.backoff import ConstantBackoff
 from redis.exceptions import RedisClusterException
 
 from ..errors import ConfigError
+from ..store_address import StoreAddress
 
 _OPTIONS: dict[str, Any] = {
     "max_connections": 2000,
@@ -18,17 +19,6 @@ _OPTIONS: dict[str, Any] = {
     # Not the library's ten tries: a person waits for the word that the store is away.
     "socket_timeout": 4,
 }
-
-
-class StoreAddress(NamedTuple):
-    """Where the store is: the server at `url`, or the cluster that it is a node of; or whatever `sentinels`,
-    pairs of host and port, call `master`, with the login and the options of the URL. "" is the embedded
-    Valkey, memory:// this process."""
-
-    url: str = ""
-    is_cluster: bool = False
-    sentinels: tuple[tuple[str, int], ...] = ()
-    master: str = ""
 
 
 def connect(address: StoreAddress, *, decode: bool = True) -> Any:

@@ -13,8 +13,9 @@ from typing import Any
 from redis.asyncio import Redis
 
 from ..errors import StoreUnavailable
+from ..store_address import StoreAddress
 from . import keys
-from .clients import StoreAddress, connect
+from .clients import connect
 from .trouble import REASONS, STORE_ERRORS, StoreTrouble, trouble_of
 
 log = logging.getLogger(__name__)

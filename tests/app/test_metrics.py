@@ -2,7 +2,6 @@
 
 import json
 import re
-import socket
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -12,17 +11,12 @@ import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 
+from benchmarks.processes import free_port
 from tests.app.clients import connected, start
 from tests.running import RunningApp, running_app
 
 TOKEN = "a-token-of-the-operator"
 DASHBOARD = Path(__file__).parents[2] / "deploy" / "grafana.json"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

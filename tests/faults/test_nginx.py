@@ -116,6 +116,12 @@ async def has_heard(person: Caller, pieces: int) -> bool:
     return len(person.heard) >= pieces
 
 
+def serving_app(directory: Path, apps: dict[str, RunningApp]) -> str:
+    """The one of the apps to which all requests went."""
+    (serving,) = {line for line in (directory / "upstreams.log").read_text().split() if line in apps}
+    return serving
+
+
 async def test_a_reply_comes_word_by_word_and_outlives_its_process(
     site: str, http: aiohttp.ClientSession, apps: dict[str, RunningApp], tmp_path: Path
 ) -> None:
@@ -128,7 +134,7 @@ async def test_a_reply_comes_word_by_word_and_outlives_its_process(
         asking = asyncio.create_task(person.ask(QUESTION))
         await asyncio.wait_for(person.began.wait(), 10)
         await eventually(lambda: has_heard(person, pieces=5))  # it comes as it is written
-        (serving,) = {line for line in (tmp_path / "upstreams.log").read_text().split() if line in apps}
+        serving = serving_app(tmp_path, apps)
         await asyncio.to_thread(apps[serving].end, SIGKILL)
         await asking
 
@@ -150,7 +156,7 @@ async def test_a_process_that_is_told_to_stop_ends_its_replies_and_others_take_w
         await tab.load()
         asking = asyncio.create_task(person.ask(QUESTION))
         await eventually(lambda: has_heard(person, pieces=5))
-        (serving,) = {line for line in (tmp_path / "upstreams.log").read_text().split() if line in apps}
+        serving = serving_app(tmp_path, apps)
         (other,) = apps.keys() - {serving}
         apps[serving].process.send_signal(SIGTERM)
         await eventually(lambda: has_logged(apps[serving], "once running replies have ended"))

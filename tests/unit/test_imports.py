@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 LAYERS = [
     {"errors", "decoder"},
     {"messages"},
-    {"validation", "passwords", "providers"},
+    {"validation", "passwords", "providers", "store_address"},
     {"variables"},
     {"settings", "roles", "context", "images", "exchange"},
     {"role_import", "sharing", "foreign"},

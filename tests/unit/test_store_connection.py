@@ -3,7 +3,8 @@
 import pytest
 
 from chat_core import ConfigError
-from chat_core.storage import StoreAddress, StoreConnection
+from chat_core.storage import StoreConnection
+from chat_core.store_address import StoreAddress
 
 
 @pytest.mark.parametrize("option", ["colour=red", "socket_timeout=long", "db=first"])
