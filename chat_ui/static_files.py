@@ -1,6 +1,7 @@
 """The page's own scripts, styles and pictures, as browsers get them."""
 
 import mimetypes
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,12 @@ from fastapi import FastAPI
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
+from .bundle import bundle_scripts, bundle_styles
+
 _FOR_EVER = "public, max-age=31536000, immutable"
 _HASH_CHARACTERS = 12
+_SCRIPTS = "page.js"
+_STYLES = "page.css"
 
 # Some systems call scripts plain text, and no browser runs that as a module.
 mimetypes.add_type("text/javascript", ".js")
@@ -18,26 +23,33 @@ mimetypes.add_type("text/javascript", ".js")
 
 class StaticFolder:
     """A folder as it is now, under an address of its own: another content has another address, so browsers
-    keep the files for ever and never mix old ones with new ones."""
+    keep the files for ever and never mix old ones with new ones. Its scripts and its style sheets come as one
+    file each."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._bundles = {
+            _SCRIPTS: (bundle_scripts(folder, "main"), "text/javascript"),
+            _STYLES: (bundle_styles(folder), "text/css"),
+        }
         self.address = f"static-{_content_hash(folder)}"
 
     def mount(self, app: FastAPI) -> None:
         """Serves the files under the address."""
+        for name, (text, media_type) in self._bundles.items():
+            app.add_api_route(f"/{self.address}/{name}", _answer_with(text, media_type))
         app.mount(f"/{self.address}", _ImmutableFiles(directory=self._folder))
 
     def tags(self) -> str:
-        """HTML for the page's head: all style sheets, which do not depend on their order, and main.js. What
-        that imports is named too, so that it comes at once and not one after the other. The addresses are
-        relative, so that they hold under any path."""
-        styles = [f'<link rel="stylesheet" href="{url}">' for url in self._urls("*.css")]
-        modules = [f'<link rel="modulepreload" href="{url}">' for url in self._urls("*.js")]
-        return "".join([*styles, *modules, f'<script type="module" src="{self.address}/main.js"></script>'])
+        """HTML for the page's head. The addresses are relative, so that they hold under any path."""
+        return (
+            f'<link rel="stylesheet" href="{self.address}/{_STYLES}">'
+            f'<script type="module" src="{self.address}/{_SCRIPTS}"></script>'
+        )
 
-    def _urls(self, pattern: str) -> list[str]:
-        return [f"{self.address}/{file.name}" for file in sorted(self._folder.glob(pattern))]
+
+def _answer_with(text: str, media_type: str) -> Callable[[], Response]:
+    return lambda: Response(text, media_type=media_type, headers={"cache-control": _FOR_EVER})
 
 
 def _content_hash(folder: Path) -> str:

@@ -1,11 +1,8 @@
 // Roles out of a file: what is found in it is shown before any of it is stored.
 import { openDialog } from "./dialog.js";
-import { element, find } from "./dom.js";
+import { element } from "./dom.js";
 import { words } from "./language.js";
 import { tellPicker } from "./roles.js";
-
-// Gradio's own button takes the file; it stands where nobody sees it.
-export const chooseFile = () => find("#roles-file").click();
 
 function face(icon) {
   if (icon.startsWith("data:")) return element("img", { className: "face", src: icon, alt: "" });

@@ -4,7 +4,6 @@ import { changeBox, empty, isEmpty, tellServer } from "./box.js";
 import { draftGoesOn } from "./drafts.js";
 import { element, find, isReplyRunning, messageBox } from "./dom.js";
 import { words } from "./language.js";
-import { openSession } from "./tab.js";
 
 const KEY = "chat.waiting";
 
@@ -12,7 +11,7 @@ let waiting = JSON.parse(sessionStorage.getItem(KEY) ?? "{}"); // what the box h
 let sent; // the one that is on its way, and its conversation
 let written; // what was sent from the box and has not begun a turn yet, and its conversation
 let heldBack = 0; // how often nothing was sent, which Gradio takes for failures
-let shown = "";
+let shown = ""; // the id of the open conversation; empty for one that is not stored yet
 
 const joined = (first, second) => ({
   text: [first.text, second.text].filter((text) => text.trim()).join("\n\n"),
@@ -36,7 +35,7 @@ const added = (box, message) => ({
 // when its turn has begun, for it may be refused; so one more Enter before that is meant for the same message.
 export function send(values) {
   const box = values.find((value) => value?.files);
-  const session = openSession();
+  const session = shown;
   if (!written && !isReplyRunning()) {
     written = { session, message: box };
     return values;
@@ -52,7 +51,7 @@ export function send(values) {
 }
 
 // It has begun a turn, in a new conversation if it was in none: what was typed since stays in the box.
-export function arrived(session = openSession()) {
+export function arrived(session = shown) {
   if (!written || (written.session && written.session !== session)) return;
   const { message } = written;
   written = undefined;
@@ -99,7 +98,7 @@ export function refused() {
 }
 
 function takeBack() {
-  const session = openSession();
+  const session = shown;
   changeBox((box) => {
     const message = waiting[session];
     keep(session, null);
@@ -109,7 +108,7 @@ function takeBack() {
 }
 
 function remove() {
-  keep(openSession(), null);
+  keep(shown, null);
   messageBox().focus();
 }
 
@@ -121,7 +120,7 @@ function button(key, action) {
 
 function draw() {
   const place = find("#waiting [role=group]");
-  const message = waiting[openSession()];
+  const message = waiting[shown];
   if (!message) return place.replaceChildren();
   const label = element("b", { textContent: words("waiting") });
   const text = element("p", {

@@ -1,11 +1,13 @@
 """What visits have in common is made once, and sent to those who do not have it yet."""
 
+import gzip
 import re
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import brotli
 import gradio as gr
 import httpx2
 import pytest
@@ -55,10 +57,34 @@ async def test_a_page_is_made_once_and_sent_compressed(path: str) -> None:
         plain = await client.get(path, headers={"accept-encoding": "identity"})
     assert first.status_code == second.status_code == 200
     assert first.text == second.text == plain.text
-    assert second.headers["content-encoding"] == "gzip"
+    assert second.headers["content-encoding"] == "br"
     assert "content-encoding" not in plain.headers
     assert int(second.headers["content-length"]) < int(plain.headers["content-length"]) / 3
     assert asked[path] == 1
+
+
+@pytest.mark.parametrize(
+    ("accepted", "encoding"),
+    [
+        ("gzip, deflate, br, zstd", "br"),
+        ("br;q=1.0, gzip;q=0.8", "br"),
+        ("gzip, deflate", "gzip"),
+        ("brown", None),
+        ("", None),
+    ],
+)
+async def test_each_browser_gets_what_is_smallest_for_it(accepted: str, encoding: str | None) -> None:
+    async with served() as (client, asked):
+        plain = await client.get("/", headers={"accept-encoding": "identity"})
+        async with client.stream("GET", "/", headers={"accept-encoding": accepted}) as answer:
+            sent = b"".join([part async for part in answer.aiter_raw()])
+    assert answer.headers.get("content-encoding") == encoding
+    assert answer.headers["vary"] == "accept-encoding"
+    assert answer.headers["etag"] == plain.headers["etag"]
+    decoded = {"br": brotli.decompress, "gzip": gzip.decompress, None: bytes}[encoding](sent)
+    assert decoded == plain.content
+    assert int(answer.headers["content-length"]) == len(sent)
+    assert asked["/"] == 1
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -114,7 +140,7 @@ async def test_a_page_of_somebody_who_logged_in_is_nobody_elses() -> None:
             await client.post("/login", data={"username": name, "password": f"secret-{name[0]}"})
             page = await client.get("/")
             assert f'"username":"{name}"' in page.text
-            assert page.headers["content-encoding"] == "gzip"
+            assert page.headers["content-encoding"] == "br"
             again = await client.get("/", headers={"if-none-match": page.headers["etag"]})
             assert again.status_code == 304
             assert (await client.get("/config")).json()["username"] == name
@@ -132,7 +158,7 @@ async def test_what_the_page_loads_is_compressed_once_and_stays() -> None:
             first, second = await client.get(path), await client.get(path)
             assert first.content == second.content == (ASSETS / path.rpartition("/")[2]).read_bytes()
             assert second.headers["cache-control"] == FOR_EVER
-            assert second.headers["content-encoding"] == "gzip"
+            assert second.headers["content-encoding"] == "br"
             assert asked[path] == 1
 
 

@@ -16,9 +16,10 @@ from chat_ui.static_files import StaticFolder
 def folder(tmp_path: Path) -> Path:
     """A folder of files, beside one that is nobody's business."""
     (folder := tmp_path / "static").mkdir()
-    (folder / "main.js").write_text('import "./other.js";')
+    (folder / "main.js").write_text('import * as other from "./other.js";\n')
     (folder / "other.js").write_text("")
-    (folder / "page.css").write_text("")
+    (folder / "one.css").write_text("p {}\n")
+    (folder / "two.css").write_text("b {}\n")
     (folder / "pictures").mkdir()
     (folder / "pictures" / "icon.svg").write_text("<svg/>")
     (tmp_path / "secret").write_text("secret")
@@ -35,7 +36,7 @@ def client(folder: Path) -> tuple[TestClient, str]:
 
 @pytest.mark.parametrize(
     ("file", "content_type"),
-    [("main.js", "javascript"), ("page.css", "text/css"), ("pictures/icon.svg", "image/svg+xml")],
+    [("main.js", "javascript"), ("one.css", "text/css"), ("pictures/icon.svg", "image/svg+xml")],
 )
 def test_a_file_is_served_as_what_it_is_and_kept_for_ever(folder: Path, file: str, content_type: str) -> None:
     browser, address = client(folder)
@@ -64,18 +65,20 @@ def test_the_address_changes_with_any_content_or_name_and_with_nothing_else(fold
     assert StaticFolder(folder).address == first
     (folder / "pictures" / "icon.svg").write_text("<svg></svg>")
     second = StaticFolder(folder).address
-    (folder / "other.js").rename(folder / "another.js")
+    (folder / "one.css").rename(folder / "another.css")
     assert len({first, second, StaticFolder(folder).address}) == 3
 
 
-def test_the_page_names_every_style_and_every_module_by_relative_addresses(folder: Path) -> None:
-    static = StaticFolder(folder)
-    assert static.tags() == (
-        f'<link rel="stylesheet" href="{static.address}/page.css">'
-        f'<link rel="modulepreload" href="{static.address}/main.js">'
-        f'<link rel="modulepreload" href="{static.address}/other.js">'
-        f'<script type="module" src="{static.address}/main.js"></script>'
+def test_the_page_names_one_script_and_one_style_sheet_by_relative_addresses(folder: Path) -> None:
+    browser, address = client(folder)
+    assert StaticFolder(folder).tags() == (
+        f'<link rel="stylesheet" href="{address}/page.css">'
+        f'<script type="module" src="{address}/page.js"></script>'
     )
+    for file, text in (("page.js", "const $other = "), ("page.css", "p {}\nb {}\n")):
+        answer = browser.get(f"/{address}/{file}")
+        assert text in answer.text
+        assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
 
 
 def test_only_the_page_gets_them_also_under_a_path() -> None:
