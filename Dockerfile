@@ -4,8 +4,8 @@ ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1
 WORKDIR /app
 
 # What changes seldom comes first, so that it is not installed again for each change of the code.
-COPY requirements.txt ./
-RUN pip install -r requirements.txt && useradd --create-home --uid 1000 chat
+COPY requirements.txt requirements-mcp.txt ./
+RUN pip install -r requirements.txt -r requirements-mcp.txt && useradd --create-home --uid 1000 chat
 
 COPY app.py ./
 COPY chat_core chat_core

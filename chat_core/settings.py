@@ -5,6 +5,7 @@ import os
 import re
 import tempfile
 from collections.abc import Mapping
+from importlib.util import find_spec
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -112,6 +113,12 @@ def _token(value: SecretStr) -> SecretStr:
     return value
 
 
+def _mcp(is_wanted: bool) -> bool:
+    if is_wanted and not find_spec("mcp"):
+        raise ValueError
+    return is_wanted
+
+
 def _prices(value: tuple[str, ...]) -> tuple[str, ...]:
     if not all(re.fullmatch(r"[^=]+=\d+(\.\d+)?/\d+(\.\d+)?", price, re.ASCII) for price in value):
         raise ValueError
@@ -217,6 +224,9 @@ class Settings(BaseModel):
     )
     api_keys: Annotated[tuple[SecretStr, ...], BeforeValidator(_split), AfterValidator(_api_keys)] = Field(
         (), description="keys of at least 16 ASCII characters without spaces, separated by commas"
+    )
+    mcp: Annotated[bool, AfterValidator(_mcp)] = Field(
+        False, description="true or false; true where `pip install -r requirements-mcp.txt` was done"
     )
     trusted_proxies: Annotated[Names, AfterValidator(_networks)] = Field(
         (), description="IP addresses and networks like 10.0.0.0/8, separated by commas"

@@ -21,7 +21,7 @@ from .address import address_of
 from .gradio_fixes import drop_session
 from .refusals import Refusal
 
-_CALLS = re.compile(r"/gradio_api/(queue/join|call/.+|run/.+|upload)/?")
+_CALLS = re.compile(r"(/gradio_api/(queue/join|call/.+|run/.+|upload|mcp)|/mcp)/?")
 _STREAMS = re.compile(r"/gradio_api/(queue/data|call/.+/(?P<event_id>\w+))/?")
 
 # A page listens at once, and so do clients; a network may need a moment.

@@ -27,7 +27,9 @@ def start_logging(level: str, form: str) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines() if form == "json" else logging.Formatter(_LINE))
     logging.basicConfig(level=level, handlers=[handler])
-    logging.getLogger("httpx2").setLevel(logging.WARNING)  # it would log a line for every reply
+    # They would log a line for every reply, or call.
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
+    logging.getLogger("mcp").setLevel(logging.ERROR)
 
 
 _LINE = "%(levelname)s %(name)s: %(message)s"

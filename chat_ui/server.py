@@ -4,7 +4,7 @@ import asyncio
 import gc
 import logging
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from socket import socket
 from typing import Any
@@ -153,10 +153,16 @@ def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
     service opens when the server starts."""
 
     metrics = Metrics(service)
+    mcp = None
+    if service.settings.mcp:
+        # Its package takes long to import, and need not be there.
+        from .mcp_api import McpApi
+
+        mcp = McpApi(service)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with service:
+        async with service, mcp.running() if mcp else nullcontext():
             with metrics.served():
                 # What is there now stays: to look through it again would stop everybody for a moment.
                 gc.collect()
@@ -216,6 +222,8 @@ def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
     metrics.add_to(app)
     add_direct_calls(app, demo)
     OpenAIApi(service, service.settings.api_keys).add_to(app)
+    if mcp:
+        mcp.add_to(app)
 
     # Otherwise Gradio would take a mounted page for one that nobody can reach yet, and read any file of the
     # server that a request names as if it had been uploaded.

@@ -333,6 +333,10 @@ TEXTS: dict[str, dict[Language, str]] = {
         "zh": "{name} 会逐步返回结果，请改用 /gradio_api/call/{name}。",
         "en": "{name} answers bit by bit: call it at /gradio_api/call/{name}.",
     },
+    "no_such_tool": {
+        "zh": "没有这个工具。可用的有：{names}。",
+        "en": "There is no such tool. There are: {names}.",
+    },
     "call_too_large": {
         "zh": "发送的内容太大了，请缩短后再试。",
         "en": "What was sent is too large. Please make it shorter.",

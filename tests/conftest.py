@@ -157,6 +157,7 @@ def app(app_directory: Path, model: dict[str, str]) -> Iterator[RunningApp]:
         "MAX_MESSAGE_CHARS": "2000",
         "MAX_STORED_MESSAGES": "0",
         "MEMORY": "off",
+        "MCP": "true",
     }
     with running_app(app_directory, **limits, **model) as running:
         yield running

@@ -63,6 +63,12 @@ def test_the_examples_with_curl_run(app: RunningApp, tmp_path: Path) -> None:
     assert printed.strip().endswith('data: ["You said: Why?"]')
 
 
+def test_the_example_with_mcp_runs(app: RunningApp, tmp_path: Path) -> None:
+    script = tmp_path / "example.py"
+    script.write_text(example("python", "MCP").replace(HERE, app.url))
+    assert run([sys.executable, str(script)], tmp_path) == "You said: And at dusk?\n"
+
+
 @pytest.mark.skipif(shutil.which("node") is None, reason="there is no Node")
 def test_the_example_in_javascript_runs(app: RunningApp, tmp_path: Path) -> None:
     script = tmp_path / "example.mjs"

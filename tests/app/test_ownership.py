@@ -2,23 +2,26 @@
 
 import json
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
 import aiohttp
 import pytest
+from mcp import ClientSession
 
 from tests.logins import auth_users, password
 from tests.pictures import picture
 from tests.running import RunningApp, running_app
+
+from .tools import call, connected, refusal
 
 Json = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory, model: dict[str, str]) -> Iterator[RunningApp]:
-    settings = {**model, "AUTH_USERS": auth_users("ana", "bob"), "REDIS_URL": "memory://"}
+    settings = {**model, "AUTH_USERS": auth_users("ana", "bob"), "REDIS_URL": "memory://", "MCP": "true"}
     with running_app(tmp_path_factory.mktemp("guarded"), **settings) as app:
         yield app
 
@@ -208,3 +211,20 @@ async def test_at_the_pictures_of_the_page_anybody_may_look(bob: Person) -> None
         if component["type"] == "chatbot"
     )
     assert await bob.status("GET", f"file={avatars[0]['path']}") == 200
+
+
+async def test_a_tool_speaks_for_who_logged_in(guarded: RunningApp, ana: Person, bob: Person) -> None:
+    async with aiohttp.ClientSession() as http, http.post(f"{guarded.url}/mcp", json={}) as closed:
+        assert closed.status == 401
+    async with tools_of(guarded, ana) as hers, tools_of(guarded, bob) as his:
+        asked = await call(hers, "ask_teacher", message="Hello")
+        assert (await call(hers, "history", session_id=asked["session_id"]))["total"] == 2
+        assert asked["session_id"] == (await latest(ana))["session_id"]
+        for name in (asked["session_id"], f"ana:{asked['session_id']}"):
+            assert "conversation" in await refusal(his, "history", session_id=name)
+            assert "conversation" in await refusal(his, "ask_teacher", message="Hi", session_id=name)
+
+
+def tools_of(app: RunningApp, someone: Person) -> AbstractAsyncContextManager[ClientSession]:
+    (cookie,) = someone.http.cookie_jar
+    return connected(f"{app.url}/mcp", Cookie=f"{cookie.key}={cookie.value}")

@@ -24,7 +24,9 @@ OF_SPACES = ("uvicorn", "websockets", "spaces")
 @pytest.mark.timeout(180)
 def test_the_requirements_can_be_installed_beside_those_of_spaces(tmp_path: Path) -> None:
     assert SDK_VERSION
-    line = [f"gradio[oauth,mcp]=={SDK_VERSION[1]}", *OF_SPACES, "-r", str(ROOT / "requirements.txt")]
+    line = [f"gradio[oauth,mcp]=={SDK_VERSION[1]}", *OF_SPACES]
+    for file in ("requirements.txt", "requirements-mcp.txt"):
+        line += ["-r", str(ROOT / file)]
     resolve = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet"]
     done = subprocess.run([*resolve, *line], capture_output=True, text=True, cwd=tmp_path, check=False)
     if "No matching distribution found" in done.stderr and "from versions: none" in done.stderr:

@@ -16,6 +16,7 @@ from yarl import URL
 
 from benchmarks.page_client import Page, Tab
 from chat_core.storage.valkey import EmbeddedValkey
+from tests.app.tools import call, connected
 from tests.conftest import eventually
 from tests.faults.callers import Caller, callers
 from tests.running import APP, RunningApp, running_app
@@ -52,6 +53,7 @@ def apps(tmp_path: Path, settings: dict[str, str], valkey: EmbeddedValkey) -> It
         "ROOT_PATH": "/chat",
         "TRUSTED_PROXIES": "127.0.0.1",
         "DRAIN_SECONDS": "25",
+        "MCP": "true",
     }
     with ExitStack() as stack:
         started = [stack.enter_context(running_app(tmp_path, **settings)) for _ in range(2)]
@@ -110,6 +112,11 @@ async def test_the_page_and_all_that_it_names_are_under_the_path(
     async with http.get(answer.url.join(URL(link))) as part:
         manifest = await part.json(content_type=None)
         assert part.url.join(URL(manifest["start_url"])).path == "/chat/"
+
+
+async def test_the_tools_are_under_the_path(site: str, http: aiohttp.ClientSession) -> None:
+    async with connected(f"{site}/mcp") as session:
+        assert (await call(session, "ask_teacher", message="Hello"))["reply"] == "You said: Hello"
 
 
 async def has_heard(person: Caller, pieces: int) -> bool:

@@ -34,6 +34,7 @@ BORDERS = {
     "httpx2": {"chat_core/models/openai.py", "chat_core/models/transport.py"},
     "aiohttp": {"chat_core/models/transport.py"},
     "redis": {"chat_core/storage", "chat_core/turns/writer.py", "chat_core/service/chat_service.py"},
+    "mcp": {"chat_ui/mcp_api.py"},
     "PIL": {"chat_core/decoder.py"},
     "dotenv": {"chat_core/settings.py"},
     "gradio": {"chat_ui"},

@@ -1,5 +1,7 @@
 """What watches the app is told."""
 
+import sys
+
 import gradio as gr
 import httpx2
 
@@ -18,3 +20,14 @@ async def test_an_app_that_shuts_down_is_alive_but_not_ready() -> None:
         await service.drain()
         statuses = [(await client.get(f"/{probe}")).status_code for probe in ("livez", "readyz", "healthz")]
         assert statuses == [200, 503, 200]
+
+
+async def test_tools_are_there_only_where_they_are_asked_for() -> None:
+    service = ChatService(Settings(redis_url="memory://"), model=ScriptedModel())
+    with gr.Blocks(analytics_enabled=False) as demo:
+        pass
+    app = create_app(service, demo)
+    assert "chat_ui.mcp_api" not in sys.modules
+    transport = httpx2.ASGITransport(app)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
+        assert (await client.post("/mcp", json={})).status_code in (404, 405)

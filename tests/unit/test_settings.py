@@ -447,3 +447,10 @@ def test_data_lie_where_they_can_and_it_is_known_whether_they_stay(
     assert where() == (Path(tempfile.gettempdir()) / f"chat-data-{os.getuid()}", True)
     (tmp_path / "data").mkdir()
     assert where() == (Path("data"), False)
+
+
+def test_tools_need_their_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load(MCP="true").mcp
+    monkeypatch.setattr("chat_core.settings.find_spec", lambda _: None)
+    with pytest.raises(ConfigError, match=r"MCP: .*requirements-mcp\.txt"):
+        load(MCP="true")
