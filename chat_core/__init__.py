@@ -19,6 +19,7 @@ from .messages import (
     TurnEvent,
     Usage,
     Voice,
+    VoiceEnd,
 )
 from .models import ModelOffer
 from .roles import Language, Role, Roles
@@ -66,5 +67,6 @@ __all__ = [
     "UndoResult",
     "Usage",
     "Voice",
+    "VoiceEnd",
     "new_user_id",
 ]

@@ -290,7 +290,8 @@ class Delta(NamedTuple):
     """A piece of a running reply. `end` is its position in the turn's log: the count of characters,
     reasoning and text together, up to and with this piece. It does not depend on how the log was cut
     into pieces, so a follower may go on from it in any process. Where several reply in one turn, their pieces
-    stand in one log, and `voice` says whose it is, counted from 0."""
+    stand in one log, in which the end of each (VoiceEnd) counts as a character, and `voice` says whose it is,
+    counted from 0."""
 
     kind: DeltaKind
     text: str
@@ -342,4 +343,15 @@ class TurnEnd(_Record):
         return first.model_copy(update={"status": status, "error": error, "voices": tuple(voices)})
 
 
-TurnEvent = Delta | TurnEnd
+class VoiceEnd(NamedTuple):
+    """One of several who reply in one turn has ended, before the last of them has: `ended` says how, and
+    `voice` who it is. `end` is its own position in the turn's log, one after what was there."""
+
+    ended: TurnEnd
+    end: int
+    voice: int
+    kind: Literal["ended"] = "ended"
+
+
+TurnPiece = Delta | VoiceEnd
+TurnEvent = TurnPiece | TurnEnd

@@ -19,7 +19,7 @@ from fastapi import FastAPI, Request
 from pydantic import BaseModel, Field, SecretStr, ValidationError
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from chat_core import ChatError, ChatService, Sampling, TurnEnd, TurnError, Usage
+from chat_core import ChatError, ChatService, Delta, Sampling, TurnEnd, TurnError, Usage
 from chat_core.context import PromptMessage
 from chat_core.errors import InvalidInput, ModelError
 from chat_core.models import Finish, Piece
@@ -165,8 +165,9 @@ class OpenAIApi:
         try:
             async with aclosing(self._service.follow(user_id, session_id, turn_id)) as events:
                 async for event in events:
-                    if not isinstance(event, TurnEnd):
+                    if isinstance(event, Delta):
                         yield Piece(event.kind, event.text)
+                    if not isinstance(event, TurnEnd):
                         continue
                     ended = True
                     if event.error:

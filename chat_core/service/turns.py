@@ -9,7 +9,7 @@ from typing import NamedTuple, get_args
 
 from ..errors import InvalidInput, MessageNotFound, SessionBusy, TurnNotFound
 from ..images import file_of
-from ..messages import ChatMessage, Feedback, Sampling, Session, TurnEnd, TurnEvent
+from ..messages import ChatMessage, Feedback, Sampling, Session, TurnEnd, TurnEvent, VoiceEnd
 from ..storage import (
     STORE_TIMEOUT_SECONDS,
     SessionState,
@@ -22,6 +22,8 @@ from ..validation import validate_count, validate_id, validate_ids, validate_tex
 from .base import ServiceBase
 
 _STOP_SECONDS = 5.0
+_VOICE_SECONDS = 0.5
+_LAST_TURN = 2  # messages, of which the user's says who was asked
 
 # Which of the replies to a user's message, oldest first, is wanted; None where that is another one's.
 Selection = Callable[[ChatMessage, Sequence[ChatMessage]], ChatMessage | None]
@@ -234,16 +236,38 @@ class Turns(ServiceBase):
             ),
         )
 
-    @redis_errors_as_store_unavailable()
+    @redis_errors_as_store_unavailable(STORE_TIMEOUT_SECONDS + _STOP_SECONDS)
     async def choose_reply(self, user_id: str, session_id: str, turn_id: str) -> None:
         """Makes the reply of that turn the conversation's reply to the message that it answers; the others
-        stay as its versions. Raises what `select_version` does."""
+        stay as its versions. Those that still run are stopped: whoever has chosen goes on. Raises what
+        `select_version` does, SessionBusy also while that reply itself runs."""
         validate_text(turn_id=turn_id)
+        session, history = await self.conversation(user_id, session_id, _LAST_TURN)
+        voices = [voice.turn_id for voice in history.panel]
+        if session.open_turn and turn_id in voices:
+            if not await self._voice_replied(user_id, session_id, session.open_turn, voices.index(turn_id)):
+                raise SessionBusy(session.open_turn)
+            await self.stop(user_id, session_id, session.open_turn)
         await self._select(
             user_id,
             session_id,
             lambda _, versions: next((version for version in versions if version.turn_id == turn_id), None),
         )
+
+    async def _voice_replied(self, user_id: str, session_id: str, turn_id: str, voice: int) -> bool:
+        """Whether that one of several has ended with a reply, as far as the turn's log says so by now: it is
+        written a little later than those hear of it who follow the turn in its own process."""
+        with suppress(TimeoutError):
+            async with (
+                asyncio.timeout(_VOICE_SECONDS),
+                aclosing(self.follow(user_id, session_id, turn_id)) as events,
+            ):
+                async for event in events:
+                    if isinstance(event, VoiceEnd) and event.voice == voice:
+                        return event.ended.message is not None
+                    if isinstance(event, TurnEnd):
+                        return True  # what is stored says which have replied
+        return False
 
     async def _select(self, user_id: str, session_id: str, choose: Selection) -> None:
         def selected(state: SessionState) -> dict[str, ChatMessage]:

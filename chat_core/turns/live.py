@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import groupby
 
-from ..messages import ChatMessage, Delta, DeltaKind, Status, TurnEnd, TurnEvent
+from ..messages import ChatMessage, Delta, DeltaKind, Status, TurnEnd, TurnEvent, TurnPiece, VoiceEnd
 
 
 class LiveTurn:
@@ -40,7 +40,7 @@ class LiveTurn:
         self.pending_end: TurnEnd | None = None
         self._published_end: TurnEnd | None = None
         self._ended = asyncio.Event()
-        self._pieces: list[Delta] = []
+        self._pieces: list[TurnPiece] = []
         self._ends: list[int] = []
         self._waiting: list[asyncio.Future[None]] = []
         for piece in pieces_of(continued) if continued else ():
@@ -54,9 +54,15 @@ class LiveTurn:
 
     def append(self, kind: DeltaKind, text: str, voice: int = 0) -> None:
         """Adds a piece and wakes the followers."""
-        end = self.position + len(text)
-        self._pieces.append(Delta(kind, text, end, voice))
-        self._ends.append(end)
+        self._add(Delta(kind, text, self.position + len(text), voice))
+
+    def end_voice(self, voice: int, end: TurnEnd) -> None:
+        """One of several replies is over, while others go on."""
+        self._add(VoiceEnd(end, self.position + 1, voice))
+
+    def _add(self, piece: TurnPiece) -> None:
+        self._pieces.append(piece)
+        self._ends.append(piece.end)
         self._wake()
 
     def cancel(self, status: Status) -> None:
@@ -68,9 +74,9 @@ class LiveTurn:
 
     def text(self, kind: DeltaKind, voice: int = 0) -> str:
         """All pieces of that kind."""
-        return "".join(piece.text for piece in self._pieces if (piece.kind, piece.voice) == (kind, voice))
+        return text_of(self._pieces, kind, voice)
 
-    def read(self, after: int = 0) -> list[Delta]:
+    def read(self, after: int = 0) -> list[TurnPiece]:
         """The pieces after the position `after`, neighbours of one kind as one piece."""
         return coalesce(self._pieces[bisect_right(self._ends, after) :], after)
 
@@ -136,13 +142,29 @@ def pieces_of(reply: ChatMessage) -> list[Delta]:
     return [piece for piece in pieces if piece.text]
 
 
-def coalesce(pieces: Iterable[Delta], after: int) -> list[Delta]:
+def text_of(pieces: Iterable[TurnPiece], kind: DeltaKind, voice: int = 0) -> str:
+    """What one of those who reply has said in these pieces, or reasoned."""
+    said = (piece for piece in pieces if isinstance(piece, Delta) and piece.voice == voice)
+    return "".join(piece.text for piece in said if piece.kind == kind)
+
+
+def coalesce(pieces: Iterable[TurnPiece], after: int) -> list[TurnPiece]:
     """Neighbours of one kind and voice as one piece; what lies at or before the position `after`, or was
     there before in another cut, is left out."""
-    fresh: list[Delta] = []
+    fresh: list[TurnPiece] = []
     for piece in pieces:
         if piece.end > after:
-            fresh.append(piece._replace(text=piece.text[after - piece.end :]))
+            fresh.append(_rest_of(piece, after))
             after = piece.end
-    runs = (list(run) for _, run in groupby(fresh, key=lambda piece: (piece.kind, piece.voice)))
-    return [run[-1]._replace(text="".join(piece.text for piece in run)) for run in runs]
+    return [_joined([*run]) for _, run in groupby(fresh, key=lambda piece: (piece.kind, piece.voice))]
+
+
+def _rest_of(piece: TurnPiece, after: int) -> TurnPiece:
+    return piece._replace(text=piece.text[after - piece.end :]) if isinstance(piece, Delta) else piece
+
+
+def _joined(run: Sequence[TurnPiece]) -> TurnPiece:
+    last = run[-1]
+    if isinstance(last, VoiceEnd):
+        return last
+    return last._replace(text="".join(piece.text for piece in run if isinstance(piece, Delta)))

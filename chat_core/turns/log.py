@@ -13,11 +13,12 @@ from ..errors import MessageNotFound, NothingToContinue, SessionBusy, SessionNot
 from ..messages import (
     ChatMessage,
     Delta,
-    DeltaKind,
     StoredMessages,
     TurnEnd,
     TurnEvent,
+    TurnPiece,
     Voice,
+    VoiceEnd,
     title_from,
 )
 from ..storage import (
@@ -35,7 +36,7 @@ from ..storage import (
     run_scripts,
     run_scripts_in_order,
 )
-from .live import LiveTurn, coalesce, pieces_of
+from .live import LiveTurn, coalesce, pieces_of, text_of
 
 _FLUSH = Script(Path(__file__).parent / "flush.lua")
 _BLOCK_MS = 1000
@@ -200,8 +201,10 @@ class TurnLog:
             for is_open, stop_requested in replies
         ]
 
-    def _flush_call(self, user_id: str, session_id: str, turn_id: str, pieces: Sequence[Delta]) -> ScriptCall:
-        arguments = [part for piece in pieces for part in (piece.end, _field_of(piece), piece.text)]
+    def _flush_call(
+        self, user_id: str, session_id: str, turn_id: str, pieces: Sequence[TurnPiece]
+    ) -> ScriptCall:
+        arguments = [part for piece in pieces for part in (piece.end, *_fields_of(piece))]
         return ScriptCall(
             _FLUSH,
             [
@@ -219,7 +222,7 @@ class TurnLog:
         session_id: str,
         turn_id: str,
         end: TurnEnd,
-        pieces: Sequence[Delta] = (),
+        pieces: Sequence[TurnPiece] = (),
         position: int = 0,
         *,
         continues: bool = False,
@@ -332,7 +335,7 @@ class TurnLog:
                 return None
             log = keys.log(user_id, turn_id)
             entries = await self._redis.xrange(log)
-            pieces = coalesce([event for event in map(_event, entries) if isinstance(event, Delta)], 0)
+            pieces = _pieces_of(map(_event, entries), 0)
             position = pieces[-1].end if pieces else 0
             before = _reply_of(state, turn_id)
             end = _interrupted_end(turn_id, pieces, state, before)
@@ -373,7 +376,7 @@ class TurnLog:
         while True:
             rows = await self._redis.xread({log: f"{after}-0"}, block=block)
             read = [_event(entry) for entry in rows[0][1]] if rows else []
-            for piece in coalesce([event for event in read if isinstance(event, Delta)], after):
+            for piece in _pieces_of(read, after):
                 after = piece.end
                 yield piece
             if read and isinstance(read[-1], TurnEnd):
@@ -404,8 +407,8 @@ class TurnLog:
             for piece in pieces_of(reply) if reply else ():
                 position += len(piece.text)
                 pieces.append(piece._replace(end=position, voice=number))
-        for piece in coalesce(pieces, after):
-            yield piece
+        for event in coalesce(pieces, after):
+            yield event
         ends = [TurnEnd.of_message(reply) if reply else TurnEnd(status="interrupted") for reply in replies]
         yield TurnEnd.of_voices(ends)
 
@@ -415,18 +418,26 @@ class TurnLog:
         return event if isinstance(event, TurnEnd) else TurnEnd(status="interrupted")
 
 
-def _event(entry: tuple[str, dict[str, str]]) -> Delta | TurnEnd:
+def _event(entry: tuple[str, dict[str, str]]) -> TurnEvent:
     entry_id, fields = entry
     ((name, value),) = fields.items()
     if name == "end":
         return TurnEnd.model_validate_json(value)
-    kind, _, voice = name.partition(".")
-    position = int(entry_id.split("-")[0])
-    return Delta("reasoning" if kind == "reasoning" else "text", value, position, int(voice or 0))
+    kind, _, number = name.partition(".")
+    position, voice = int(entry_id.split("-")[0]), int(number or 0)
+    if kind == "ended":
+        return VoiceEnd(TurnEnd.model_validate_json(value), position, voice)
+    return Delta("reasoning" if kind == "reasoning" else "text", value, position, voice)
 
 
-def _field_of(piece: Delta) -> str:
-    return f"{piece.kind}.{piece.voice}" if piece.voice else piece.kind
+def _fields_of(piece: TurnPiece) -> tuple[str, str]:
+    """What an entry of the log has."""
+    name = f"{piece.kind}.{piece.voice}" if piece.voice else piece.kind
+    return name, piece.text if isinstance(piece, Delta) else piece.ended.to_json()
+
+
+def _pieces_of(events: Iterable[TurnEvent], after: int) -> list[TurnPiece]:
+    return coalesce((event for event in events if not isinstance(event, TurnEnd)), after)
 
 
 def _require_free(state: SessionState, last_turn: str | None) -> None:
@@ -452,40 +463,37 @@ def _replies_of(stored: StoredMessages, turn_id: str) -> list[ChatMessage | None
 
 
 def _interrupted_end(
-    turn_id: str, pieces: Sequence[Delta], state: SessionState, before: ChatMessage | None
+    turn_id: str, pieces: Sequence[TurnPiece], state: SessionState, before: ChatMessage | None
 ) -> TurnEnd:
     """The end of a turn whose process has died, which had gone on with the reply `before` if there is one."""
     if before:
-        text = _text(pieces, "text") or before.content
-        kept = {"content": text, "reasoning": _text(pieces, "reasoning")}
+        text = text_of(pieces, "text") or before.content
+        kept = {"content": text, "reasoning": text_of(pieces, "reasoning")}
         reply = before.model_copy(update={**kept, "status": "interrupted", "error": None})
         return TurnEnd(status="interrupted", message=reply)
     head = state.head
     usual = Voice(turn_id=turn_id, role=head["role"], model=head.get("model", ""))
     at = float(head["updated_at"])
     voices = state.messages.voices or (usual,)
+    ended = {piece.voice: piece.ended for piece in pieces if isinstance(piece, VoiceEnd)}
     return TurnEnd.of_voices(
-        [_interrupted_reply(voice, [p for p in pieces if p.voice == n], at) for n, voice in enumerate(voices)]
+        [ended.get(n) or _interrupted_reply(voice, n, pieces, at) for n, voice in enumerate(voices)]
     )
 
 
-def _interrupted_reply(voice: Voice, pieces: Sequence[Delta], at: float) -> TurnEnd:
+def _interrupted_reply(voice: Voice, number: int, pieces: Sequence[TurnPiece], at: float) -> TurnEnd:
     message = ChatMessage(
         id=f"{voice.turn_id}-reply",
         role="assistant",
-        content=_text(pieces, "text"),
+        content=text_of(pieces, "text", number),
         timestamp=at,
         status="interrupted",
         turn_id=voice.turn_id,
-        reasoning=_text(pieces, "reasoning"),
+        reasoning=text_of(pieces, "reasoning", number),
         role_key=voice.role,
         model=voice.model,
     )
     return TurnEnd(status="interrupted", message=message if message.content else None)
-
-
-def _text(pieces: Sequence[Delta], kind: DeltaKind) -> str:
-    return "".join(piece.text for piece in pieces if piece.kind == kind)
 
 
 def _image_ids(messages: Iterable[ChatMessage]) -> set[str]:

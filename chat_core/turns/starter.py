@@ -324,8 +324,10 @@ class TurnStarter:
             ends[voice] = end = replies[voice].end(reader)
             offer = self._models.find(replies[voice].model)
             self._report(replies[voice].report(end, offer.provider.name if offer else ""))
-            if len(ends) == len(replies):
-                self._writer.end(turn, TurnEnd.of_voices([ends[voice] for voice in range(len(replies))]))
+            if len(ends) < len(replies):
+                turn.end_voice(voice, end)
+                return
+            self._writer.end(turn, TurnEnd.of_voices([ends[voice] for voice in range(len(replies))]))
 
         for voice, reader in enumerate(turn.readers):
             reader.add_done_callback(partial(ended, voice))

@@ -5,7 +5,18 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from typing import Any, TypeVar
 
-from chat_core import ChatMessage, ChatService, ModelOffer, Role, Session, TurnEnd, TurnEvent, Voice
+from chat_core import (
+    ChatMessage,
+    ChatService,
+    Delta,
+    ModelOffer,
+    Role,
+    Session,
+    TurnEnd,
+    TurnEvent,
+    Voice,
+    VoiceEnd,
+)
 
 from ..page import FramePacer
 from ..visitor import Visitor
@@ -67,20 +78,34 @@ class EndpointsBase:
         self, visitor: Visitor, session_id: str, turn_id: str, after: int, panel: Sequence[Voice]
     ) -> AsyncIterator[Json]:
         """The same without its id."""
+        told: set[int] = set()
         async for event in self._events(visitor, session_id, turn_id, after):
             if not panel:
-                yield event_object(event, visitor)
+                if not isinstance(event, VoiceEnd):  # of a panel of which one was chosen since
+                    yield event_object(event, visitor)
             elif isinstance(event, TurnEnd):
-                for voice, end in zip(panel, event.voices or [event] * len(panel), strict=True):
-                    yield event_object(end, visitor) | voice_object(voice)
+                for number, end in _ends_of(event, len(panel), told):
+                    yield event_object(end, visitor) | voice_object(panel[number])
             else:
+                if isinstance(event, VoiceEnd):
+                    told.add(event.voice)
                 yield event_object(event, visitor) | voice_object(panel[event.voice])
+
+
+def _ends_of(end: TurnEnd, count: int, told: set[int]) -> list[tuple[int, TurnEnd]]:
+    """The ends of those who have replied in a turn, by their numbers, without those `told` before. An end
+    that could not be stored is that of all."""
+    if not end.voices:
+        return [(number, end) for number in range(count)]
+    return [(number, one) for number, one in enumerate(end.voices) if number not in told]
 
 
 def event_object(event: TurnEvent, visitor: Visitor) -> Json:
     """A turn's event as /chat_events and /resume send it."""
-    if not isinstance(event, TurnEnd):
+    if isinstance(event, Delta):
         return {"type": event.kind, "id": str(event.end), "text": event.text}
+    if isinstance(event, VoiceEnd):
+        return {"id": str(event.end), **event_object(event.ended, visitor)}
     ended: Json = {
         "type": "done",
         "status": event.status,

@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 from gradio.events import api as publish
 
-from chat_core import Session, TurnEnd
+from chat_core import Delta, Session, TurnEnd
 from chat_core.errors import InvalidInput
 
 from ..page import MAX_STREAMS
@@ -69,7 +69,7 @@ class Endpoints(ChangeEndpoints, FileEndpoints, MemoryEndpoints, PanelEndpoints,
             async for event in self._events(visitor, session_id, turn_id):
                 if isinstance(event, TurnEnd):
                     error = event.error
-                elif event.kind == "text":
+                elif isinstance(event, Delta) and event.kind == "text":
                     text += event.text
                     yield text
         if error:

@@ -17,8 +17,9 @@ class PanelEndpoints(EndpointsBase):
     ) -> AsyncIterator[Json]:
         """Puts a message to two to four roles, by their keys, or models, by their names, which speak in the
         conversation's role. Their replies come side by side, as events of /chat_events: each has a "started"
-        and a "done" of its own, and every event the "role", "model" and "turn_id" of the reply it belongs to.
-        The first is the conversation's reply until /choose_reply makes another one that."""
+        and, as soon as it has ended, a "done" of its own, and every event the "role", "model" and "turn_id"
+        of the reply it belongs to. The first is the conversation's reply until /choose_reply makes another
+        one that."""
         visitor = Visitor.of(request, user_id)
         with visitor.errors_shown(), self._pacer.watching():
             turn_id = await self._service.start_panel(
@@ -29,8 +30,8 @@ class PanelEndpoints(EndpointsBase):
                 yield event
 
     async def choose_reply(self, request: gr.Request, user_id: str, session_id: str, turn_id: str) -> Json:
-        """Makes the reply of that turn the conversation's reply; the others stay as its versions. Returns
-        {"session_id", "turn_id"}."""
+        """Makes the reply of that turn, once it is done, the conversation's reply; the others are stopped if
+        they still run, and stay as its versions. Returns {"session_id", "turn_id"}."""
         visitor = Visitor.of(request, user_id)
         with visitor.errors_shown():
             await self._service.choose_reply(visitor.user_id, session_id, turn_id)

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractContextManager, aclosing
 from typing import Any
 
-from chat_core import ChatMessage, Delta, Session, StoredMessages, TurnEnd, Voice
+from chat_core import ChatMessage, Delta, Session, StoredMessages, TurnEnd, TurnEvent, Voice, VoiceEnd
 from chat_core.errors import StoreUnavailable
 
 from ..visitor import Visitor
@@ -66,9 +66,8 @@ class Follower:
             )
             async with aclosing(follow) as one_by_one, aclosing(together(one_by_one)) as events:
                 async for there in events:
-                    for piece in there:
-                        if isinstance(piece, Delta):
-                            reply.add(piece)
+                    for event in there:
+                        reply.add(event)
                     latest = there[-1]
                     if not isinstance(latest, TurnEnd):
                         yield _chatbot(above + reply.bubbles(), **beside)
@@ -159,8 +158,10 @@ class PartialReply:
             self._reasoning_seconds = stored.reasoning_seconds
             self.position = len(stored.reasoning) + len(stored.content)
 
-    def add(self, event: Delta) -> None:
-        """Adds the next piece."""
+    def add(self, event: TurnEvent) -> None:
+        """Adds what is new, if that is a piece of it."""
+        if not isinstance(event, Delta):
+            return
         now = time.monotonic()
         if event.kind == "reasoning":
             self._began = now if self._began is None else self._began
@@ -196,14 +197,19 @@ class PartialPanel:
         self._voices = voices
         self._reader = reader
         self._replies = [PartialReply(visitor) for _ in voices]
+        self._ends: dict[int, tuple[TurnEnd, float]] = {}
 
-    def add(self, event: Delta) -> None:
-        """Adds the next piece."""
-        self._replies[event.voice].add(event)
+    def add(self, event: TurnEvent) -> None:
+        """Adds what is new of one of them."""
+        if isinstance(event, VoiceEnd):
+            self._ends[event.voice] = event.ended, time.time()
+        elif isinstance(event, Delta):
+            self._replies[event.voice].add(event)
 
     def bubbles(self, *, running: bool = True) -> list[view.Bubble]:
         """The replies' bubbles so far."""
-        panel = zip(self._voices, self._replies, strict=True)
-        return view.panel_bubbles(
-            [view.PanelReply(voice, reply.text) for voice, reply in panel], self._reader
-        )
+        panel = [
+            view.PanelReply(voice, reply.text, *self._ends.get(number, ()))
+            for number, (voice, reply) in enumerate(zip(self._voices, self._replies, strict=True))
+        ]
+        return view.panel_bubbles(panel, self._reader)

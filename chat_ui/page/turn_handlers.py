@@ -93,6 +93,7 @@ class TurnHandlers(Handlers):
             else:
                 await service.select_version(*ids, *option.version)
             rendered = await self._renderer.rerender(page.visitor, page.tab)
+            self._follower.leave(page.session_hash)  # others may have been replying still
         yield rendered.outputs(Components.TALK)
 
     async def regenerate(self, values: Values, request: gr.Request) -> AsyncGenerator[Outputs, None]:

@@ -270,8 +270,8 @@ def _panel_of(asked: ChatMessage, reply: ChatMessage) -> list[PanelReply]:
 
 
 def panel_bubbles(panel: Sequence[PanelReply], reader: Reader) -> list[Bubble]:
-    """Replies side by side (static/replies.css), a bubble for each; when they have ended, with buttons to
-    choose one."""
+    """Replies side by side (static/replies.css), a bubble for each; with buttons to choose one of those that
+    have ended."""
     language = reader.language
     bubbles, options = [], []
     for voice, text, end, ended_at in panel:

@@ -1,7 +1,9 @@
 """The named endpoints, called by Gradio's own client over HTTP."""
 
+import asyncio
 import json
 from base64 import b64decode
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from httpx import HTTPStatusError
 
 from chat_core.roles import BUILT_IN
 from tests.app.clients import connected, start
-from tests.fake_openai import DONE, FakeOpenAI, finish, stream, text, text_of
+from tests.fake_openai import DONE, FakeOpenAI, finish, reply, stream, text, text_of
 from tests.pictures import picture
 from tests.running import RunningApp
 
@@ -221,24 +223,52 @@ def test_several_reply_side_by_side_and_one_is_chosen(client: Client, provider: 
     conversation = start(client)
     roles = ["teacher", "chef", "other"]
     events = list(client.submit(**conversation, message="why", roles=roles, api_name="/panel"))
-    started, done = events[:3], events[-3:]
+    started = events[:3]
+    done = sorted((event for event in events if event["type"] == "done"), key=_place_in(started))
     assert [(event["type"], event["role"], event["model"]) for event in started] == [
         ("started", "teacher", "fake"),
         ("started", "chef", "fake"),
         ("started", "assistant", "other"),
     ]
-    assert [int(event["id"]) for event in events[3:-3]] == sorted(int(event["id"]) for event in events[3:-3])
+    ids = [int(event["id"]) for event in events if "id" in event]
+    assert ids == sorted(ids)
     for begun, ended in zip(started, done, strict=True):
-        assert (ended["type"], ended["status"], ended["turn_id"]) == ("done", "done", begun["turn_id"])
-        said = [event["text"] for event in events[3:-3] if event["turn_id"] == begun["turn_id"]]
-        assert "".join(said) == ended["message"]["content"] == "You said: why"
+        *pieces, last = [event for event in events[3:] if event["turn_id"] == begun["turn_id"]]
+        assert (last, ended["status"]) == (ended, "done")
+        assert "".join(piece["text"] for piece in pieces) == ended["message"]["content"] == "You said: why"
     again = list(client.submit(**conversation, api_name="/resume"))
-    assert (again[:3], again[-3:]) == (started, done)
+    ended_again = (event for event in again if event["type"] == "done")
+    assert (again[:3], sorted(ended_again, key=_place_in(started))) == (started, done)
     chosen = done[1]["turn_id"]
     answer = client.predict(**conversation, turn_id=chosen, api_name="/choose_reply")
     assert answer == {"session_id": conversation["session_id"], "turn_id": chosen}
     asked, reply = client.predict(**conversation, api_name="/history")["messages"]
     assert (reply["turn_id"], reply["as_role"], len(asked["earlier"])) == (chosen, "chef", 2)
+
+
+def _place_in(started: list[dict[str, Any]]) -> Callable[[dict[str, Any]], int]:
+    turn_ids = [event["turn_id"] for event in started]
+    return lambda event: turn_ids.index(event["turn_id"])
+
+
+def test_one_of_several_is_chosen_as_soon_as_it_has_ended(client: Client, provider: FakeOpenAI) -> None:
+    conversation = start(client)
+    provider.answers += [stream(text("Hm"), asyncio.Event()), reply("Because.")]
+    done: list[dict[str, Any]] = []
+    for event in client.submit(**conversation, message="why", roles=["teacher", "chef"], api_name="/panel"):
+        if event["type"] == "done":
+            done.append(event)
+        if event["type"] == "done" and len(done) == 1:
+            client.predict(**conversation, turn_id=event["turn_id"], api_name="/choose_reply")
+    assert [(event["status"], event["message"]["content"]) for event in done] == [
+        ("done", "Because."),
+        ("stopped", "Hm"),
+    ]
+    asked, replied = client.predict(**conversation, api_name="/history")["messages"]
+    assert (replied["turn_id"], [m["content"] for m in asked["earlier"]]) == (done[0]["turn_id"], ["Hm"])
+    after = done[0]["id"]
+    rest = list(client.submit(**conversation, after=after, api_name="/resume"))
+    assert [event["status"] for event in rest] == ["stopped"]
 
 
 def test_who_is_named_at_the_beginning_replies_once(client: Client) -> None:

@@ -1,10 +1,13 @@
 """Several roles reply to one message, side by side; one role is asked once, by its name."""
 
+import asyncio
+
 import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.browser.chat import ChatPage
 from tests.browser.conftest import OpenPage
+from tests.fake_openai import FakeOpenAI, reply, stream, text
 
 pytestmark = pytest.mark.long
 
@@ -66,6 +69,19 @@ def test_several_reply_side_by_side_and_one_is_used(open_page: OpenPage) -> None
     chat.reload()
     expect(chat.speakers).to_have_text(["🍳Chef"])
     expect(chat.role).to_have_text("Assistant")
+
+
+def test_one_is_used_while_the_other_goes_on(chat: ChatPage, provider: FakeOpenAI) -> None:
+    provider.answers += [stream(text("Hm"), asyncio.Event()), reply("Because.")]
+    chat.send("@Teacher @Chef why")
+    expect(columns(chat).filter(has_text="Hm")).to_have_count(1)
+    chat.page.locator("#chatbot .option").click()
+    chat.wait_until_idle()
+    expect(chat.replies.last).to_contain_text("Because.")
+    expect(voices(chat)).to_have_count(0)
+    chat.page.locator("#chatbot .option", has_text="/2").wait_for()
+    chat.say("and now")
+    expect(chat.replies.last).to_contain_text("You said: and now")
 
 
 def test_a_stop_ends_all_of_them_and_each_says_so(chat: ChatPage) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from chat_core import ChatService, Delta, TurnEnd
+from chat_core import ChatService, Delta, TurnEnd, VoiceEnd
 from chat_core.errors import (
     ChatError,
     InvalidInput,
@@ -43,8 +43,19 @@ async def read(chat: Chat, turn_id: str = "", after: int = 0) -> tuple[dict[int,
         async for event in events:
             if isinstance(event, TurnEnd):
                 return texts, event
+            if isinstance(event, VoiceEnd):
+                continue
             texts[event.voice] = texts.get(event.voice, "") + event.text
     raise AssertionError("the turn has no end")
+
+
+async def read_until_ended(chat: Chat, turn_id: str, voice: int) -> VoiceEnd:
+    """The end of that voice, while others go on."""
+    async with aclosing(chat.service.follow(chat.user, chat.id, turn_id)) as events:
+        async for event in events:
+            if isinstance(event, VoiceEnd) and event.voice == voice:
+                return event
+    raise AssertionError("it did not end before the turn")
 
 
 async def panel(chat: Chat, *replies: str) -> TurnEnd:
@@ -73,10 +84,15 @@ async def test_each_role_replies_in_its_own_words_side_by_side(chat: Chat, open_
     assert await anext(events) == Delta("text", ".", 10, 0)
     teacher.end()
     assistant.say(".")
-    assistant.end()
     assert await anext(events) == Delta("text", ".", 11, 1)
+    ended = await anext(events)
+    assert isinstance(ended, VoiceEnd)
+    assert (ended.voice, ended.end, ended.ended.status) == (0, 12, "done")
+    assistant.end()
     end = await anext(events)
     assert isinstance(end, TurnEnd)
+    assert ended.ended.message
+    assert end.voices[0].message == ended.ended.message
     assert await there == ({0: "Because.", 1: "So."}, end)
     assert (await read(chat, turn_id, 8))[0] == {0: ".", 1: "o."}
     assert [one.message and (one.message.role_key, one.message.content) for one in end.voices] == [
@@ -105,6 +121,59 @@ async def test_one_of_them_becomes_the_reply_and_the_others_its_versions(chat: C
         await chat.service.choose_reply(chat.user, chat.id, "t9")
 
 
+async def test_one_that_has_ended_is_chosen_while_the_others_go_on(
+    chat: Chat, open_service: OpenService
+) -> None:
+    elsewhere = chat.through(await open_service())
+    turn_id, (teacher, assistant) = await ask(chat)
+    teacher.say("Be")
+    assistant.say("So.")
+    assistant.end()
+    ended = await read_until_ended(elsewhere, turn_id, 1)
+    assert ended.ended.message
+    await elsewhere.service.choose_reply(chat.user, chat.id, ended.ended.message.turn_id)
+    await teacher.closed.wait()
+    asked, reply = await chat.history()
+    assert (reply.content, reply.status, asked.voices) == ("So.", "done", ())
+    assert [(version.content, version.status) for version in asked.versions] == [("Be", "stopped")]
+    await chat.say("And now?", "Now.")
+
+
+async def test_one_that_has_failed_is_not_chosen_and_the_others_go_on(chat: Chat) -> None:
+    turn_id, (teacher, assistant) = await ask(chat)
+    teacher.fail(ModelServerFailed("down"))
+    assert (await read_until_ended(chat, turn_id, 0)).ended.error
+    with pytest.raises(SessionBusy):
+        await chat.service.choose_reply(chat.user, chat.id, turn_id)
+    assistant.say("So.")
+    assistant.end()
+    assert (await read(chat, turn_id))[1].status == "done"
+
+
+async def test_who_has_ended_before_the_process_died_has_a_whole_reply(
+    chat: Chat, open_service: OpenService, redis: Redis
+) -> None:
+    elsewhere = chat.through(await open_service())
+    turn_id, (teacher, assistant) = await ask(chat)
+    assistant.say("So")
+    await elsewhere.read_until("So", turn_id)
+    teacher.say("Because.")
+    teacher.end()
+    await read_until_ended(elsewhere, turn_id, 0)
+    chat.service._log.live.clear()  # as if its process were gone
+    await redis.delete(keys.lease(chat.user, chat.id))
+    _, end = await read(elsewhere, turn_id)
+    assert [(one.status, one.message and one.message.content) for one in end.voices] == [
+        ("done", "Because."),
+        ("interrupted", "So"),
+    ]
+    asked, reply = await elsewhere.history()
+    assert [(one.content, one.status) for one in (reply, *asked.versions)] == [
+        ("Because.", "done"),
+        ("So", "interrupted"),
+    ]
+
+
 async def test_models_can_be_asked_as_roles_can(chat: Chat, open_service: OpenService) -> None:
     chat = chat.through(await open_service(openai_models="small"))
     _, calls = await ask(chat, ["small", "big", "teacher"])
@@ -123,13 +192,14 @@ async def test_models_can_be_asked_as_roles_can(chat: Chat, open_service: OpenSe
 
 async def test_a_stop_keeps_what_there_is_of_each(chat: Chat) -> None:
     turn_id, (teacher, assistant) = await ask(chat)
-    teacher.say("Because.")
-    teacher.end()
-    await teacher.closed.wait()
     assistant.say("So")
     await chat.read_until("So", turn_id)
+    teacher.say("Because.")
+    teacher.end()
+    await read_until_ended(chat, turn_id, 0)
+    running = (await chat.history())[-1].voices[1].turn_id
     with pytest.raises(SessionBusy):
-        await chat.service.choose_reply(chat.user, chat.id, turn_id)
+        await chat.service.choose_reply(chat.user, chat.id, running)
     assert await chat.service.stop(chat.user, chat.id) == (True, turn_id, len("Because.So"))
     asked, reply = await chat.history()
     assert (reply.content, reply.status) == ("Because.", "done")

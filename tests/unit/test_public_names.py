@@ -42,6 +42,7 @@ def test_the_public_names_are_these():
         "UndoResult",
         "Usage",
         "Voice",
+        "VoiceEnd",
         "new_user_id",
     ]
 
