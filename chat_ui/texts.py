@@ -55,6 +55,54 @@ TEXTS: dict[str, dict[Language, str]] = {
     "attached": {"zh": "已添加的图片", "en": "Added pictures"},
     "send": {"zh": "发送", "en": "Send"},
     "stop": {"zh": "停止", "en": "Stop"},
+    "dictate": {"zh": "语音输入", "en": "Dictate"},
+    "dictation_hint": {
+        "zh": "语音由浏览器自带的识别功能转成文字；浏览器可能会为此把声音发给它的厂商。本应用只得到文字。",
+        "en": "Your browser itself turns what you say into words, and may send the sound to its maker for "
+        "that. This app gets the words alone.",
+    },
+    "dictation_agree": {"zh": "开始语音输入", "en": "Start dictating"},
+    "dictation_not_allowed": {
+        "zh": "浏览器不允许使用麦克风。请在浏览器中为本页允许麦克风，然后再试。",
+        "en": "The browser may not use the microphone. Allow it for this page, then try again.",
+    },
+    "dictation_no_microphone": {
+        "zh": "没有找到麦克风。请接好麦克风，然后再试。",
+        "en": "There is no microphone. Connect one, then try again.",
+    },
+    "dictation_network": {
+        "zh": "浏览器连接不上它的语音识别服务。请稍后再试，或改用键盘输入。",
+        "en": "The browser cannot reach its speech recognition. Try again later, or type.",
+    },
+    "dictation_nothing_heard": {
+        "zh": "没有听到声音。请检查麦克风，然后再试。",
+        "en": "Nothing was heard. Check the microphone, then try again.",
+    },
+    "dictation_language": {
+        "zh": "浏览器的语音识别不支持这种语言。请改用键盘输入。",
+        "en": "The browser's speech recognition does not know this language. Please type.",
+    },
+    "dictation_failed": {
+        "zh": "浏览器的语音识别出错了。请再试一次，或改用键盘输入。",
+        "en": "The browser's speech recognition has failed. Try again, or type.",
+    },
+    "read_aloud": {"zh": "朗读", "en": "Read aloud"},
+    "voice_hint": {
+        "zh": "对于这种语言，浏览器只有其厂商提供的在线语音：回复的文字会发给该厂商。",
+        "en": "For this language your browser has only a voice of its maker's, who gets the reply's text.",
+    },
+    "nothing_to_read": {
+        "zh": "这条回复没有可以朗读的文字。",
+        "en": "There is no text in this reply to be read aloud.",
+    },
+    "no_voice": {
+        "zh": "浏览器没有这种语言的语音。请在系统设置中安装。",
+        "en": "The browser has no voice for this language. One can be installed in the system's settings.",
+    },
+    "reading_failed": {
+        "zh": "浏览器的朗读出错了。请再试一次。",
+        "en": "The browser's reading aloud has failed. Try again.",
+    },
     "message_placeholder": {
         "zh": "输入消息…",
         "en": "Write a message…",

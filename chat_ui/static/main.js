@@ -9,6 +9,7 @@ import * as code from "./code.js";
 import * as connection from "./connection.js";
 import * as copying from "./copying.js";
 import * as countdown from "./countdown.js";
+import * as dictation from "./dictation.js";
 import { isConfirmed } from "./dialog.js";
 import * as drafts from "./drafts.js";
 import * as dropping from "./dropping.js";
@@ -26,6 +27,7 @@ import * as panels from "./panels.js";
 import * as preferences from "./preferences.js";
 import * as pictures from "./pictures.js";
 import * as questions from "./questions.js";
+import * as readingAloud from "./reading-aloud.js";
 import * as refresh from "./refresh.js";
 import { showFound } from "./role-import.js";
 import * as roles from "./roles.js";
@@ -53,7 +55,10 @@ window.chat = {
   showEarlier: questions.showEarlier,
   showQuestions: questions.showQuestions,
   boxChanged,
-  send: waiting.send,
+  send(values) {
+    dictation.leaveDictation();
+    return waiting.send(values);
+  },
   arrived: () => waiting.arrived(),
   notSent: waiting.notSent,
   waitingRefused: waiting.refused,
@@ -79,6 +84,7 @@ const modules = [
   panels,
   sessionList,
   roles,
+  readingAloud,
   memory,
   sharing,
   settings,
@@ -98,6 +104,7 @@ const modules = [
   notice,
   branches,
   messageButtons,
+  dictation,
   undone,
   title,
   dropping,

@@ -1,9 +1,11 @@
 // What this tab shows. The address and the window's title name it.
 import { nameInAddress, sessionToOpen } from "./address.js";
 import { pageChanged } from "./changes.js";
+import { leaveDictation } from "./dictation.js";
 import { showDraftOf } from "./drafts.js";
 import { offerQuestions } from "./questions.js";
 import { backToBox } from "./focus.js";
+import { stopReading } from "./reading-aloud.js";
 import { followToEnd } from "./scrolling.js";
 import { offerCopy } from "./sharing.js";
 import { showTitle } from "./title.js";
@@ -38,6 +40,10 @@ export function showTab(tab) {
   const goesOn = (tab.turn_id && tab.turn_id !== turn) || tab.session_id !== open;
   if (goesOn) followToEnd();
   if (goesOn || tab.undone) backToBox();
+  if (tab.session_id !== open) {
+    leaveDictation();
+    stopReading();
+  }
   open = tab.session_id;
   turn = tab.turn_id;
   showTitle(tab, name);

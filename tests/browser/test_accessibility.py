@@ -92,7 +92,7 @@ def test_no_width_has_a_serious_fault_with_the_panels_open_or_closed(open_page: 
 
 
 # Of all that can be pressed, links within a text aside: what is smaller than so many pixels.
-_TOO_SMALL = """least => [...document.querySelectorAll(
+TOO_SMALL = """least => [...document.querySelectorAll(
     "button, input, textarea, summary, a[href]:not(.prose a), [role=button], [role=menuitem]")]
   .filter((part) => part.checkVisibility({ opacityProperty: true }) && !part.closest("[inert]"))
   .map((part) => [part, part.getBoundingClientRect()])
@@ -112,10 +112,10 @@ def test_everything_that_is_pressed_is_large_enough(open_page: OpenPage, touch: 
     chat.open_drawer()
     chat.page.locator("#sessions [data-action=menu]").click()
     expect(chat.page.get_by_role("menuitem").first).to_be_focused()
-    assert "\n".join(chat.page.evaluate(_TOO_SMALL, least)) == ""
+    assert "\n".join(chat.page.evaluate(TOO_SMALL, least)) == ""
     chat.page.get_by_role("menuitem", name="Rename").click()
     expect(chat.dialog).to_be_visible()
-    assert "\n".join(chat.page.evaluate(_TOO_SMALL, least)) == ""
+    assert "\n".join(chat.page.evaluate(TOO_SMALL, least)) == ""
 
 
 # Names and hints with words of another script, of what is seen.
