@@ -21,6 +21,7 @@ import * as gradioWords from "./gradio-words.js";
 import * as inputMethods from "./input-methods.js";
 import { logOut } from "./log-out.js";
 import * as memory from "./memory.js";
+import * as mentions from "./mentions.js";
 import * as messageButtons from "./message-buttons.js";
 import * as notice from "./notice.js";
 import * as panels from "./panels.js";
@@ -117,6 +118,7 @@ const modules = [
   questions,
   scrolling,
   inputMethods,
+  mentions,
   sending,
   shortcuts,
   changes,

@@ -49,6 +49,9 @@ def test_an_empty_and_a_long_conversation_have_no_serious_fault_on_a_desk_or_a_p
     examples = chat.page.locator("#chatbot .examples")
     expect(examples).to_have_attribute("role", "group")
     check(chat, "light", "dark")
+    chat.box.fill("@")
+    expect(chat.page.get_by_role("option").first).to_be_visible()
+    check(chat, "light", "dark")
     chat.say(f"[[reason]] | a | b |\n|---|---|\n| 1 | 2 |\n\n`code` and $x$\n\n```python\n{CODE}```")
     expect(chat.replies.locator("pre")).to_be_in_viewport(ratio=1)
     check(chat, "light", "dark")
@@ -93,7 +96,7 @@ def test_no_width_has_a_serious_fault_with_the_panels_open_or_closed(open_page: 
 
 # Of all that can be pressed, links within a text aside: what is smaller than so many pixels.
 TOO_SMALL = """least => [...document.querySelectorAll(
-    "button, input, textarea, summary, a[href]:not(.prose a), [role=button], [role=menuitem]")]
+    "button, input, textarea, summary, a[href]:not(.prose a), [role=button], [role=menuitem], [role=option]")]
   .filter((part) => part.checkVisibility({ opacityProperty: true }) && !part.closest("[inert]"))
   .map((part) => [part, part.getBoundingClientRect()])
   .filter(([part, { width, height }]) => width && height && Math.min(width, height) < least)
@@ -108,6 +111,9 @@ def test_everything_that_is_pressed_is_large_enough(open_page: OpenPage, touch: 
     expect(chat.page.locator("#box .thumbnail-item img")).to_be_visible()
     chat.send("x" * 2001)
     expect(chat.toast).to_be_in_viewport(ratio=1)
+    chat.box.fill("@")
+    expect(chat.page.get_by_role("option").first).to_be_visible()
+    assert "\n".join(chat.page.evaluate(TOO_SMALL, least)) == ""
     chat.replies.last.hover()
     chat.open_drawer()
     chat.page.locator("#sessions [data-action=menu]").click()

@@ -89,6 +89,48 @@ def test_the_list_is_walked_by_keys_and_left_by_escape(chat: ChatPage) -> None:
     expect(chat.role).to_have_text("Teacher")
 
 
+def test_an_at_sign_at_the_beginning_offers_the_roles_by_name(chat: ChatPage) -> None:
+    options = chat.page.get_by_role("listbox", name="Role").get_by_role("option")
+    chosen = chat.page.get_by_role("option", selected=True)
+    chat.box.press_sequentially("Mail a@te")
+    expect(options).to_have_count(0)
+    chat.box.fill("@")
+    expect(options).to_have_count(len(BUILT_IN))
+    chat.box.press_sequentially("TEA")
+    expect(options).to_have_text(["📚Teacher"])
+    chat.box.fill("@ch")
+    expect(chat.page.get_by_role("combobox", name="Message", expanded=True)).to_be_focused()
+    several = options.all_inner_texts()
+    assert len(several) > 1
+    for key, at in ((None, 0), ("ArrowUp", -1), ("ArrowDown", 0), ("ArrowDown", 1)):
+        if key:
+            chat.box.press(key)
+        assert chosen.inner_text() == several[at]
+        assert chat.box.get_attribute("aria-activedescendant") == chosen.get_attribute("id")
+    chat.box.press("Escape")
+    expect(options).to_have_count(0)
+    chat.box.press_sequentially("e")
+    expect(options).to_have_count(0)
+    chat.box.fill("")
+    chat.box.fill("@assist")
+    chat.box.press("Tab")
+    expect(chat.box).to_have_value("@Assistant ")
+    chat.box.press_sequentially("@teach")
+    chat.box.press("Enter")
+    expect(chat.box).to_have_value("@Assistant @Teacher ")
+    expect(options).to_have_count(0)
+    expect(chat.page.get_by_role("textbox", name="Message")).to_be_focused()
+    chat.box.press_sequentially("hello")
+    for _ in "hello":
+        chat.box.press("ArrowLeft")
+    chat.box.press_sequentially("@transl")
+    options.click()
+    expect(chat.box).to_have_value("@Assistant @Teacher @Translator hello")
+    expect(chat.questions).to_have_count(0)
+    chat.box.press("Enter")
+    expect(chat.page.locator("#chatbot .voice")).to_have_text(["✨Assistant", "📚Teacher", "🌐Translator"])
+
+
 def test_a_role_of_ones_own_answers_by_its_prompt_and_stays(chat: ChatPage, provider: FakeOpenAI) -> None:
     make_role(
         chat,
