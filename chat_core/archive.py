@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from .errors import ImportRejected, InvalidInput
 from .exchange import ConversationExport, parse_export, parse_json
 from .foreign import is_foreign, parse_foreign
+from .images import file_of, url_of
 from .messages import Note
 from .roles import Role, parse_role
 
@@ -23,6 +24,9 @@ MAX_UNPACKED_BYTES = 50_000_000
 MAX_VALUES = 500_000
 MAX_FILES = 5_000
 MAX_CONVERSATIONS = 1_000
+# No more pictures come with an archive than it can have and still be taken as an upload.
+MAX_WITH_PICTURES_BYTES = 10_000_000
+_LISTED_BYTES = 400  # that a file takes besides its content, at most
 
 _ZIP = b"PK\x03\x04"
 _EMPTY_ZIP = b"PK\x05\x06"
@@ -30,6 +34,8 @@ _ROLES = "roles.json"
 _NOTES = "notes.json"
 _FOREIGN = "conversations.json"
 _CONVERSATION = re.compile(r"conversations/[^/]+\.json")
+_PICTURE = re.compile(r"pictures/(\w{1,64})\.jpg", re.ASCII)
+_JPEG = b"\xff\xd8\xff"
 _DATE = (1980, 1, 1, 0, 0, 0)  # the earliest a zip knows: the same content is the same file
 _BROKEN = (BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError)
 
@@ -42,7 +48,7 @@ class RejectedPart(NamedTuple):
 
 
 class FoundParts(NamedTuple):
-    """What a file has: conversations, the one that was exported last at the end; the user's own roles, under
+    """What a file has: conversations, the one that was changed last at the end; the user's own roles, under
     the keys that the conversations and the notes know them by; and what cannot be used."""
 
     conversations: list[ConversationExport]
@@ -58,10 +64,18 @@ class ArchiveWriter:
         self._file = BytesIO()
         self._zip = ZipFile(self._file, "w", ZIP_DEFLATED)
         self._count = 0
+        self._pictures: dict[str, bytes] = {}
+        self._picture_bytes = 0
 
     def add(self, exported: ConversationExport, document: str) -> None:
-        """Adds a conversation, with the same as a document in Markdown."""
+        """Adds a conversation, with the same as a document in Markdown. Its pictures have the room that all
+        conversations leave, the first ones first."""
         self._count += 1
+        for image_id, url in exported.pictures.items():
+            picture = file_of(url)
+            if self._picture_bytes + len(picture) < MAX_WITH_PICTURES_BYTES:
+                self._pictures[image_id] = picture
+                self._picture_bytes += len(picture)
         name = re.sub(r"[^\w -]+", "_", exported.title).strip(" _") or "chat"
         self._write(f"conversations/{self._count:04} {name}.json", exported.to_json())
         self._write(f"documents/{self._count:04} {name}.md", document)
@@ -70,6 +84,10 @@ class ArchiveWriter:
         """The whole, with the user's own roles and notes."""
         self._write(_ROLES, json.dumps({"roles": [role.model_dump(mode="json") for role in roles]}, indent=1))
         self._write(_NOTES, json.dumps({"notes": [note.model_dump() for note in notes]}, indent=1))
+        for image_id, picture in self._pictures.items():
+            listed = len(self._zip.filelist) * _LISTED_BYTES
+            if self._file.tell() + listed + len(picture) < MAX_WITH_PICTURES_BYTES:
+                self._zip.writestr(ZipInfo(f"pictures/{image_id}.jpg", _DATE), picture)
         self._zip.close()
         return self._file.getvalue()
 
@@ -88,7 +106,7 @@ def read_file(data: bytes | str, *, max_message_chars: int, now: float) -> Found
         _read_json(data, found, max_message_chars, now)
     if found.rejected and not (found.conversations or found.roles or found.notes):
         raise found.rejected[0].error
-    found.conversations.sort(key=lambda conversation: conversation.exported_at)
+    found.conversations.sort(key=lambda conversation: conversation.changed_at)
     return found
 
 
@@ -122,15 +140,21 @@ def _read_zip(data: bytes, found: FoundParts, max_message_chars: int, now: float
         _NOTES: lambda content: found.notes.extend(_notes_of(content)),
         _FOREIGN: lambda content: _read_json(content, found, max_message_chars, now),
     }
+    contents = dict(_contents(data))
+    pictures = {
+        named[1]: url_of(content)
+        for name, content in contents.items()
+        if (named := _PICTURE.fullmatch(name)) and content.startswith(_JPEG)
+    }
     known = False
-    for name, content in _contents(data):
+    for name, content in contents.items():
         is_conversation = _CONVERSATION.fullmatch(name) is not None
         reader = readers.get(name)
         known = known or is_conversation or reader is not None
         try:
             if is_conversation:
                 found.conversations.append(
-                    parse_export(content, max_message_chars=max_message_chars, now=now)
+                    parse_export(content, max_message_chars=max_message_chars, now=now, pictures=pictures)
                 )
             elif reader:
                 reader(content)
@@ -149,9 +173,7 @@ def _contents(data: bytes) -> Iterator[tuple[str, bytes]]:
                 raise ImportRejected("file", f"at most {MAX_FILES} files")
             left = MAX_UNPACKED_BYTES
             for entry in entries:
-                if not (
-                    entry.filename in (_ROLES, _NOTES, _FOREIGN) or _CONVERSATION.fullmatch(entry.filename)
-                ):
+                if not _is_looked_at(entry.filename):
                     continue
                 if entry.compress_type not in (ZIP_DEFLATED, ZIP_STORED):
                     raise ImportRejected(entry.filename[:100], "stored or deflated")
@@ -163,6 +185,12 @@ def _contents(data: bytes) -> Iterator[tuple[str, bytes]]:
                 yield entry.filename, content
     except _BROKEN as error:
         raise ImportRejected("file", f"a zip that can be read ({type(error).__name__})") from None
+
+
+def _is_looked_at(name: str) -> bool:
+    return name in (_ROLES, _NOTES, _FOREIGN) or any(
+        kind.fullmatch(name) for kind in (_CONVERSATION, _PICTURE)
+    )
 
 
 def _rows_of(content: bytes, name: str) -> list[Any]:

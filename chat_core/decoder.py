@@ -25,7 +25,7 @@ TOO_LARGE = 3
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
 # JPEG, whatever came: servers built on llama.cpp read no WebP.
-_MEDIA_TYPE = "image/jpeg"
+MEDIA_TYPE = "image/jpeg"
 _BACKGROUND = "white"
 
 # What costs a decoder far more than its few bytes: each scan (FF DA) of a JPEG goes over the whole picture,
@@ -52,11 +52,11 @@ def decode(data: bytes) -> dict[str, str | int]:
     sent = PIL.Image.new("RGB", picture.size, _BACKGROUND)
     sent.paste(picture, mask=picture if picture.mode == "RGBA" else None)
     return {
-        "media_type": _MEDIA_TYPE,
+        "media_type": MEDIA_TYPE,
         "width": sent.width,
         "height": sent.height,
         "preview": _preview(picture),
-        "sent": _data_url(_MEDIA_TYPE, _encoded(sent, "JPEG", 85)),
+        "sent": _data_url(MEDIA_TYPE, _encoded(sent, "JPEG", 85)),
     }
 
 

@@ -1,5 +1,6 @@
 """ConversationExport: a conversation as a file, and the parsing of files that anybody may have written."""
 
+import json
 import re
 import time
 from collections import defaultdict
@@ -8,11 +9,22 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, NamedTuple, Self
 from uuid import uuid4
 
-from pydantic import BaseModel, ConfigDict, FailFast, ValidationError
+from pydantic import BaseModel, ConfigDict, FailFast, Field, FiniteFloat, ValidationError
 from pydantic_core import from_json, to_json
 
-from .errors import ChatError, ImportRejected, ModelError
-from .messages import ChatMessage, TurnError, title_from, title_of
+from .errors import ChatError, ImportRejected, InvalidInput, ModelError
+from .messages import (
+    SUMMARY_CHARS,
+    TITLE_CHARS,
+    ChatMessage,
+    Sampling,
+    Session,
+    Summary,
+    TurnError,
+    title_from,
+    title_of,
+)
+from .variables import parse_variables
 
 MAX_FILE_BYTES = 5_000_000
 MAX_REPLY_CHARS = 200_000
@@ -33,9 +45,49 @@ class Headings(NamedTuple):
     untitled: str
 
 
+class Belongings(BaseModel):
+    """What a conversation has besides what was said, for its owner alone: where it lies and whether it is
+    pinned, how it is answered, the summary of its older messages; `changed_at` is in seconds since 1970."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    folder: str = ""
+    pinned: bool = False
+    variables: Mapping[str, str] = {}
+    sampling: Sampling = Sampling()
+    summary: Summary | None = None
+    changed_at: FiniteFloat = 0.0
+
+    @classmethod
+    def of(cls, session: Session) -> Self:
+        """Those of a session."""
+        return cls(
+            folder=session.folder,
+            pinned=session.pinned,
+            variables=session.variables,
+            sampling=session.sampling,
+            summary=session.summary,
+            changed_at=session.updated_at,
+        )
+
+    def head(self) -> dict[str, str]:
+        """The fields of a session's head that remember them."""
+        summary = {"summary": self.summary.to_json()} if self.summary else {}
+        return {
+            "folder": self.folder,
+            "variables": json.dumps(self.variables),
+            "sampling": self.sampling.to_json(),
+            **summary,
+        }
+
+
 class ConversationExport(BaseModel):
     """A conversation, oldest message first. Of pictures it has the previews. `role` is a role's key and may
-    be unknown elsewhere, as may be the `model`; `exported_at` is in seconds since 1970."""
+    be unknown elsewhere, as may be the `model`; `exported_at` is in seconds since 1970.
+
+    Where its owner takes everything along, it has `belongings` too, and `pictures`, as models are sent them:
+    data URLs by the ids of the images. These are files of their own, beside that of the conversation.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore", serialize_by_alias=True)
 
@@ -46,6 +98,8 @@ class ConversationExport(BaseModel):
     model: str
     exported_at: float
     messages: Annotated[tuple[ChatMessage, ...], FailFast()]
+    belongings: Belongings | None = None
+    pictures: Mapping[str, str] = Field({}, exclude=True)
 
     @classmethod
     def of(cls, messages: Iterable[ChatMessage], *, title: str, role: str, model: str) -> Self:
@@ -59,6 +113,11 @@ class ConversationExport(BaseModel):
             exported_at=time.time(),
             messages=tuple(messages),
         )
+
+    @property
+    def changed_at(self) -> float:
+        """When something was last said in it, as far as that is known; else when it was exported."""
+        return self.belongings.changed_at if self.belongings else self.exported_at
 
     @property
     def role_keys(self) -> set[str]:
@@ -97,8 +156,11 @@ class ConversationExport(BaseModel):
         return "\n\n".join(parts) + "\n"
 
 
-def parse_export(data: bytes | str, *, max_message_chars: int, now: float) -> ConversationExport:
-    """What a file says, fit to be stored: under new ids, with a title, and no time after `now`.
+def parse_export(
+    data: bytes | str, *, max_message_chars: int, now: float, pictures: Mapping[str, str] = {}
+) -> ConversationExport:
+    """What a file says, fit to be stored: under new ids, with a title, and no time after `now`; with those of
+    the `pictures` that are its own.
 
     Raises ImportRejected with the location in the file where something else is expected.
     """
@@ -114,7 +176,14 @@ def parse_export(data: bytes | str, *, max_message_chars: int, now: float) -> Co
         _validate_message(message, ("messages", number), max_message_chars)
     if found.messages and not title:
         title = title_from(found.messages[0])
-    return found.model_copy(update={"title": title, "messages": with_new_ids(found.messages, now)})
+    messages = with_new_ids(found.messages, now)
+    changes = {
+        "title": title,
+        "messages": messages,
+        "belongings": found.belongings and _valid_belongings(found.belongings, found.messages, messages),
+        "pictures": renewed_pictures(pictures, found.messages, messages),
+    }
+    return found.model_copy(update=changes)
 
 
 Location = tuple[str | int, ...]
@@ -164,6 +233,23 @@ def _validate_values(tree: Any, max_values: int) -> None:
             waiting += [((*location, key), part) for key, part in inside]
 
 
+def _valid_belongings(
+    found: Belongings, before: Sequence[ChatMessage], messages: Sequence[ChatMessage]
+) -> Belongings:
+    """The same where the messages have other ids than `before`. Raises ImportRejected."""
+    if len(found.folder) > TITLE_CHARS:
+        raise _rejected(("belongings", "folder"), f"at most {TITLE_CHARS} characters")
+    if found.summary and len(found.summary.text) > SUMMARY_CHARS:
+        raise _rejected(("belongings", "summary"), f"at most {SUMMARY_CHARS} characters")
+    try:
+        variables = parse_variables(found.variables)
+    except InvalidInput as error:
+        raise _rejected(("belongings", "variables"), str(error.facts["expected"])) from None
+    summary = found.summary and renewed_summary(found.summary, before, messages)
+    folder = " ".join(found.folder.split())
+    return found.model_copy(update={"folder": folder, "variables": variables, "summary": summary})
+
+
 def _validate_message(message: ChatMessage, location: Location, max_message_chars: int) -> None:
     is_reply = message.role == "assistant"
     limits = (
@@ -210,6 +296,32 @@ def with_new_ids(messages: Sequence[ChatMessage], now: float) -> tuple[ChatMessa
         return message.model_copy(update=changes)
 
     return tuple(map(renewed, messages))
+
+
+def image_ids(messages: Iterable[ChatMessage]) -> list[str]:
+    """The ids of all images, in their order."""
+    return [
+        image.id
+        for message in messages
+        for version in (message, *message.versions)
+        for image in version.images
+    ]
+
+
+def renewed_pictures(
+    pictures: Mapping[str, str], before: Sequence[ChatMessage], messages: Sequence[ChatMessage]
+) -> dict[str, str]:
+    """Those of the pictures that belong to the messages `before`, by the ids that these images have now."""
+    renewed = zip(image_ids(before), image_ids(messages), strict=True)
+    return {new: pictures[old] for old, new in renewed if old in pictures}
+
+
+def renewed_summary(
+    summary: Summary, before: Sequence[ChatMessage], messages: Sequence[ChatMessage]
+) -> Summary:
+    """The summary of the messages `before`, where they have the ids that they have now."""
+    ids = {old.id: new.id for old, new in zip(before, messages, strict=True)}
+    return summary.model_copy(update={"through": ids.get(summary.through, "")})
 
 
 _MODEL_ERRORS: list[type[ModelError]] = [ModelError, *ModelError.__subclasses__()]

@@ -32,6 +32,11 @@ async def read_image(data: bytes) -> tuple[Image, str]:
     return Image(id=uuid.uuid4().hex, **decoded), decoded["sent"]
 
 
+def url_of(file: bytes) -> str:
+    """The data URL of what models are sent."""
+    return f"data:{decoder.MEDIA_TYPE};base64,{base64.b64encode(file).decode()}"
+
+
 def file_of(data_url: str) -> bytes:
     """The content of the file in a data URL that `read_image` made."""
     return base64.b64decode(data_url.partition(",")[2])

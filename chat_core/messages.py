@@ -175,6 +175,9 @@ class ChatMessage(_Record):
         return self.role == "assistant" and bool(self.content) and is_cut
 
 
+SUMMARY_CHARS = 4000
+
+
 class Summary(_Record):
     """What stands for a conversation's older messages in the requests: of so many `messages`, up to the one
     whose id is `through`. `edited` says that the user wrote it, `failed` that the model could not bring it up
@@ -182,7 +185,7 @@ class Summary(_Record):
 
     text: str = ""
     through: str = ""
-    messages: int = 0
+    messages: int = Field(0, ge=0)
     edited: bool = False
     failed: bool = False
 

@@ -3,11 +3,12 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import NamedTuple
 
 from ..archive import ArchiveWriter, RejectedPart, read_file
-from ..errors import InvalidInput, SessionNotFound, TooManyRoles
-from ..exchange import ConversationExport
+from ..errors import InvalidInput, SessionNotFound, SessionUnreadable, TooManyRoles
+from ..exchange import Belongings, ConversationExport, image_ids
 from ..messages import Note, Session
 from ..roles import Role, Roles
 from ..storage import redis_errors_as_store_unavailable
@@ -34,8 +35,9 @@ class Archives(Exports, OwnRoles, Memories):
     """See ChatService."""
 
     async def export_all(self, user_id: str, document: Document, *, address: str = "") -> bytes:
-        """Everything of a user as a zip that `import_file` takes: each conversation as JSON and as the
-        `document` of it, the roles of the user's own, and notes. Counts as a message. Raises RateLimited."""
+        """Everything of a user as a zip that `import_file` takes: each conversation as JSON, with its folder,
+        pin and summary, and as the `document` of it; pictures, the roles of the user's own, and notes. Counts
+        as a message. Raises RateLimited."""
         validate_ids(user_id)
         async with redis_errors_as_store_unavailable():
             await self._limiter.check(user_id, address)
@@ -44,12 +46,23 @@ class Archives(Exports, OwnRoles, Memories):
         roles, writer = self.roles.with_own(own), ArchiveWriter()
         for session_id in (*(session.id for session in sessions.items), *sessions.unreadable):
             try:
-                exported = await self.export(user_id, session_id)
+                exported = await self._whole(user_id, session_id)
             except SessionNotFound:  # it was deleted just now
                 continue
             # In a thread: a long conversation takes a moment, in which others' replies go on.
             await asyncio.to_thread(lambda found: writer.add(found, document(found, roles)), exported)
         return await asyncio.to_thread(writer.close, own, notes)
+
+    @redis_errors_as_store_unavailable()
+    async def _whole(self, user_id: str, session_id: str) -> ConversationExport:
+        """A conversation with all that only its owner gets, as far as it can be read."""
+        exported = await self.export(user_id, session_id)
+        pictures = await self._store.images(user_id, session_id, image_ids(exported.messages))
+        exported = exported.model_copy(update={"pictures": pictures})
+        with suppress(SessionUnreadable):
+            belongings = Belongings.of(await self.session(user_id, session_id))
+            exported = exported.model_copy(update={"belongings": belongings})
+        return exported
 
     async def import_file(self, user_id: str, data: bytes | str, *, address: str = "") -> Imported:
         """New sessions of what was exported, here or elsewhere (see `archive`); a role or model that is not

@@ -4,7 +4,7 @@ import uuid
 from contextlib import suppress
 
 from ..errors import SessionUnreadable
-from ..exchange import ConversationExport
+from ..exchange import Belongings, ConversationExport
 from ..messages import Session
 from ..storage import redis_errors_as_store_unavailable
 from .base import ServiceBase
@@ -31,4 +31,12 @@ class Exports(ServiceBase):
             "role": (await self._roles.find_or_default(user_id, found.role)).key,
             "model": found.model and self._starter.choose_model("", found.model),
         }
-        return await self._store.create(user_id, uuid.uuid4().hex, head, found.messages)
+        kept = found.belongings or Belongings()
+        return await self._store.create(
+            user_id,
+            uuid.uuid4().hex,
+            head | kept.head(),
+            found.messages,
+            found.pictures,
+            pinned=kept.pinned,
+        )

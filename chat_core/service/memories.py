@@ -4,9 +4,8 @@ import time
 import uuid
 
 from ..errors import InvalidInput, NoteNotFound, TooManyNotes
-from ..messages import Note, Summary
+from ..messages import SUMMARY_CHARS, Note, Summary
 from ..storage import SessionState, redis_errors_as_store_unavailable
-from ..turns import SUMMARY_CHARS
 from ..validation import validate_id, validate_ids, validate_text
 from .base import ServiceBase
 

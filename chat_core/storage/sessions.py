@@ -159,6 +159,8 @@ class SessionStore:
         head: Mapping[str, str],
         messages: Sequence[ChatMessage] = (),
         images: Mapping[str, str] = {},
+        *,
+        pinned: bool = False,
     ) -> Session:
         """A new session with these fields, in which this was said, with the data URLs of its `images`, by id;
         of the messages the latest are kept."""
@@ -170,6 +172,8 @@ class SessionStore:
         for message in messages:
             change.append(message)
         change.set_images(images)
+        if pinned:
+            change.add("SADD", keys.pinned(user_id), session_id)
         await self.commit(change)
         return await self.get(user_id, session_id)
 

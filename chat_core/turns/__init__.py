@@ -13,12 +13,11 @@ from .log import TurnLog, TurnState
 from .reply import Reply, ReplyOptions
 from .report import Reporter, TurnReport, log_report
 from .starter import ContinuedTurn, TurnLimits, TurnRequest, TurnStarter
-from .summarizer import SUMMARY_CHARS, MemoryOptions, Summarizer
+from .summarizer import MemoryOptions, Summarizer
 from .titler import TitleOptions, Titler
 from .writer import TurnWriter
 
 __all__ = [
-    "SUMMARY_CHARS",
     "ContinuedTurn",
     "LiveTurn",
     "MemoryOptions",

@@ -3,10 +3,9 @@
 import json
 import time
 import uuid
-from collections.abc import Iterable
 
-from ..exchange import with_new_ids
-from ..messages import ChatMessage, Session
+from ..exchange import image_ids, renewed_pictures, renewed_summary, with_new_ids
+from ..messages import Session
 from ..storage import SessionState, SessionStore
 
 
@@ -15,8 +14,7 @@ async def store_branch(store: SessionStore, user_id: str, state: SessionState, p
     from there."""
     kept, before = state.messages_before(place), state.session
     said = with_new_ids(kept.items, time.time())
-    stored = await store.images(user_id, state.session_id, _image_ids(kept.items))
-    renewed = zip(_image_ids(kept.items), _image_ids(said), strict=True)
+    stored = await store.images(user_id, state.session_id, image_ids(kept.items))
     head = {
         "title": before.title,
         "role": before.role,
@@ -27,17 +25,6 @@ async def store_branch(store: SessionStore, user_id: str, state: SessionState, p
         "branched_from": state.session_id,
     }
     if kept.summary:
-        ids = {old.id: new.id for old, new in zip(kept.items, said, strict=True)}
-        through = ids.get(kept.summary.through, "")
-        head["summary"] = kept.summary.model_copy(update={"through": through}).to_json()
-    images = {new: stored[old] for old, new in renewed if old in stored}
+        head["summary"] = renewed_summary(kept.summary, kept.items, said).to_json()
+    images = renewed_pictures(stored, kept.items, said)
     return await store.create(user_id, uuid.uuid4().hex, head, said, images)
-
-
-def _image_ids(messages: Iterable[ChatMessage]) -> list[str]:
-    return [
-        image.id
-        for message in messages
-        for version in (message, *message.versions)
-        for image in version.images
-    ]

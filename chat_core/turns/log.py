@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import MessageNotFound, NothingToContinue, SessionBusy, SessionNotFound
+from ..exchange import image_ids
 from ..messages import (
     ChatMessage,
     Delta,
@@ -109,7 +110,7 @@ class TurnLog:
             self._plan_claim(change, state, asked, head, place if replaces else None)
             # Asked only where there can be any: most conversations have none.
             gone = await self._store.image_ids(user_id, session_id) if state.head.get("images") else set()
-            change.set_images(images, gone - _image_ids([*before.items, asked]))
+            change.set_images(images, gone - {*image_ids([*before.items, asked])})
             return change
 
         await self._store.change(user_id, session_id, plan, state=state, limit=limit)
@@ -494,8 +495,3 @@ def _interrupted_reply(voice: Voice, number: int, pieces: Sequence[TurnPiece], a
         model=voice.model,
     )
     return TurnEnd(status="interrupted", message=message if message.content else None)
-
-
-def _image_ids(messages: Iterable[ChatMessage]) -> set[str]:
-    versions = (version for message in messages for version in (message, *message.versions))
-    return {image.id for version in versions for image in version.images}

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from ..context import PromptMessage, estimate_tokens
 from ..errors import ChatError
-from ..messages import ChatMessage, StoredMessages, Summary
+from ..messages import SUMMARY_CHARS, ChatMessage, StoredMessages, Summary
 from ..models import ModelCatalog
 from ..storage import SessionState, SessionStore, index_of
 from .beside import BesideTurns
@@ -18,7 +18,6 @@ log = logging.getLogger(__name__)
 _READ_TOKENS = 6000
 _MESSAGE_CHARS = 2000
 _SUMMARY_TOKENS = 500
-SUMMARY_CHARS = 4000
 
 _PROMPT = (
     "You keep the memory of a conversation. Write a summary of it, in its language, of at most 200 words. "

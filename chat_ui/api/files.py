@@ -36,8 +36,9 @@ class FileEndpoints(EndpointsBase):
         return {"session_id": session_id, "filename": filename, "content": content}
 
     async def export_all(self, request: gr.Request, user_id: str) -> Json:
-        """Everything of the user as a zip, which /import_session takes: each conversation as JSON and as
-        Markdown, roles of the user's own and notes. Returns {"filename", "base64"}."""
+        """Everything of the user as a zip, which /import_session takes: each conversation as JSON, with its
+        folder, pin and summary, and as Markdown; pictures, as far as 10 MB have room for them; roles of the
+        user's own and notes. Returns {"filename", "base64"}."""
         visitor = Visitor.of(request, user_id)
         with visitor.errors_shown():
             data = await self._service.export_all(

@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from chat_core import ConversationExport, Roles
+from chat_core import ConversationExport, Roles, Sampling, Summary
 from chat_core.errors import ImportRejected, RateLimited
 from chat_core.service.own_roles import MAX_OWN_ROLES
+from tests.pictures import picture
 
 from .conftest import Chat, OpenService
 
@@ -47,6 +48,37 @@ async def test_everything_comes_back_for_somebody_else(talked: Chat) -> None:
     assert [note.text for note in await service.notes("u_bob", poet.key)] == ["No roses."]
     (own,) = await service.own_roles(talked.user)
     assert own.key != poet.key
+
+
+async def test_a_conversation_brings_along_where_it_lay_what_it_remembers_and_its_pictures(
+    chat: Chat,
+) -> None:
+    service, mine = chat.service, (chat.user, chat.id)
+    tutor = await service.save_role(chat.user, {"name": "Tutor", "prompt": "Teach {{topic}}."})
+    choice = {"variables": {"topic": "art"}, "sampling": Sampling(temperature=0.5), "role": tutor.key}
+    pictures = [picture("PNG", (width, 20)) for width in (30, 40)]
+    shown = (await chat.say("What is this?", "A square.", images=pictures, **choice)).images[-1]
+    first, _ = await chat.history()
+    await chat.say("And now?", "A circle.", **choice)
+    summary = Summary(text="They like art.", through=first.id, messages=1, edited=True)
+    await service._store.summarise(*mine, lambda _: summary)
+    await service.rename(*mine, "Shapes")
+    await service.move(*mine, "School")
+    await service.pin(*mine, True)
+    _, later = await service.start_session(chat.user)
+    await chat._replace(id=later.id).say("Later?", "Now.")
+
+    found = await service.import_file("u_bob", await exported(chat))
+    assert (found.rejected, [session.title for session in found.sessions]) == ([], ["Shapes", "Later?"])
+    session = found.sessions[0]
+    assert (session.folder, session.pinned, session.variables) == ("School", True, {"topic": "art"})
+    assert session.sampling == Sampling(temperature=0.5)
+    bobs = chat._replace(user="u_bob", id=session.id)
+    there = await bobs.history()
+    assert session.summary == summary.model_copy(update={"through": there[0].id})
+    assert there[0].id != first.id
+    assert (await bobs.say("Which?", "Both.")).images == [shown]
+    assert (found.sessions[1].folder, found.sessions[1].pinned) == ("", False)
 
 
 async def test_roles_and_notes_that_are_there_are_not_stored_twice(talked: Chat) -> None:

@@ -2,18 +2,28 @@
 
 import io
 import json
+import random
 import zipfile
 from typing import Any
 
 import pytest
 
-from chat_core.archive import MAX_UNPACKED_BYTES, ArchiveWriter, FoundParts, read_file
+from chat_core.archive import (
+    MAX_UNPACKED_BYTES,
+    MAX_WITH_PICTURES_BYTES,
+    ArchiveWriter,
+    FoundParts,
+    read_file,
+)
 from chat_core.errors import ImportRejected
 from chat_core.exchange import ConversationExport
-from chat_core.messages import ChatMessage, Note
+from chat_core.images import url_of
+from chat_core.messages import ChatMessage, Image, Note
 from chat_core.roles import Role
 
 NOW = 1_800_000_000.0
+JPEG = b"\xff\xd8\xff"  # how one begins
+PREVIEW = "data:image/webp;base64,UklGRg=="
 
 
 def read(data: bytes | str) -> FoundParts:
@@ -202,6 +212,49 @@ def test_the_archives_of_other_apps_are_read_for_their_conversations_alone() -> 
     found = read(packed(conversations_json=json.dumps([CHAT]), users_json="[7]", chat="<html>"))
     assert [conversation.title for conversation in found.conversations] == ["Hi"]
     assert found.rejected == []
+
+
+def with_pictures(*sizes: int) -> ConversationExport:
+    """A conversation with pictures of so many bytes, whose ids are i0, i1, …"""
+    images = tuple(
+        Image(id=f"i{number}", media_type="image/jpeg", width=1, height=1, preview=PREVIEW)
+        for number in range(len(sizes))
+    )
+    said = [ChatMessage(id="1", role="user", content="Look", timestamp=1, images=images)]
+    pictures = {f"i{number}": url_of(JPEG + random.randbytes(size - 3)) for number, size in enumerate(sizes)}
+    exported = ConversationExport.of(said, title="Pictures", role="", model="")
+    return exported.model_copy(update={"pictures": pictures})
+
+
+def test_pictures_come_along_as_far_as_the_archive_can_be_uploaded() -> None:
+    writer = ArchiveWriter()
+    exported = with_pictures(6_000_000, 5_000_000, 2_000_000)
+    writer.add(exported, "")
+    data = writer.close([], [])
+    assert 8_000_000 < len(data) < MAX_WITH_PICTURES_BYTES
+    (found,) = read(data).conversations
+    ids = [image.id for image in found.messages[0].images]
+    assert found.pictures == {ids[0]: exported.pictures["i0"], ids[2]: exported.pictures["i2"]}
+
+
+def test_what_is_no_picture_and_what_nobody_can_have_is_left_out_or_named() -> None:
+    conversation = json.loads(with_pictures(10).to_json())
+    packed_pictures = {"pictures/i0.jpg": b"<svg>", "pictures/i1.jpg": JPEG, "pictures/../i2.jpg": JPEG}
+    fine = json.dumps(conversation | {"pictures": {"i0": "data:image/svg+xml,x"}})
+    for belongings, expected in (
+        ({"folder": "x" * 61}, "belongings.folder"),
+        ({"pinned": "yes"}, "belongings.pinned"),
+        ({"variables": {"a{": "x"}}, "belongings.variables"),
+        ({"variables": {"a": "x" * 2001}}, "belongings.variables"),
+        ({"sampling": {"temperature": 9}}, "belongings.sampling.temperature"),
+        ({"summary": {"text": "x" * 4001}}, "belongings.summary"),
+        ({"summary": {"messages": -1}}, "belongings.summary.messages"),
+        ({"changed_at": "x"}, "belongings.changed_at"),
+    ):
+        wrong = json.dumps(conversation | {"belongings": belongings})
+        found = read(packed(**packed_pictures, conversations__1_json=fine, conversations__2_json=wrong))
+        assert [found.pictures for found in found.conversations] == [{}]
+        assert [part.error.facts["field"] for part in found.rejected] == [expected]
 
 
 BOMB = packed(conversations_json=b"[" + b" " * (MAX_UNPACKED_BYTES + 1))
