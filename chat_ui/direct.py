@@ -5,7 +5,6 @@ Gradio's own route for it (`routes.py`: `predict`) would answer what is refused 
 
 import inspect
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -19,13 +18,18 @@ from .refusals import Refusal, status_of
 
 
 def add_direct_calls(app: FastAPI, demo: gr.Blocks) -> None:
-    """Routes "/gradio_api/run/NAME" for the endpoints of `demo` that answer once. What is sent has been
-    checked, and is an object with the endpoint's parameters (see calls.py)."""
-    for listener in demo.fns.values():
-        function = listener.fn
-        if function and listener.api_visibility == "public" and not inspect.isasyncgenfunction(function):
-            path = f"/gradio_api/run/{listener.api_name}"
-            app.add_api_route(path, partial(_answer, function), methods=["POST"])
+    """The route "/gradio_api/run/NAME" for the endpoints of `demo` that answer once. What is sent has been
+    checked: it names one of them, and is an object with its parameters (see calls.py)."""
+    functions: dict[str, Callable[..., Any]] = {
+        str(listener.api_name): listener.fn
+        for listener in demo.fns.values()
+        if listener.fn and listener.api_visibility == "public" and not inspect.isasyncgenfunction(listener.fn)
+    }
+
+    # One route, for every request is compared with all that there are.
+    @app.post("/gradio_api/run/{name}")
+    async def run(name: str, request: Request) -> Response:
+        return await _answer(functions[name], request)
 
 
 async def _answer(function: Callable[..., Any], request: Request) -> Response:

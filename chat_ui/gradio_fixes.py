@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
+from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,6 +18,7 @@ import anyio.to_thread
 import fastapi.dependencies.utils
 import gradio as gr
 import gradio.blocks
+import gradio.helpers
 import gradio.processing_utils
 import gradio.queueing
 import gradio.route_utils
@@ -54,6 +56,8 @@ def apply(demo: gr.Blocks) -> None:
         (Queue, "process_events", _process_and_wake),
         (Queue, "broadcast_estimations", _to_those_who_wait),
         (gradio.route_utils, "call_process_api", _when_it_is_read),
+        (gradio.route_utils, "get_request_origin", _origin),
+        (gradio.utils, "get_type_hints", _type_hints),
     ):
         setattr(owner, name, replacement)
     leave_matplotlib()
@@ -64,6 +68,7 @@ def apply(demo: gr.Blocks) -> None:
     wait_without_a_task()
     begin_streams_at_once()
     check_logins_at_once()
+    look_at_functions_once()
 
 
 _init = SessionState.__init__
@@ -75,6 +80,8 @@ _push = Queue.push
 _process_events = Queue.process_events
 _broadcast_estimations = Queue.broadcast_estimations
 _call_process_api = gradio.route_utils.call_process_api
+_get_request_origin = gradio.route_utils.get_request_origin
+_get_type_hints = gradio.utils.get_type_hints
 
 
 def _without_descriptions(self: SessionState, blocks: Blocks) -> None:
@@ -351,6 +358,39 @@ def check_logins_at_once() -> None:
         return function(*args, **named)
 
     vars(fastapi.dependencies.utils)["run_in_threadpool"] = call
+
+
+def look_at_functions_once() -> None:
+    """`helpers.py`, `special_args`: looks up at each event which parameters a listener has, of what types."""
+    vars(gradio.helpers)["inspect"] = SimpleNamespace(**{**vars(inspect), "signature": _signature})
+
+
+@lru_cache(maxsize=1000)
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    return inspect.signature(function)
+
+
+@lru_cache(maxsize=1000)
+def _type_hints(function: Callable[..., Any]) -> dict[str, Any]:
+    hints: dict[str, Any] = _get_type_hints(function)  # type: ignore[no-untyped-call]
+    return hints
+
+
+def _origin(request: Request, route_path: str) -> Any:
+    """`route_utils.py`, `get_request_origin`: takes the app's address apart, thrice at each event. Here once
+    for all requests that are alike in what it reads."""
+    headers = request.headers
+    read = tuple((name, headers[name]) for name in _HEADERS_OF_ORIGIN if name in headers)
+    return _origin_of(str(request.url), read, route_path)
+
+
+@lru_cache(maxsize=1000)
+def _origin_of(address: str, headers: tuple[tuple[str, str], ...], route_path: str) -> Any:
+    alike: Any = SimpleNamespace(url=address, headers=dict(headers))
+    return _get_request_origin(alike, route_path)
+
+
+_HEADERS_OF_ORIGIN = ("x-forwarded-host", "x-forwarded-proto", "x-gradio-server")
 
 
 def keep_routes(app: App) -> None:

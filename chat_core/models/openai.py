@@ -4,12 +4,13 @@ import asyncio
 import re
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
 import openai
+from openai._constants import RAW_RESPONSE_HEADER
 
 from ..context import PromptMessage
 from ..errors import (
@@ -41,6 +42,9 @@ _LIST_SECONDS = 3.0
 # How long, after the last piece, the usage and the end of the response are waited for. A response read to
 # its end leaves a connection that the next turn can use; one that is broken off does not.
 _FAREWELL_SECONDS = 1.0
+
+# The SDK's mark of a response that is handed over before its body is read (`with_streaming_response`).
+_UNREAD: Any = {"headers": {RAW_RESPONSE_HEADER: "stream"}}
 
 
 class OpenAIChatModel:
@@ -85,8 +89,6 @@ class OpenAIChatModel:
             default_query=dict(self._provider.query),
             http_client=http_client or HttpClient(),
         )
-        # The SDK imports what belongs to a resource when it is taken for the first time: not within a reply.
-        self._completions = self._client.chat.completions.with_streaming_response
 
     async def aclose(self) -> None:
         await self._client.close()
@@ -157,9 +159,8 @@ class OpenAIChatModel:
         give_up_at.set(deadline.at)
         with deadline:
             while True:
-                sent = self._send(request.model, request.body(messages, sampling))
                 try:
-                    response = await sent.__aenter__()
+                    response = await self._send(request.model, request.body(messages, sampling))
                     break
                 except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
                     if not request.concede(str(error.body)):
@@ -168,16 +169,16 @@ class OpenAIChatModel:
             async with aclosing(response.http_response.aiter_raw()) as chunks:
                 yield chunks
         finally:
-            await sent.__aexit__(None, None, None)
+            await response.close()
 
-    def _send(self, model: str, body: dict[str, Any]) -> AbstractAsyncContextManager[Any]:
-        completions = self._completions
+    async def _send(self, model: str, body: dict[str, Any]) -> Any:
+        client = self._client
         if "{model}" in self._base_url:
-            client = self._client.with_options(base_url=self._base_url.replace("{model}", model))
-            completions = client.chat.completions.with_streaming_response
-        # The lines are parsed here, not by the SDK, which builds some twenty objects for every token. The
-        # body goes past its walk through every part of every message, a fifth of what a short turn costs.
-        return completions.create(model=model, messages=[], extra_body=body)
+            client = client.with_options(base_url=self._base_url.replace("{model}", model))
+        # The lines are parsed here, not by the SDK, which builds some twenty objects for every token. Its
+        # method for chats would look through every part of every message first.
+        response: Any = await client.post("/chat/completions", cast_to=object, body=body, options=_UNREAD)
+        return response
 
     def _told(self, error: ModelError) -> ModelError:
         """The address is what is named where it is likelier to be wrong than the model."""

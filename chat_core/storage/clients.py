@@ -5,13 +5,17 @@ from typing import Any
 
 from redis.asyncio import Redis, RedisCluster, Sentinel, SSLConnection
 from redis.asyncio.cluster import ClusterPipeline
-from redis.asyncio.connection import parse_url
+from redis.asyncio.connection import AbstractConnection, parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import ConstantBackoff
+from redis.connection import HiredisRespSerializer
 from redis.exceptions import RedisClusterException
 
 from ..errors import ConfigError
 from ..store_address import StoreAddress
+
+# What hiredis does in a tenth of the time, and redis-py has it do for clients that are not asynchronous.
+AbstractConnection.pack_command = HiredisRespSerializer.pack  # type: ignore[method-assign, assignment]
 
 _OPTIONS: dict[str, Any] = {
     "max_connections": 2000,

@@ -3,7 +3,9 @@ page needs is lost with it."""
 
 import asyncio
 import builtins
+import inspect
 import json
+import typing
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
@@ -14,12 +16,14 @@ import anyio.to_thread
 import fastapi.dependencies.utils
 import gradio as gr
 import gradio.blocks
+import gradio.helpers
 import gradio.processing_utils
 import gradio.queueing
 import gradio.route_utils
 import gradio.routes
 import gradio.utils
 import gradio_client.utils
+import httpx
 import httpx2
 import pytest
 from fastapi import FastAPI
@@ -185,6 +189,9 @@ async def demo(monkeypatch: pytest.MonkeyPatch, fixed: bool) -> gr.Blocks:
         (gradio.queueing, "asyncio"),
         (gradio.routes, "asyncio"),
         (gradio.route_utils, "call_process_api"),
+        (gradio.route_utils, "get_request_origin"),
+        (gradio.helpers, "inspect"),
+        (gradio.utils, "get_type_hints"),
     ):
         monkeypatch.setattr(owner, name, getattr(owner, name))  # to be undone after the test
     demo = page()
@@ -212,6 +219,9 @@ def done(demo: gr.Blocks, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     monkeypatch.setattr(anyio.to_thread, "run_sync", noting("thread", anyio.to_thread.run_sync))
     monkeypatch.setattr(Queue, "_get_df", staticmethod(noting("table", Queue._get_df)))
     monkeypatch.setattr(builtins, "__import__", noting("import {}", builtins.__import__))
+    monkeypatch.setattr(inspect, "signature", noting("signature", inspect.signature))
+    monkeypatch.setattr(typing, "get_type_hints", noting("types", typing.get_type_hints))
+    monkeypatch.setattr(httpx.URL, "__init__", noting("address", httpx.URL.__init__))
     return done
 
 
@@ -220,6 +230,43 @@ async def test_a_new_session_describes_no_component(demo: gr.Blocks, fixed: bool
         done.clear()  # the page itself is described once
         await open_tab().output("hello")
         assert (done["described"] == 0) == fixed
+
+
+async def test_a_listener_and_the_address_are_looked_at_once(
+    demo: gr.Blocks, fixed: bool, done: Counter[str]
+) -> None:
+    async with served(demo) as open_tab:
+        assert await open_tab().values("hello") == ["hello"]
+        done.clear()
+        assert await open_tab().values("hello") == ["hello"]
+        assert (done["signature"] + done["types"] + done["address"] == 0) == fixed
+
+
+@once_fixed
+@pytest.mark.parametrize(
+    ("headers", "origin"),
+    [
+        ({}, "http://one.example/under"),
+        ({"x-forwarded-proto": "https"}, "https://one.example/under"),
+        ({"x-forwarded-host": "two.example, one.example"}, "http://two.example"),
+        ({"x-gradio-server": "http://three.example"}, "http://three.example"),
+    ],
+)
+async def test_each_address_is_its_own(demo: gr.Blocks, headers: dict[str, str], origin: str) -> None:
+    for query in (b"", b"a=b"):
+        request = Request(
+            {
+                "type": "http",
+                "method": "GET",
+                "scheme": "http",
+                "server": ("one.example", 80),
+                "path": "/under/gradio_api/queue/join",
+                "query_string": query,
+                "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+            }
+        )
+        found = gradio.route_utils.get_request_origin(request, "/gradio_api/queue/join")
+        assert str(found) == origin
 
 
 @pytest.mark.parametrize("listener", ["skip", "skip_one", "skip_all", "plain"])
