@@ -150,7 +150,7 @@ class ConversationHandlers(Handlers):
         """More of the list is wanted than the latest conversations. A turn is followed anew: at its end its
         follower renders as much of the list as it was told when it began."""
         page = self._parse(values, request)
-        tab = page.tab.updated(listed=page.tab.listed + LISTED, render_id=uuid4().hex[:8])
+        tab = page.tab.rendered_anew(listed=page.tab.listed + LISTED)
         with page.errors_shown():
             sessions = await self._renderer.session_list(page.visitor, tab, page.query)
         self._follower.leave(page.session_hash)

@@ -5,7 +5,6 @@ import hashlib
 import time
 from collections.abc import Sequence
 from typing import Any
-from uuid import uuid4
 
 from chat_core import ChatService, Language, Role, Roles, Session, SessionList, StoredMessages
 
@@ -262,8 +261,7 @@ def _earlier(count: int, language: Language) -> Json:
 
 
 def _rendered_anew(tab: TabState) -> TabState:
-    anew = tab.opening(tab.session_id, temporary=tab.temporary)
-    return anew.updated(window=tab.window, render_id=uuid4().hex[:8])
+    return tab.opening(tab.session_id, temporary=tab.temporary).rendered_anew(window=tab.window)
 
 
 def _showing(tab: TabState, session: Session, *, follow: bool) -> TabState:

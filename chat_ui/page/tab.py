@@ -1,6 +1,7 @@
 """TabState: what one browser tab shows."""
 
 from typing import Any
+from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -45,6 +46,10 @@ class TabState(BaseModel):
     def updated(self, **changes: Any) -> "TabState":
         """The same with some fields changed."""
         return self.model_copy(update=changes)
+
+    def rendered_anew(self, **changes: Any) -> "TabState":
+        """The same, as another rendering, with some fields changed."""
+        return self.updated(render_id=uuid4().hex[:8], **changes)
 
 
 EMPTY_TAB = TabState()
