@@ -21,7 +21,8 @@ from .messages import (
     Voice,
     VoiceEnd,
 )
-from .models import ModelOffer
+from .models import ModelOffer, PictureOffer
+from .pictures import PictureOrder
 from .roles import Language, Role, Roles
 from .service import ChatService, HealthReport, Imported, Notice, StopResult, UndoResult, new_user_id
 from .settings import Settings
@@ -47,6 +48,8 @@ __all__ = [
     "ModelOffer",
     "Note",
     "Notice",
+    "PictureOffer",
+    "PictureOrder",
     "Role",
     "Roles",
     "Sampling",

@@ -123,7 +123,9 @@ def _select_messages(
     """The messages to send, oldest first and each with the ids of its images to send, and their tokens."""
 
     def sendable(message: ChatMessage) -> list[str]:
-        return [image.id for image in message.images if image.id in images] if message.images else []
+        # Of a reply that is a picture models are sent its few words: they take pictures from users alone.
+        is_sent = message.images and message.role == "user"
+        return [image.id for image in message.images if image.id in images] if is_sent else []
 
     latest = history[-max_messages:] if max_messages else history
     new_ids = sendable(message)

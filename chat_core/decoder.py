@@ -41,12 +41,12 @@ class TooLarge(Exception):
     """The picture has more than MAX_MEGAPIXELS."""
 
 
-def decode(data: bytes) -> dict[str, str | int]:
-    """The picture in `data`: its `media_type`, `width` and `height` as it is sent, the data URL `sent` to
-    models and the smaller one of its `preview`. Raises TooLarge, and for a file that is no picture, or a
-    broken one, anything."""
+def decode(data: bytes, longest_side: int = LONGEST_SIDE) -> dict[str, str | int]:
+    """The picture in `data`, no larger than `longest_side`: its `media_type`, `width` and `height` as it is
+    sent, the data URL `sent` to models and the smaller one of its `preview`. Raises TooLarge, and for a file
+    that is no picture, or a broken one, anything."""
     try:
-        picture = _decoded(data)
+        picture = _decoded(data, longest_side)
     except (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning):
         raise TooLarge from None
     sent = PIL.Image.new("RGB", picture.size, _BACKGROUND)
@@ -60,7 +60,7 @@ def decode(data: bytes) -> dict[str, str | int]:
     }
 
 
-def _decoded(data: bytes) -> PIL.Image.Image:
+def _decoded(data: bytes, longest_side: int) -> PIL.Image.Image:
     """The picture, RGB or RGBA, upright and no larger than it is sent. Raises whatever goes wrong."""
     if any(data.count(part) > _COSTLY_AT_MOST for part in _COSTLY.get(data[:2], ())):
         raise ValueError("a file made to keep the decoder busy")
@@ -71,7 +71,7 @@ def _decoded(data: bytes) -> PIL.Image.Image:
         decoded = picture.point(lambda grey: grey / 256) if picture.mode == "I;16" else picture
         if mode == "RGBA" or decoded.mode not in _SCALABLE:
             decoded = decoded.convert(mode)
-        decoded.thumbnail((LONGEST_SIDE, LONGEST_SIDE))  # may decode a JPEG at a fraction of its size
+        decoded.thumbnail((longest_side, longest_side))  # may decode a JPEG at a fraction of its size
         decoded = decoded.convert(mode)
     with suppress(Exception):  # a camera's slip in the EXIF is no reason to refuse what it took
         PIL.ImageOps.exif_transpose(decoded, in_place=True)
@@ -100,6 +100,6 @@ def _data_url(media_type: str, encoded: bytes) -> str:
 
 if __name__ == "__main__":
     try:
-        json.dump(decode(sys.stdin.buffer.read()), sys.stdout)
+        json.dump(decode(sys.stdin.buffer.read(), *map(int, sys.argv[1:])), sys.stdout)
     except TooLarge:
         sys.exit(TOO_LARGE)

@@ -14,7 +14,9 @@
     │   ├── ImageUnreadable
     │   ├── ImageTooLarge
     │   ├── TooManyImages
-    │   └── ImagesUnsupported
+    │   ├── ImagesUnsupported
+    │   ├── PicturesUnavailable
+    │   └── PictureEditsUnsupported
     ├── SessionNotFound        no such session, or somebody else's
     ├── SessionUnreadable      the session's head is damaged
     ├── TurnNotFound           the session has no turn yet
@@ -52,6 +54,7 @@
         ├── ModelFiltered
         ├── ModelOutOfLength
         ├── ModelRepeated
+        ├── ModelPictureUnusable
         └── ContextTooLong
 
 An error carries facts; whoever shows it finds the words. `code` names the kind on the wire and in
@@ -205,6 +208,25 @@ class ImagesUnsupported(InvalidInput):
 
     def __init__(self, model: str, known: list[str]) -> None:
         super().__init__("images", f"left out for {model}, which cannot see them")
+        self.facts |= {"model": model, "known": ", ".join(known) or "–"}
+
+
+class PicturesUnavailable(InvalidInput):
+    """A picture was asked for, and none of the providers makes any."""
+
+    code = "pictures_unavailable"
+
+    def __init__(self) -> None:
+        super().__init__("message", "none for a picture, which no provider here can make")
+
+
+class PictureEditsUnsupported(InvalidInput):
+    """The model makes pictures and cannot change those that it is sent; `known` are those that can."""
+
+    code = "picture_edits_unsupported"
+
+    def __init__(self, model: str, known: list[str]) -> None:
+        super().__init__("images", f"left out for {model}, which cannot change them")
         self.facts |= {"model": model, "known": ", ".join(known) or "–"}
 
 
@@ -531,6 +553,13 @@ class ModelRepeated(ModelError):
 
     code = "model_repeated"
     summary = "The model began to repeat itself, so its reply was ended."
+
+
+class ModelPictureUnusable(ModelError):
+    """What came in place of a picture is none, or one that is too large or cannot be fetched."""
+
+    code = "model_picture_unusable"
+    summary = "The model's provider sent a picture that cannot be used."
 
 
 class ContextTooLong(ModelError):

@@ -1,4 +1,5 @@
-"""Pictures: what a person sends, made upright, small and anonymous for models and for the page."""
+"""Pictures: what a person sends, or a model has made; made upright, small and anonymous for models and for
+the page."""
 
 import asyncio
 import base64
@@ -17,13 +18,13 @@ MAX_MEGABYTES = 10
 _DECODING_SECONDS = 30.0
 
 
-async def read_image(data: bytes) -> tuple[Image, str]:
-    """The picture in `data` and the data URL that models are sent. Its kind is told from the content, of a
-    moving one the first frame is taken; nothing of its metadata is left. Raises ImageTooLarge or
-    ImageUnreadable."""
+async def read_image(data: bytes, longest_side: int = decoder.LONGEST_SIDE) -> tuple[Image, str]:
+    """The picture in `data` and the data URL that models are sent, of no more than `longest_side` pixels. Its
+    kind is told from the content, of a moving one the first frame is taken; nothing of its metadata is left.
+    Raises ImageTooLarge or ImageUnreadable."""
     if len(data) > MAX_MEGABYTES * 1024**2:
         raise ImageTooLarge(MAX_MEGABYTES, decoder.MAX_MEGAPIXELS)
-    status, output = await _run_decoder(data)
+    status, output = await _run_decoder(data, longest_side)
     if status == decoder.TOO_LARGE:
         raise ImageTooLarge(MAX_MEGABYTES, decoder.MAX_MEGAPIXELS)
     if status:
@@ -42,10 +43,10 @@ def file_of(data_url: str) -> bytes:
     return base64.b64decode(data_url.partition(",")[2])
 
 
-async def _run_decoder(data: bytes) -> tuple[int, bytes]:
+async def _run_decoder(data: bytes, longest_side: int) -> tuple[int, bytes]:
     """The exit status and the output. Ends the process too when nobody waits for it any more."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", decoder.__file__),  # this directory is none to import from
+        *(sys.executable, "-P", decoder.__file__, str(longest_side)),  # this directory is none to import from
         stdin=PIPE,
         stdout=PIPE,
         stderr=DEVNULL,

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, Json, Validation
 from .errors import ChatError, Fact, InvalidInput
 
 Status = Literal["done", "stopped", "interrupted", "failed"]
-DeltaKind = Literal["text", "reasoning"]
+DeltaKind = Literal["text", "reasoning", "picture"]
 Feedback = Literal["", "like", "dislike"]
 FinishReason = Literal["", "length", "content_filter"]
 
@@ -109,8 +109,8 @@ class TurnError(_Record):
 
 
 class Image(_Record):
-    """A picture in a user's message. What models are sent of it is stored beside the messages, under its
-    `id`; it has this `media_type`, `width` and `height` in pixels. `preview` is a small data URL."""
+    """A picture in a message. What models are sent of it, or have made, is stored beside the messages, under
+    its `id`; it has this `media_type`, `width` and `height` in pixels. `preview` is a small data URL."""
 
     id: str
     media_type: str
@@ -134,15 +134,16 @@ class ChatMessage(_Record):
     """One message of a conversation.
 
     `timestamp` is in seconds since 1970; `turn_id` is shared by a user's message and the reply to it, until
-    that is continued: then it has the id of the turn that went on with it. To a user's message belong its
-    `images` and, when it was regenerated, `versions`: the replies that it also got, besides the one that
-    follows it; its `branch` is the id of the session that keeps what it has replaced, if that was more than
-    one turn; its `voices` are those that it was put to, if that was not just the conversation's role: its
-    turn is that of the first; its `status` and `error` say how its turn ended if it got none. The other
-    fields from `reasoning` on belong to replies: `role_key` is the key of the role that gave it,
-    `reasoning_seconds` how long it reasoned before its text; `finish_reason` says what ended it too early,
-    its greatest length or the provider's filter; `instead_of` is the model that was asked and failed before
-    `model` answered.
+    that is continued: then it has the id of the turn that went on with it. `images` are what a user's message
+    asks about or wants changed, and what a reply consists of that is a picture: its content is a few words
+    in place of it. To a user's message belong, when it was regenerated, its `versions`: the replies that it
+    also got, besides the one that follows it; its `branch` is the id of the session that keeps what it has
+    replaced, if that was more than one turn; its `voices` are those that it was put to, if that was not just
+    the conversation's role and model: its turn is that of the first; its `status` and `error` say how its
+    turn ended if it got none. The other fields from `reasoning` on belong to replies: `role_key` is the key
+    of the role that gave it, `reasoning_seconds` how long it reasoned before its text; `finish_reason` says
+    what ended it too early, its greatest length or the provider's filter; `instead_of` is the model that was
+    asked and failed before `model` answered.
     """
 
     id: str
@@ -171,7 +172,7 @@ class ChatMessage(_Record):
     @property
     def is_unfinished(self) -> bool:
         """Whether this is a reply that can be continued: what there is of it is not all."""
-        is_cut = self.status != "done" or self.finish_reason == "length"
+        is_cut = (self.status != "done" or self.finish_reason == "length") and not self.images
         return self.role == "assistant" and bool(self.content) and is_cut
 
 
@@ -290,11 +291,12 @@ class SessionList(NamedTuple):
 
 
 class Delta(NamedTuple):
-    """A piece of a running reply. `end` is its position in the turn's log: the count of characters,
-    reasoning and text together, up to and with this piece. It does not depend on how the log was cut
-    into pieces, so a follower may go on from it in any process. Where several reply in one turn, their pieces
-    stand in one log, in which the end of each (VoiceEnd) counts as a character, and `voice` says whose it is,
-    counted from 0."""
+    """A piece of a running reply: some text, or an Image as JSON, which takes the place of the picture
+    before. `end` is its position in the turn's log: the count of characters, reasoning and text together, and
+    of pictures, up to and with this piece. It does not depend on how the log was cut into pieces, so a
+    follower may go on from it in any process. Where several reply in one turn, their pieces stand in one log,
+    in which the end of each (VoiceEnd) counts as a character, and `voice` says whose it is, counted from
+    0."""
 
     kind: DeltaKind
     text: str

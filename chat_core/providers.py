@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
@@ -50,9 +50,28 @@ class Rule(Capabilities):
     for_models: tuple[str, ...] = Field(min_length=1)
 
 
+class Drawing(_Row):
+    """What a model that makes pictures takes: the `sizes` and `qualities` that can be chosen; whether it can
+    be sent pictures to change, as files to "edits" or in the "body" of a request for a new one; how many
+    `partials` it shows while it draws. `body` is sent with every request."""
+
+    sizes: tuple[str, ...] = ()
+    qualities: tuple[str, ...] = ()
+    edits: Literal["", "files", "body"] = ""
+    partials: int = Field(0, ge=0, le=3)
+    body: dict[str, Any] = {}
+
+
+class DrawingRule(Drawing):
+    """What the models take whose names match one of these patterns."""
+
+    for_models: tuple[str, ...] = Field(min_length=1)
+
+
 class Provider(Capabilities):
     """A provider: its `title` and `icon` for people, where it is, its key, the `models` that are offered, the
-    default one first, and the temperature and length that it is asked for where nobody chose any. `{key}` in
+    default one first, and the temperature and length that it is asked for where nobody chose any. Its
+    `picture_models` make pictures, as the rules in `drawing` say. `{key}` in
     `headers` stands for the key, `{model}` in `base_url` for the model. Its variables begin with its name, or
     with one of the `aliases`. With `local` it is looked for on this machine where nothing is set."""
 
@@ -62,6 +81,8 @@ class Provider(Capabilities):
     base_url: str = ""
     api_key: SecretStr = SecretStr("")
     models: tuple[str, ...] = ()
+    picture_models: tuple[str, ...] = ()
+    drawing: tuple[DrawingRule, ...] = ()
     headers: dict[str, str] = {}
     query: dict[str, str] = {}
     aliases: tuple[str, ...] = ()
@@ -77,6 +98,13 @@ class Provider(Capabilities):
             if any(fnmatchcase(model, pattern) for pattern in rule.for_models):
                 values |= rule.model_dump(exclude_unset=True, exclude={"for_models"})
         return Capabilities(**values)
+
+    def drawing_of(self, model: str) -> Drawing:
+        """What the model of that name takes for a picture, by the first rule for it."""
+        for rule in self.drawing:
+            if any(fnmatchcase(model, pattern) for pattern in rule.for_models):
+                return rule
+        return Drawing()
 
     def updated(self, **values: Any) -> Self:
         """The same with other values, where they are not empty."""
@@ -124,9 +152,11 @@ def _parsed(rows: Mapping[str, Any], known: Providers) -> dict[str, Provider]:
 
 
 def provider_at(base_url: str, providers: Iterable[Provider]) -> Provider:
-    """The provider that has its server where this address leads; one without quirks if that is not known."""
+    """The provider that has its server where this address leads; if that is not known, one without quirks
+    but those of OpenAI's models that make pictures, which such servers pass on."""
     host = _host(base_url)
-    return next((one for one in providers if host and _host(one.base_url) == host), Provider(title=host))
+    unknown = Provider(title=host, drawing=known_providers()["openai"].drawing)
+    return next((one for one in providers if host and _host(one.base_url) == host), unknown)
 
 
 def _host(address: str) -> str:

@@ -165,6 +165,7 @@ class Settings(BaseModel):
     text_only_models: Names = Field((), description="models' names, separated by commas")
     default_model: str = Field("", description="a model's name, or provider/model")
     fallback_models: Names = Field((), description="models' names, separated by commas")
+    image_model: str = Field("", description="a model's name, or provider/model, or off")
     model_prices: Annotated[Names, AfterValidator(_prices)] = Field(
         (),
         description="pairs like gpt-4o=2.5/10, separated by commas: what a million tokens of requests and of "

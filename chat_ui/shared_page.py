@@ -81,10 +81,13 @@ def _articles(shared: SharedConversation, language: Language) -> Iterator[str]:
 
 
 def _question(message: ChatMessage, language: Language) -> str:
-    name = escape(t(language, "picture"))
-    pictures = "".join(f'<img src="{escape(image.preview)}" alt="{name}">' for image in message.images)
+    pictures = _pictures(message, t(language, "picture"))
     text = f'<div class="plain">{escape(message.content)}</div>' if message.content else ""
     return f'<article class="user"><h2>{escape(t(language, "asked"))}</h2>{pictures}{text}</article>\n'
+
+
+def _pictures(message: ChatMessage, name: str) -> str:
+    return "".join(f'<img src="{escape(image.preview)}" alt="{escape(name)}">' for image in message.images)
 
 
 def _reply(message: ChatMessage, shared: SharedConversation, language: Language, *, is_plain: bool) -> str:
@@ -98,9 +101,9 @@ def _reply(message: ChatMessage, shared: SharedConversation, language: Language,
     ended = [t(language, message.status)] if message.status in ("stopped", "interrupted") else []
     ended += [t(language, f"finish.{message.finish_reason}")] if message.finish_reason else []
     facts = escape(" · ".join(filter(None, (message.model, *ended))))
+    said = _pictures(message, message.content) or _rendered(message.content, is_plain=is_plain)
     return (
-        f"<article><h2>{icon_html(icon)}{escape(name)}</h2>{thoughts}"
-        f"{_rendered(message.content, is_plain=is_plain)}<small>{facts}</small></article>\n"
+        f"<article><h2>{icon_html(icon)}{escape(name)}</h2>{thoughts}{said}<small>{facts}</small></article>\n"
     )
 
 

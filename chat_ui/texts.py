@@ -598,6 +598,10 @@ TEXTS: dict[str, dict[Language, str]] = {
         "zh": "模型开始重复自己的话，回复到此为止。请换个说法再试。",
         "en": "The model began to repeat itself, so its reply was ended here. Please rephrase and try again.",
     },
+    "error.model_picture_unusable": {
+        "zh": "服务商发来的图片无法使用，请再试一次。",
+        "en": "The provider sent a picture that cannot be used. Please try again.",
+    },
     "error.context_too_long": {
         "zh": "对话太长，超出了模型的容量。请开始新对话。",
         "en": "The conversation is too long for this model. Please start a new one.",
@@ -621,6 +625,14 @@ TEXTS: dict[str, dict[Language, str]] = {
     "error.images_unsupported": {
         "zh": "模型 {model} 看不了图片。能看图片的模型：{known}。",
         "en": "The model {model} cannot see pictures. Models that can: {known}.",
+    },
+    "error.pictures_unavailable": {
+        "zh": "这里没有能画图的模型。请换个说法，用文字提问。",
+        "en": "No model here can make pictures. Please ask for a text instead.",
+    },
+    "error.picture_edits_unsupported": {
+        "zh": "模型 {model} 不能修改图片。请去掉附带的图片，或改用：{known}。",
+        "en": "The model {model} cannot change pictures. Leave them out, or use one of: {known}.",
     },
     # What the operator can do, after the error of that code; others are told that only the operator can.
     "remedy.model_not_configured": {

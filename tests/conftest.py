@@ -138,6 +138,7 @@ def model(provider: FakeOpenAI) -> dict[str, str]:
         "OPENAI_MODEL": "fake",
         "OPENAI_MODELS": "fake,other",
         "TEXT_ONLY_MODELS": "other",
+        "IMAGE_MODEL": "gpt-image-1",
     }
 
 

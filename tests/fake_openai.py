@@ -13,6 +13,8 @@ a keyword like `[[cut]]` in the user's latest message selects another script, se
 
 import argparse
 import asyncio
+import base64
+import email.policy
 import gzip
 import itertools
 import json
@@ -24,11 +26,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from email.parser import BytesParser
 from enum import Enum
 from functools import partial
 from http import HTTPStatus
+from io import BytesIO
 from typing import Any, Self, cast
 
+import PIL.Image
 from anyio.from_thread import start_blocking_portal
 
 
@@ -139,6 +144,36 @@ def error(status: int, message: str = "", *, retry_after: str = "", **facts: Any
     return as_json({"error": {"message": message, **facts}}, status, retry_after)
 
 
+# Pictures
+
+
+def picture_file(side: int = 64, colour: str = "teal") -> bytes:
+    """A PNG of one colour."""
+    file = BytesIO()
+    PIL.Image.new("RGB", (side, side), colour).save(file, "PNG")
+    return file.getvalue()
+
+
+def drawn(data: bytes | None = None, **facts: Any) -> Answer:
+    """A picture in base64, with the tokens that it took."""
+    encoded = base64.b64encode(picture_file() if data is None else data).decode()
+    counts = {"input_tokens": 7, "output_tokens": 272, "total_tokens": 279}
+    return as_json({"created": 1, "data": [{"b64_json": encoded}], "usage": counts, **facts})
+
+
+def drawn_at(url: str) -> Answer:
+    """A picture that lies elsewhere."""
+    return as_json({"created": 1, "data": [{"url": url}]})
+
+
+def picture_event(data: bytes, *, is_partial: bool = False, kind: str = "image_generation") -> bytes:
+    """A picture in a stream: the whole one, or one that shows how far it is."""
+    name = f"{kind}.{'partial_image' if is_partial else 'completed'}"
+    counts = {} if is_partial else {"usage": {"input_tokens": 7, "output_tokens": 272, "total_tokens": 279}}
+    row = {"type": name, "b64_json": base64.b64encode(data).decode(), **counts}
+    return f"event: {name}\n".encode() + event(row)
+
+
 # The server
 
 
@@ -157,7 +192,9 @@ class Request:
 
     @property
     def said(self) -> str:
-        """The text of the user's latest message."""
+        """The text of the user's latest message, or what is to be drawn."""
+        if "prompt" in self.body:
+            return str(self.body["prompt"])
         asked = [message["content"] for message in self.body["messages"] if message["role"] == "user"]
         return text_of(asked[-1]) if asked else ""
 
@@ -170,8 +207,9 @@ def text_of(content: str | list[dict[str, Any]]) -> str:
 
 
 class FakeOpenAI:
-    """The server, while it is entered. Each chat completion takes the next of `answers`; when there is
-    none, the one that `otherwise` makes. All that was asked is in `requests`, oldest first; `asked` is set
+    """The server, while it is entered. Each chat completion, or picture, takes the next of `answers`; when
+    there is none, the one that `otherwise` makes. What lies in `files` is at its path. All that was asked is
+    in `requests`, oldest first; `asked` is set
     when there is something. With `tls` it is spoken to by https."""
 
     def __init__(
@@ -182,9 +220,10 @@ class FakeOpenAI:
     ) -> None:
         self.answers: deque[Answer] = deque()
         self.requests: list[Request] = []
+        self.files: dict[str, Answer] = {}
         self.models = as_json({"object": "list", "data": [{"id": "fake", "object": "model"}]})
         self.asked = asyncio.Event()
-        self.otherwise = otherwise or (lambda request: echo(request.said))
+        self.otherwise = otherwise or answer
         self.port = port
         self.tls = tls
         self._connections: dict[asyncio.Task[Any], int] = {}
@@ -235,8 +274,10 @@ class FakeOpenAI:
             del self._connections[task]
 
     def _choose(self, request: Request) -> Answer:
-        if request.method == "POST" and _COMPLETIONS.match(request.path):
+        if request.method == "POST" and _ASKED.match(request.path):
             return self.answers.popleft() if self.answers else self.otherwise(request)
+        if request.path in self.files:
+            return self.files[request.path]
         if request.path == "/v1/models":
             return self.models
         if request.path == "/requests":  # for tests that run this server in another process
@@ -248,7 +289,7 @@ class FakeOpenAI:
 
 
 # At OpenAI, and at a deployment of Azure's.
-_COMPLETIONS = re.compile(r"/(v1|openai/deployments/\w+)/chat/completions(\?|$)")
+_ASKED = re.compile(r"/(v1|openai/deployments/\w+)/(chat/completions|images/(generations|edits))(\?|$)")
 
 
 async def _request(head: bytes, reader: asyncio.StreamReader, connection: int) -> Request:
@@ -256,7 +297,25 @@ async def _request(head: bytes, reader: asyncio.StreamReader, connection: int) -
     method, path, _ = first.split(" ")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     body = await reader.readexactly(int(headers.get("content-length", 0)))
-    return Request(method, path, headers, json.loads(body) if body else None, connection)
+    is_form = headers.get("content-type", "").startswith("multipart/")
+    parsed = _form(headers["content-type"], body) if is_form else json.loads(body) if body else None
+    return Request(method, path, headers, parsed, connection)
+
+
+def _form(content_type: str, body: bytes) -> dict[str, Any]:
+    """The fields of a form; of files with the same name the list of their contents, in base64."""
+    message = BytesParser(policy=email.policy.HTTP).parsebytes(
+        f"content-type: {content_type}\r\n\r\n".encode() + body
+    )
+    fields: dict[str, Any] = {}
+    for part in message.iter_parts():  # type: ignore[attr-defined]
+        name = part.get_param("name", header="content-disposition")
+        content = part.get_payload(decode=True)
+        if part.get_filename():
+            fields.setdefault(name, []).append(base64.b64encode(content).decode())
+        else:
+            fields[name] = content.decode()
+    return fields
 
 
 def _watch(request: Request, connection: asyncio.Task[Any], head: asyncio.Task[bytes]) -> None:
@@ -345,12 +404,35 @@ def echo(said: str, rate: float = 0) -> Answer:
     return replace(answer, steps=paced(answer.steps, rate)) if rate else answer
 
 
+DRAWINGS: dict[str, Callable[[bytes], Answer]] = {
+    "slow": lambda data: stream(2.0, picture_event(data)),
+    "stall": lambda data: stream(STALL),
+    "partial": lambda data: stream(picture_event(picture_file(colour="grey"), is_partial=True), STALL),
+    "policy": lambda data: error(400, "Your request was rejected.", code="moderation_blocked"),
+    "noise": lambda data: drawn(b"no picture"),
+}
+
+
+def draw(said: str) -> Answer:
+    """A picture, unless a keyword in what is to be drawn calls for something else, as in `echo`."""
+    found = re.search(r"\[\[(\w+)\]\]", said)
+    keyword = found[1] if found else ""
+    if keyword.isdecimal():
+        return error(int(keyword))
+    return DRAWINGS.get(keyword, drawn)(picture_file(colour="red" if "red" in said else "teal"))
+
+
+def answer(request: Request, rate: float = 0) -> Answer:
+    """What the server says on its own: it echoes, and draws."""
+    return draw(request.said) if "/images/" in request.path else echo(request.said, rate)
+
+
 async def main() -> None:
     arguments = argparse.ArgumentParser(description="An OpenAI-compatible server that echoes.")
     arguments.add_argument("--port", type=int, default=0, help="0: any free one")
     arguments.add_argument("--rate", type=float, default=0, help="words per second, 0: at once")
     options = arguments.parse_args()
-    async with FakeOpenAI(lambda request: echo(request.said, options.rate), options.port) as server:
+    async with FakeOpenAI(lambda request: answer(request, options.rate), options.port) as server:
         print(server.base_url, flush=True)
         await asyncio.Event().wait()
 

@@ -27,6 +27,13 @@ class AnsweredBy(NamedTuple):
     model: str
 
 
+class DrawnPicture(NamedTuple):
+    """A picture as the provider has made it, the content of a file; or one that shows how far it is."""
+
+    data: bytes
+    is_partial: bool = False
+
+
 StreamItem = Piece | Finish | AnsweredBy | Usage
 
 

@@ -5,7 +5,7 @@ import logging
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import NamedTuple
@@ -13,12 +13,14 @@ from typing import NamedTuple
 from pydantic import SecretStr
 
 from ..errors import ModelError, ModelNotConfigured
+from ..messages import Usage
+from ..pictures import PictureOrder
 from ..providers import Provider, known_providers
 from . import llama
-from .base import ChatModel, NoModel
+from .base import ChatModel, DrawnPicture, NoModel
 from .openai import OpenAIChatModel
 from .repetition import RepetitionGuard
-from .router import ModelOffer, ModelRouter
+from .router import ModelOffer, ModelRouter, PictureOffer
 from .transport import HttpClient
 
 log = logging.getLogger(__name__)
@@ -33,7 +35,8 @@ _NO_CHAT = re.compile(
 
 class CatalogOptions(NamedTuple):
     """The `providers`, the default one first; the name of the model that is asked where none is chosen, and
-    of those that take over, in order, when one fails; which models cannot be sent images; and how long (in
+    of those that take over, in order, when one fails; which models cannot be sent images; the name of the one
+    that makes pictures where none is chosen ("": the first that is known, "off": none); and how long (in
     seconds) a provider may be silent before and within a reply. With `is_embedded` the model of
     `embedded_file`, or the one that comes along, answers in this process, and what serves models on this
     machine is looked for."""
@@ -42,6 +45,7 @@ class CatalogOptions(NamedTuple):
     default_model: str = ""
     fallback_models: tuple[str, ...] = ()
     text_only_models: tuple[str, ...] = ()
+    picture_model: str = ""
     first_token_seconds: float = 120
     stall_seconds: float = 60
     is_embedded: bool = False
@@ -66,6 +70,8 @@ class ModelCatalog:
             providers = (Provider(name=_EMBEDDED, title="", icon="", models=names, vision=False),)
         self._providers = {provider.name: provider for provider in providers}
         self._renew_offers()
+        may_draw = not self._given and options.picture_model != "off"
+        self.picture_offers = _picture_offers(providers, options.picture_model) if may_draw else ()
         router = ModelRouter(self._models, self.find, options.fallback_models)
         self.model: ChatModel = model or router
 
@@ -104,6 +110,22 @@ class ModelCatalog:
     def find(self, name: str) -> ModelOffer | None:
         """The model that is chosen by this name, its own one or `provider/model`."""
         return self._offers.get(name) or next((one for one in self.offers if name in _names(one)), None)
+
+    def find_picture_model(self, name: str) -> PictureOffer | None:
+        """The model that makes pictures and is chosen by this name; without one the default."""
+        if not name:
+            return next(iter(self.picture_offers), None)
+        return next((one for one in self.picture_offers if name in (one.name, *_names(one))), None)
+
+    def draw(
+        self, order: PictureOrder, pictures: Sequence[bytes]
+    ) -> AsyncGenerator[DrawnPicture | Usage, None]:
+        """The picture that is ordered, as the model's own `draw`. Raises ModelNotConfigured."""
+        offer = self.find_picture_model(order.model)
+        model = self._models.get(offer.provider.name) if offer else None
+        if offer is None or not isinstance(model, OpenAIChatModel):
+            raise ModelNotConfigured()
+        return model.draw(order, pictures, model=offer.model)
 
     def context_tokens(self, configured: int) -> int:
         """The budget of one request in tokens, 0 for no limit: what is `configured`, within what the
@@ -202,5 +224,28 @@ class ModelCatalog:
         return offer if alone else offer._replace(name=f"{provider.name}/{model}")
 
 
-def _names(offer: ModelOffer) -> tuple[str, str]:
+def _picture_offers(providers: Sequence[Provider], default: str) -> tuple[PictureOffer, ...]:
+    """The models that make pictures, the default one first; one that is not known is the first provider's, or
+    that provider's whose name it begins with."""
+    pairs = [(provider, model) for provider in providers for model in provider.picture_models]
+    count = Counter(model for _, model in pairs)
+    offers = [
+        PictureOffer(
+            model if count[model] == 1 else f"{provider.name}/{model}",
+            provider,
+            model,
+            provider.drawing_of(model),
+        )
+        for provider, model in pairs
+    ]
+    if default and all(default not in _names(offer) for offer in offers):
+        name, _, model = default.partition("/")
+        provider = next((one for one in providers if model and one.name == name), None)
+        provider, model = (provider, model) if provider else (providers[0], default)
+        offers.append(PictureOffer(default, provider, model, provider.drawing_of(model)))
+    offers.sort(key=lambda offer: bool(default) and default not in _names(offer))
+    return tuple(offers)
+
+
+def _names(offer: ModelOffer | PictureOffer) -> tuple[str, str]:
     return offer.model, f"{offer.provider.name}/{offer.model}"

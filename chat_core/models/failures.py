@@ -10,6 +10,7 @@ from ..errors import (
     ContextTooLong,
     ModelAuthFailed,
     ModelError,
+    ModelFiltered,
     ModelNotFound,
     ModelQuotaExhausted,
     ModelRateLimited,
@@ -30,6 +31,8 @@ def model_error(
         return ContextTooLong(reason)
     if _QUOTA_EXHAUSTED.search(f"{code} {reason}"):
         return ModelQuotaExhausted(reason)
+    if _FILTERED.search(code):
+        return ModelFiltered(reason)
     return _error_class(status)(reason, retry_after=retry_after(headers or {}))
 
 
@@ -72,6 +75,7 @@ _QUOTA_EXHAUSTED = re.compile(
     r"(?i)insufficient[ _](quota|balance|credits?|funds)|billing_(hard_limit_reached|not_active)"
     r"|credit balance is too low"
 )
+_FILTERED = re.compile(r"(?i)moderation_blocked|content_policy|content_filter|SensitiveContentDetected")
 _SECRETS = re.compile(r"(?i)\b(sk|hf|gsk|xai|key)[-_][\w*.-]{6,}|bearer\s+\S+|://[^/\s@]+@")
 _REASON_CHARS = 500
 

@@ -3,8 +3,8 @@
 import asyncio
 import re
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,14 +23,17 @@ from ..errors import (
     ModelTimedOut,
     ModelUnreachable,
 )
-from ..messages import Sampling
+from ..images import MAX_MEGABYTES
+from ..messages import Sampling, Usage
+from ..pictures import PictureOrder
 from ..providers import Provider, known_providers
-from .base import StreamItem
+from .base import DrawnPicture, StreamItem
 from .deadline import Deadline
 from .failures import model_error
+from .pictures import FoundPicture, PictureParser, picture_request
 from .request import ModelRequest
 from .sse import StreamError, StreamParser
-from .transport import SLICE_BYTES, HttpClient, give_up_at
+from .transport import SLICE_BYTES, HttpClient, fetch_file, give_up_at
 
 _CONNECT_SECONDS = 10.0
 
@@ -66,12 +69,14 @@ class OpenAIChatModel:
         provider: Provider | None = None,
         first_token_seconds: float = 120,
         stall_seconds: float = 60,
+        picture_seconds: float = 300,
         max_retries: int = 2,
         http_client: HttpClient | None = None,
     ) -> None:
         self._secret = api_key
         self._first_token_seconds = first_token_seconds
         self._stall_seconds = stall_seconds
+        self._picture_seconds = picture_seconds
         self._provider = provider or (Provider() if base_url else known_providers()["openai"])
         self._base_url = base_url or self._provider.base_url
         self._requests: dict[str, ModelRequest] = {}
@@ -113,21 +118,72 @@ class OpenAIChatModel:
         clock = asyncio.get_running_loop().time
         deadline = Deadline(clock() + self._first_token_seconds)
         try:
-            async with self._open(request, messages, sampling, deadline) as chunks:
-                while True:
-                    with deadline:
-                        chunk = await anext(chunks, None)
-                    if chunk is None:
-                        break
-                    for item in parser.feed(chunk):
+            with self._typed_failures(parser):
+                async with self._open(request, messages, sampling, deadline) as chunks:
+                    while True:
+                        with deadline:
+                            chunk = await anext(chunks, None)
+                        if chunk is None:
+                            break
+                        for item in parser.feed(chunk):
+                            yield item
+                            deadline.at = clock() + self._stall_seconds
+                        if parser.finished:
+                            deadline.at = min(deadline.at, clock() + _FAREWELL_SECONDS)
+                        if len(chunk) >= SLICE_BYTES:
+                            await asyncio.sleep(0)  # the next one is there already: others have their turn
+                    for item in parser.close():
                         yield item
-                        deadline.at = clock() + self._stall_seconds
-                    if parser.finished:
-                        deadline.at = min(deadline.at, clock() + _FAREWELL_SECONDS)
-                    if len(chunk) >= SLICE_BYTES:
-                        await asyncio.sleep(0)  # the next one is there already: others have their turn first
-                for item in parser.close():
-                    yield item
+        finally:
+            deadline.close()
+
+    async def draw(
+        self, order: PictureOrder, pictures: Sequence[bytes], *, model: str
+    ) -> AsyncGenerator[DrawnPicture | Usage, None]:
+        """The picture that is ordered, made of the `pictures` if there are any; before it those that show how
+        far it is, where the model sends some. It is asked for once, for each request costs something. Raises
+        a ModelError; closing the generator closes the connection."""
+        path, body, files = picture_request(self._provider, model, order, pictures)
+        form = {"Content-Type": "multipart/form-data"} if files else {}
+        options: Any = {"headers": {**_UNREAD["headers"], **form}, "max_retries": 0}
+        parser = PictureParser(self._provider.capabilities(model).price)
+        deadline = Deadline(asyncio.get_running_loop().time() + self._picture_seconds)
+        try:
+            with self._typed_failures(parser):
+                with deadline:
+                    response: Any = await self._client_for(model).post(
+                        path, cast_to=object, body=body, files=files or None, options=options
+                    )
+                try:
+                    async with aclosing(response.http_response.aiter_raw()) as chunks:
+                        while True:
+                            with deadline:
+                                chunk = await anext(chunks, None)
+                            for item in parser.close() if chunk is None else parser.feed(chunk):
+                                yield item if isinstance(item, Usage) else await self._fetched(item)
+                            if chunk is None:
+                                break
+                finally:
+                    await response.close()
+        finally:
+            deadline.close()
+
+    async def _fetched(self, found: FoundPicture) -> DrawnPicture:
+        data = found.data or await fetch_file(
+            found.address, max_bytes=MAX_MEGABYTES * 1024**2, trusted_host=urlsplit(self._base_url).netloc
+        )
+        return DrawnPicture(data, found.is_partial)
+
+    def _client_for(self, model: str) -> openai.AsyncOpenAI:
+        if "{model}" not in self._base_url:
+            return self._client
+        return self._client.with_options(base_url=self._base_url.replace("{model}", model))
+
+    @contextmanager
+    def _typed_failures(self, parser: StreamParser | PictureParser) -> Iterator[None]:
+        """What goes wrong becomes a ModelError; nothing does where the parser has all there is to come."""
+        try:
+            yield
         except ModelGarbled as error:
             raise (error if parser.started else self._told(error)) from error.__cause__
         except StreamError as error:
@@ -145,8 +201,6 @@ class OpenAIChatModel:
         except (httpx2.RequestError, ssl.SSLError) as error:  # reading lets some TLS failures through raw
             if not parser.finished:
                 raise ModelDisconnected() from error
-        finally:
-            deadline.close()
 
     @asynccontextmanager
     async def _open(
@@ -172,12 +226,11 @@ class OpenAIChatModel:
             await response.close()
 
     async def _send(self, model: str, body: dict[str, Any]) -> Any:
-        client = self._client
-        if "{model}" in self._base_url:
-            client = client.with_options(base_url=self._base_url.replace("{model}", model))
         # The lines are parsed here, not by the SDK, which builds some twenty objects for every token. Its
         # method for chats would look through every part of every message first.
-        response: Any = await client.post("/chat/completions", cast_to=object, body=body, options=_UNREAD)
+        response: Any = await self._client_for(model).post(
+            "/chat/completions", cast_to=object, body=body, options=_UNREAD
+        )
         return response
 
     def _told(self, error: ModelError) -> ModelError:

@@ -6,15 +6,15 @@ from contextlib import aclosing
 from typing import NamedTuple
 
 from ..context import PromptMessage
-from ..errors import ContextTooLong, ModelError, ModelNotConfigured, ModelRequestRejected
+from ..errors import ContextTooLong, ModelError, ModelFiltered, ModelNotConfigured, ModelRequestRejected
 from ..messages import Sampling
-from ..providers import Capabilities, Provider
+from ..providers import Capabilities, Drawing, Provider
 from .base import AnsweredBy, ChatModel, StreamItem
 
 log = logging.getLogger(__name__)
 
 # What is wrong with the request is so at any other model too.
-_OF_THE_REQUEST = (ContextTooLong, ModelRequestRejected)
+_OF_THE_REQUEST = (ContextTooLong, ModelFiltered, ModelRequestRejected)
 
 
 class ModelOffer(NamedTuple):
@@ -24,6 +24,15 @@ class ModelOffer(NamedTuple):
     provider: Provider
     model: str
     takes: Capabilities
+
+
+class PictureOffer(NamedTuple):
+    """A `model` of a provider that makes pictures, can be chosen by this `name`, and what it takes."""
+
+    name: str
+    provider: Provider
+    model: str
+    takes: Drawing
 
 
 class ModelRouter:

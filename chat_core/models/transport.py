@@ -2,15 +2,20 @@
 
 import asyncio
 import math
+import socket
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from contextvars import ContextVar
+from http import HTTPStatus
+from ipaddress import ip_address
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import aiohttp
 import httpx2
 import openai
 
+from ..errors import ModelPictureUnusable
 from .failures import retry_after
 
 # A server on this machine is never behind a proxy, whatever HTTP_PROXY says and NO_PROXY forgets.
@@ -81,6 +86,48 @@ def _with_own_session(transport: Any) -> httpx2.AsyncBaseTransport:
 
     transport.client = session  # called within the loop, at the first request
     return cast(httpx2.AsyncBaseTransport, transport)
+
+
+# How long a picture may take to come from where a provider has put it.
+_FETCH_SECONDS = 60.0
+
+
+async def fetch_file(address: str, *, max_bytes: int, trusted_host: str = "") -> bytes:
+    """The file at an http(s) address that a server has named. It must lie at a public address, unless that is
+    the `trusted_host` (with its port) itself; redirects are not followed. Raises ModelPictureUnusable."""
+    is_trusted = urlsplit(address).netloc == trusted_host
+    connector = aiohttp.TCPConnector(socket_factory=None if is_trusted else _public_socket)
+    try:
+        async with (
+            aiohttp.ClientSession(
+                connector=connector,
+                timeout=aiohttp.ClientTimeout(_FETCH_SECONDS),
+                auto_decompress=False,
+                headers={"Accept-Encoding": "identity"},
+            ) as session,
+            session.get(address, allow_redirects=False) as response,
+        ):
+            if response.status != HTTPStatus.OK:
+                raise ModelPictureUnusable(f"Its address answers with {response.status}.")
+            data = bytearray()
+            async for part in response.content.iter_chunked(SLICE_BYTES):
+                data += part
+                if len(data) > max_bytes:
+                    raise ModelPictureUnusable(f"It has more than {max_bytes // 1024**2} MB.")
+            return bytes(data)
+    except (aiohttp.ClientError, OSError, ValueError) as error:
+        raise ModelPictureUnusable("It cannot be fetched from its address.") from error
+
+
+def _public_socket(info: tuple[Any, ...]) -> socket.socket:
+    """To the address in `info`, as it was looked up. Raises OSError where a provider has no business: on this
+    machine and in its network."""
+    family, kind, protocol, _, (host, *_) = info
+    address = ip_address(host)
+    address = getattr(address, "ipv4_mapped", None) or address
+    if not address.is_global or address.is_multicast:
+        raise OSError(f"{address} is not a public address")
+    return socket.socket(family, kind, protocol)
 
 
 class _Response(aiohttp.ClientResponse):

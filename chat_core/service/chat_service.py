@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple, Self
 
 from redis.asyncio import Redis
 
-from ..models import CatalogOptions, ChatModel, ModelCatalog, ModelOffer
+from ..models import CatalogOptions, ChatModel, ModelCatalog, ModelOffer, PictureOffer
 from ..roles import load_roles
 from ..settings import Settings
 from ..storage import (
@@ -155,6 +155,11 @@ class ChatService(Conversations, Shares, Archives, Completions):
         """The same with their providers and what they take."""
         return self._models.offers
 
+    @property
+    def picture_offers(self) -> tuple[PictureOffer, ...]:
+        """The models that make pictures, the default first, and what they take."""
+        return self._models.picture_offers
+
     async def refresh_models(self) -> None:
         """Asks the providers whose models nobody has named which ones they have now, at most every few
         seconds. Nothing is raised when one does not tell."""
@@ -272,6 +277,7 @@ def _catalog_options(settings: Settings) -> CatalogOptions:
         default_model=settings.default_model,
         fallback_models=settings.fallback_models,
         text_only_models=settings.text_only_models,
+        picture_model=settings.image_model,
         first_token_seconds=settings.first_token_seconds,
         stall_seconds=settings.stall_seconds,
         is_embedded=settings.embeds_model,

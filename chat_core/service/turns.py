@@ -1,6 +1,7 @@
 """Turns: the part of ChatService that starts, follows, stops and changes turns."""
 
 import asyncio
+import re
 import uuid
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
@@ -10,6 +11,7 @@ from typing import NamedTuple, get_args
 from ..errors import InvalidInput, MessageNotFound, SessionBusy, TurnNotFound
 from ..images import file_of
 from ..messages import ChatMessage, Feedback, Sampling, Session, TurnEnd, TurnEvent, VoiceEnd
+from ..pictures import PictureOrder
 from ..storage import (
     STORE_TIMEOUT_SECONDS,
     SessionState,
@@ -76,10 +78,14 @@ class Turns(ServiceBase):
         other method that has it: when there is another one, nothing is changed. `address` is where the user
         is, in any form that is the same for the same place; empty when that is not known.
 
+        A message that begins with "/image" asks for a picture (see PictureOrder), made of its `images` if it
+        has any; the reply has it among its own.
+
         Raises InvalidInput (MessageEmpty, MessageTooLong, UnknownRole, UnknownModel, ImageUnreadable,
-        ImageTooLarge, TooManyImages, ImagesUnsupported), RateLimited, TokensUsedUp
-        (TokensUsedUpAtAddress), MessageNotFound, SessionBusy, SessionChanged, TooManyReplies
-        (TooManyRepliesOfUser, TooManyRepliesFromAddress) or ShuttingDown; then nothing is stored.
+        ImageTooLarge, TooManyImages, ImagesUnsupported, PicturesUnavailable, PictureEditsUnsupported),
+        RateLimited, TokensUsedUp (TokensUsedUpAtAddress), MessageNotFound, SessionBusy, SessionChanged,
+        TooManyReplies (TooManyRepliesOfUser, TooManyRepliesFromAddress) or ShuttingDown; then nothing is
+        stored.
         """
         request = TurnRequest(
             user_id,
@@ -132,6 +138,35 @@ class Turns(ServiceBase):
             voices=roles,
         )
         return await self._starter.start(request)
+
+    async def start_picture(
+        self,
+        user_id: str,
+        session_id: str,
+        order: PictureOrder,
+        *,
+        images: Sequence[bytes] = (),
+        address: str = "",
+    ) -> str:
+        """As `start_turn` with the message that has this order. Raises InvalidInput too for a part of it
+        that is not one word."""
+        validate_text(**order._asdict())
+        for field in ("size", "quality", "model"):
+            if re.search(r"\s", getattr(order, field)):
+                raise InvalidInput(field, "a word")
+        return await self.start_turn(user_id, session_id, order.message, images=images, address=address)
+
+    @redis_errors_as_store_unavailable()
+    async def picture(self, user_id: str, session_id: str, image_id: str) -> bytes:
+        """The file, a JPEG, of a picture in a message of the session. Raises MessageNotFound when it is not
+        there (any more): of a conversation that was imported there are the previews alone."""
+        validate_ids(user_id, session_id)
+        validate_id("image_id", image_id)
+        stored = await self._store.images(user_id, session_id, [image_id])
+        if not stored:
+            await self.session(user_id, session_id)
+            raise MessageNotFound()
+        return file_of(stored[image_id])
 
     def tokens_nearly_used_up(self, user_id: str, address: str = "") -> TokensLeft | None:
         """What is left of the day's tokens where that is little, as far as this process knows."""

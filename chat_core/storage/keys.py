@@ -64,7 +64,7 @@ def messages(user_id: str, session_id: str) -> str:
 
 
 def images(user_id: str, session_id: str) -> str:
-    """Hash: image id -> the data URL that models are sent."""
+    """Hash: image id -> the data URL that models are sent, or have made."""
     return f"{session(user_id, session_id)}:images"
 
 

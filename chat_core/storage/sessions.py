@@ -233,13 +233,20 @@ class SessionStore:
         await self.change(user_id, session_id, plan)
         return removed
 
-    async def replace(self, user_id: str, session_id: str, replacement: Replacement) -> bool:
+    async def replace(
+        self,
+        user_id: str,
+        session_id: str,
+        replacement: Replacement,
+        images: Mapping[str, str] = {},
+    ) -> bool:
         """Puts messages where stored ones are, as `replacement` makes them of what is stored at that very
-        moment; False, and nothing changed, if there are none or one of these ids is not there. Raises
-        SessionNotFound, and what `replacement` raises."""
+        moment, and stores the data URLs of their new `images`, by id; False, and nothing changed, if there
+        are none or one of these ids is not there. Raises SessionNotFound, and what `replacement` raises."""
 
         async def plan(state: SessionState) -> Change | None:
             change = self._planned(user_id, state)
+            change.set_images(images)
             messages = replacement(state)
             for message_id, message in messages.items():
                 index = index_of(state.rows, message_id)

@@ -1,7 +1,8 @@
 """A turn: one user message and the reply to it, from its start to its end.
 
-`starter` begins it, `reply` reads the model into a `live` turn, `writer` writes all live turns to their
-`log`s in Redis, from where other processes follow them and which is what is left when a process dies.
+`starter` begins it, `reply` reads the model into a `live` turn (`picture`, a picture that it makes), `writer`
+writes all live turns to their `log`s in Redis, from where other processes follow them and which is what is
+left when a process dies.
 `continuation` joins a reply that goes on to what there is of it, `branch` keeps what an edit replaces.
 Beside them (`beside`) `summarizer` keeps in short what the model is not sent any more, and `titler` finds a
 title. `report` tells an operator of each reply.

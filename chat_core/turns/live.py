@@ -2,9 +2,10 @@
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import groupby
+from typing import TypeGuard
 
 from ..messages import ChatMessage, Delta, DeltaKind, Status, TurnEnd, TurnEvent, TurnPiece, VoiceEnd
 
@@ -16,7 +17,8 @@ class LiveTurn:
     `replies` is how many are written in it, side by side, and `readers` are the tasks that read the models.
     `pending_end` is the end that is still to be stored, `logged` the position up to which the log is written.
     `continued` is the stored reply that the turn goes on with,
-    if it does: its text is there from the beginning.
+    if it does: its text is there from the beginning. `images` are the data URLs to be stored with its end,
+    by id.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class LiveTurn:
         self.continued = continued
         self.cancelled_as: Status | None = None
         self.pending_end: TurnEnd | None = None
+        self.images: Mapping[str, str] = {}
         self._published_end: TurnEnd | None = None
         self._ended = asyncio.Event()
         self._pieces: list[TurnPiece] = []
@@ -49,12 +52,13 @@ class LiveTurn:
 
     @property
     def position(self) -> int:
-        """How many characters there are so far, reasoning and text together."""
+        """How many characters there are so far, reasoning and text together, and pictures."""
         return self._ends[-1] if self._ends else 0
 
     def append(self, kind: DeltaKind, text: str, voice: int = 0) -> None:
         """Adds a piece and wakes the followers."""
-        self._add(Delta(kind, text, self.position + len(text), voice))
+        length = 1 if kind == "picture" else len(text)
+        self._add(Delta(kind, text, self.position + length, voice))
 
     def end_voice(self, voice: int, end: TurnEnd) -> None:
         """One of several replies is over, while others go on."""
@@ -149,8 +153,8 @@ def text_of(pieces: Iterable[TurnPiece], kind: DeltaKind, voice: int = 0) -> str
 
 
 def coalesce(pieces: Iterable[TurnPiece], after: int) -> list[TurnPiece]:
-    """Neighbours of one kind and voice as one piece; what lies at or before the position `after`, or was
-    there before in another cut, is left out."""
+    """Neighbours of one kind and voice as one piece, of pictures the last; what lies at or before the
+    position `after`, or was there before in another cut, is left out."""
     fresh: list[TurnPiece] = []
     for piece in pieces:
         if piece.end > after:
@@ -159,12 +163,19 @@ def coalesce(pieces: Iterable[TurnPiece], after: int) -> list[TurnPiece]:
     return [_joined([*run]) for _, run in groupby(fresh, key=lambda piece: (piece.kind, piece.voice))]
 
 
+def _is_text(piece: TurnPiece) -> TypeGuard[Delta]:
+    """Whether it may be cut and joined."""
+    return isinstance(piece, Delta) and piece.kind != "picture"
+
+
 def _rest_of(piece: TurnPiece, after: int) -> TurnPiece:
-    return piece._replace(text=piece.text[after - piece.end :]) if isinstance(piece, Delta) else piece
+    return piece._replace(text=piece.text[after - piece.end :]) if _is_text(piece) else piece
 
 
 def _joined(run: Sequence[TurnPiece]) -> TurnPiece:
     last = run[-1]
-    if isinstance(last, VoiceEnd):
-        return last
-    return last._replace(text="".join(piece.text for piece in run if isinstance(piece, Delta)))
+    return (
+        last._replace(text="".join(piece.text for piece in run if _is_text(piece)))
+        if _is_text(last)
+        else last
+    )

@@ -14,6 +14,8 @@ from ..exchange import image_ids
 from ..messages import (
     ChatMessage,
     Delta,
+    DeltaKind,
+    Image,
     StoredMessages,
     TurnEnd,
     TurnEvent,
@@ -227,14 +229,16 @@ class TurnLog:
         position: int = 0,
         *,
         continues: bool = False,
+        images: Mapping[str, str] = {},
     ) -> bool:
-        """Ends the turn in one step: stores `end.message`, logs the end at `position`, releases the lease;
-        the last `pieces` are logged before. A turn that `continues` has its reply stored already, as it was.
-        False, and nothing changed, if it had ended before."""
+        """Ends the turn in one step: stores `end.message` and the data URLs of its `images`, by id, logs the
+        end at `position`, releases the lease; the last `pieces` are logged before. A turn that `continues`
+        has its reply stored already, as it was. False, and nothing changed, if it had ended before."""
         calls = [self._flush_call(user_id, session_id, turn_id, pieces)] if pieces else []
         if end.message and not end.voices:
             change = Change(user_id, session_id)
             self._planned_end(change, turn_id, end, position, continues=continues)
+            change.set_images(images)
             calls.append(self._store.commit_call(change))
             return (await run_scripts_in_order(self._redis, *calls))[-1] is not None
         if calls:
@@ -248,10 +252,12 @@ class TurnLog:
 
         return await self._change_end(user_id, session_id, plan)
 
-    async def replace_recovered_reply(self, user_id: str, session_id: str, end: TurnEnd) -> bool:
-        """Puts the whole replies of the turn that ended so in the place of what another process stored of
-        them that thought this one dead, and so knew no more than the log did. False, and nothing changed, if
-        none of them is stored (any more)."""
+    async def replace_recovered_reply(
+        self, user_id: str, session_id: str, end: TurnEnd, images: Mapping[str, str] = {}
+    ) -> bool:
+        """Puts the whole replies of the turn that ended so, with its `images`, in the place of what another
+        process stored of them that thought this one dead, and so knew no more than the log did. False, and
+        nothing changed, if none of them is stored (any more)."""
         whole = {one.message.id: one.message for one in (end, *end.voices) if one.message}
 
         def replaced(state: SessionState) -> dict[str, ChatMessage]:
@@ -265,7 +271,7 @@ class TurnLog:
             return found
 
         try:
-            return await self._store.replace(user_id, session_id, replaced)
+            return await self._store.replace(user_id, session_id, replaced, images)
         except SessionNotFound:
             return False
 
@@ -428,7 +434,8 @@ def _event(entry: tuple[str, dict[str, str]]) -> TurnEvent:
     position, voice = int(entry_id.split("-")[0]), int(number or 0)
     if kind == "ended":
         return VoiceEnd(TurnEnd.model_validate_json(value), position, voice)
-    return Delta("reasoning" if kind == "reasoning" else "text", value, position, voice)
+    known: DeltaKind = "reasoning" if kind == "reasoning" else "picture" if kind == "picture" else "text"
+    return Delta(known, value, position, voice)
 
 
 def _fields_of(piece: TurnPiece) -> tuple[str, str]:
@@ -490,8 +497,14 @@ def _interrupted_reply(voice: Voice, number: int, pieces: Sequence[TurnPiece], a
         timestamp=at,
         status="interrupted",
         turn_id=voice.turn_id,
+        images=_latest_picture(pieces, number),
         reasoning=text_of(pieces, "reasoning", number),
         role_key=voice.role,
         model=voice.model,
     )
     return TurnEnd(status="interrupted", message=message if message.content else None)
+
+
+def _latest_picture(pieces: Sequence[TurnPiece], voice: int) -> tuple[Image, ...]:
+    drawn = [piece for piece in pieces if isinstance(piece, Delta) and piece.kind == "picture"]
+    return tuple(Image.model_validate_json(piece.text) for piece in drawn if piece.voice == voice)[-1:]

@@ -15,6 +15,7 @@ from ..messages import (
     ContextReceipt,
     DeltaKind,
     FinishReason,
+    Image,
     Sampling,
     Status,
     TurnEnd,
@@ -22,6 +23,7 @@ from ..messages import (
     Usage,
 )
 from ..models import AnsweredBy, ChatModel, Finish, Piece
+from ..pictures import PictureOrder
 from .continuation import Continuation
 from .live import LiveTurn
 from .report import TurnReport, report_of
@@ -31,7 +33,8 @@ log = logging.getLogger(__name__)
 
 class ReplyOptions(NamedTuple):
     """Who answers, and how: a role's key and its prompt, in which its `variables` have their values, the
-    model's name, the sampling; and what the user has noted for that role."""
+    model's name, the sampling; what the user has noted for that role; and the picture that is to be made, if
+    the reply is to be one."""
 
     role: str
     prompt: str
@@ -39,6 +42,7 @@ class ReplyOptions(NamedTuple):
     sampling: Sampling
     notes: tuple[str, ...] = ()
     variables: Mapping[str, str] = {}
+    picture: PictureOrder | None = None
 
     def head(self) -> dict[str, str]:
         """The fields of the session's head that remember it."""
@@ -63,6 +67,7 @@ class Reply:
         self._usage: Usage | None = None
         self._finish_reason: FinishReason = ""
         self._answered_by = ""
+        self._images: tuple[Image, ...] = ()
         self._started = time.monotonic()
         self._seconds_to_first_token: float | None = None
         self._reasoning_seconds: float | None = None
@@ -123,6 +128,7 @@ class Reply:
             timestamp=time.time(),
             status=status,
             turn_id=self._turn_id,
+            images=self._images,
             reasoning=self._said("reasoning"),
             reasoning_seconds=self._reasoning_seconds,
             role_key=self._options.role,

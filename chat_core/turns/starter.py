@@ -17,6 +17,8 @@ from ..errors import (
     MessageEmpty,
     MessageTooLong,
     NothingToContinue,
+    PictureEditsUnsupported,
+    PicturesUnavailable,
     ShuttingDown,
     TooManyImages,
     TooManyReplies,
@@ -25,9 +27,10 @@ from ..errors import (
     UnknownModel,
     UnknownRole,
 )
-from ..images import MAX_IMAGES, read_image
+from ..images import MAX_IMAGES, file_of, read_image
 from ..messages import ChatMessage, Image, Note, Sampling, Session, StoredMessages, TurnEnd, Voice
 from ..models import ModelCatalog
+from ..pictures import PictureOrder
 from ..roles import Role, mentions
 from ..storage import (
     RateLimiter,
@@ -45,6 +48,7 @@ from .branch import store_branch
 from .continuation import end_of_reply, request_to_continue
 from .live import LiveTurn
 from .log import TurnLog
+from .picture import LONGEST_SIDE, PictureReply
 from .reply import Reply, ReplyOptions
 from .report import Reporter
 from .summarizer import Summarizer
@@ -174,9 +178,10 @@ class TurnStarter:
             once = await self._choose_voices(request, options, state.session, notes)
         kept = _images_of(state.messages, request.replaces) if request.replaces else ()
         self._validate_message(request.message, len(kept) + len(request.images))
-        blind = (one.model for one in once or (options,) if one.model not in self._models.vision_models)
-        if request.images and (model := next(blind, None)):
-            raise ImagesUnsupported(model, list(self._models.vision_models))
+        if order := PictureOrder.of(request.message):
+            once = [self._drawing(order, options, with_pictures=bool(kept or request.images))]
+        elif request.images:
+            self._require_vision(once or (options,))
         await self._admit(request)  # before the work, which reading pictures is
         new = await self._read_images(request.images)  # may take its time, which is not the store's
         return await self._begun(request, self._start(request, options, once, state, kept, new))
@@ -214,6 +219,34 @@ class TurnStarter:
         start.add_done_callback(self._starting.pop)
         async with redis_errors_as_store_unavailable():
             return await asyncio.shield(start)
+
+    def _require_vision(self, asked: Sequence[ReplyOptions]) -> None:
+        """Raises ImagesUnsupported."""
+        can_see = self._models.vision_models
+        if blind := next((one.model for one in asked if one.model not in can_see), None):
+            raise ImagesUnsupported(blind, list(can_see))
+
+    def _drawing(self, order: PictureOrder, options: ReplyOptions, *, with_pictures: bool) -> ReplyOptions:
+        """The options of a reply that is the picture. Raises MessageEmpty, PicturesUnavailable, UnknownModel,
+        PictureEditsUnsupported, or InvalidInput for a size or quality that the model does not know."""
+        offers = self._models.picture_offers
+        offer = self._models.find_picture_model(order.model)
+        if not offers:
+            raise PicturesUnavailable()
+        if not offer:
+            raise UnknownModel(order.model, [one.name for one in offers])
+        if not order.prompt:
+            raise MessageEmpty()
+        for field, wanted, known in (
+            ("size", order.size, offer.takes.sizes),
+            ("quality", order.quality, offer.takes.qualities),
+        ):
+            if wanted and wanted not in known:
+                raise InvalidInput(field, f"one of {', '.join(known)}" if known else "left out")
+        if with_pictures and not offer.takes.edits:
+            able = [one.name for one in offers if one.takes.edits]
+            raise PictureEditsUnsupported(offer.name, able)
+        return options._replace(model=offer.name, picture=order._replace(model=offer.name))
 
     async def _start(
         self,
@@ -313,16 +346,23 @@ class TurnStarter:
         """The replies come from now on; of each one the `options`, by the id that it has for its turn."""
         self._writer.add(turn)
         ends: dict[int, TurnEnd] = {}
-        replies = [Reply(turn, one, voice, turn_id) for voice, (turn_id, one) in enumerate(options.items())]
-        turn.readers = [
-            asyncio.create_task(self._answer(reply, turn, history, asked, one))
-            for reply, one in zip(replies, options.values(), strict=True)
-        ]
+        replies: list[Reply] = []
+        readers = []
+        for voice, (turn_id, one) in enumerate(options.items()):
+            if one.picture:
+                picture = PictureReply(turn, one, voice, turn_id)
+                replies.append(picture)
+                readers.append(self._draw(picture, turn, asked, one.picture))
+            else:
+                replies.append(reply := Reply(turn, one, voice, turn_id))
+                readers.append(self._answer(reply, turn, history, asked, one))
+        turn.readers = [asyncio.create_task(reader) for reader in readers]
 
         def ended(voice: int, reader: asyncio.Task[None]) -> None:
             self._budget.spend(turn.user_id, turn.address, replies[voice].tokens(reader))
             ends[voice] = end = replies[voice].end(reader)
-            offer = self._models.find(replies[voice].model)
+            model = replies[voice].model
+            offer = self._models.find(model) or self._models.find_picture_model(model)
             self._report(replies[voice].report(end, offer.provider.name if offer else ""))
             if len(ends) < len(replies):
                 turn.end_voice(voice, end)
@@ -362,6 +402,18 @@ class TurnStarter:
             sent = context.receipt.sent - 1
             context = context._replace(receipt=context.receipt.model_copy(update={"sent": sent}))
         await reply.read(self._models.model, context)
+
+    async def _draw(
+        self, reply: PictureReply, turn: LiveTurn, asked: ChatMessage, order: PictureOrder
+    ) -> None:
+        """Has the picture made, of those in the message if there are any. Raises StoreUnavailable or
+        ModelError."""
+        ids = [image.id for image in asked.images]
+        async with redis_errors_as_store_unavailable():
+            stored = await self._store.images(turn.user_id, turn.session_id, ids)
+        # Of one that was imported there is the preview alone.
+        shown = [file_of(stored.get(image.id, image.preview)) for image in asked.images]
+        await reply.draw(self._models.draw(order, shown), order, self._read_picture)
 
     @property
     def _rows_to_continue(self) -> int:
@@ -403,6 +455,10 @@ class TurnStarter:
             async with self._reading_images:
                 read.append(await read_image(data))
         return read
+
+    async def _read_picture(self, data: bytes) -> tuple[Image, str]:
+        async with self._reading_images:
+            return await read_image(data, LONGEST_SIDE)
 
     async def _choose_options(
         self, request: TurnRequest, session: Session, notes: Sequence[Note]

@@ -92,9 +92,11 @@ class TurnWriter:
         ids = turn.user_id, turn.session_id
         try:
             pieces, continues = turn.read(turn.logged), turn.continued is not None
-            finished = await self._log.finish(*ids, turn.id, end, pieces, turn.position, continues=continues)
+            finished = await self._log.finish(
+                *ids, turn.id, end, pieces, turn.position, continues=continues, images=turn.images
+            )
             if not finished and end.message:
-                await self._log.replace_recovered_reply(*ids, end)
+                await self._log.replace_recovered_reply(*ids, end, turn.images)
         except Exception:
             if self._failing_for() > self._patience_seconds:
                 unsaved = TurnError.of(StoreUnavailable(), reference=turn.id)

@@ -1,6 +1,7 @@
 """What the endpoints share: the service they call, and how they send what it answers."""
 
 import inspect
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from typing import Any, TypeVar
@@ -10,6 +11,7 @@ from chat_core import (
     ChatService,
     Delta,
     ModelOffer,
+    PictureOffer,
     Role,
     Session,
     TurnEnd,
@@ -102,6 +104,8 @@ def _ends_of(end: TurnEnd, count: int, told: set[int]) -> list[tuple[int, TurnEn
 
 def event_object(event: TurnEvent, visitor: Visitor) -> Json:
     """A turn's event as /chat_events and /resume send it."""
+    if isinstance(event, Delta) and event.kind == "picture":
+        return {"type": event.kind, "id": str(event.end), "image": json.loads(event.text)}
     if isinstance(event, Delta):
         return {"type": event.kind, "id": str(event.end), "text": event.text}
     if isinstance(event, VoiceEnd):
@@ -146,6 +150,14 @@ def model_object(offer: ModelOffer) -> Json:
     provider = offer.provider.title or offer.provider.name
     named = {"name": offer.name, "provider": provider, "icon": offer.provider.icon, "model": offer.model}
     return named | takes | {"efforts": list(offer.takes.efforts)}
+
+
+def picture_model_object(offer: PictureOffer) -> Json:
+    """A model that makes pictures as /models lists it."""
+    takes = offer.takes.model_dump(include={"sizes", "qualities"})
+    provider = offer.provider.title or offer.provider.name
+    named = {"name": offer.name, "provider": provider, "icon": offer.provider.icon, "model": offer.model}
+    return named | takes | {"edits": bool(offer.takes.edits)}
 
 
 def session_object(session: Session) -> Json:

@@ -12,15 +12,27 @@ from chat_core.errors import InvalidInput
 from ..page import MAX_STREAMS
 from ..uploads import uploaded_images
 from ..visitor import Visitor
-from .base import LAST_TURN, Json, message_object, model_object, role_object, session_object, yields
+from .base import (
+    LAST_TURN,
+    Json,
+    message_object,
+    model_object,
+    picture_model_object,
+    role_object,
+    session_object,
+    yields,
+)
 from .changes import ChangeEndpoints
 from .files import FileEndpoints
 from .memory import MemoryEndpoints
 from .panels import PanelEndpoints
+from .pictures import PictureEndpoints
 from .sharing import ShareEndpoints
 
 
-class Endpoints(ChangeEndpoints, FileEndpoints, MemoryEndpoints, PanelEndpoints, ShareEndpoints):
+class Endpoints(
+    ChangeEndpoints, FileEndpoints, MemoryEndpoints, PanelEndpoints, PictureEndpoints, ShareEndpoints
+):
     """The endpoints. Each finds out for itself who asks; what is refused changes nothing and is answered
     with a gr.Error that says why. Without logins the `user_id` is the key to everything said under it."""
 
@@ -254,10 +266,16 @@ class Endpoints(ChangeEndpoints, FileEndpoints, MemoryEndpoints, PanelEndpoints,
     async def models(self) -> Json:
         """The models a message may name. Returns {"models": [name], "default_model", "details": [{"name",
         "provider", "icon", "model", "vision", "temperature", "efforts": [name], "price"}]}; the price is of a
-        million tokens sent and received, in US dollars, or null."""
+        million tokens sent and received, in US dollars, or null. "picture_models" are those that
+        /generate_image may name, the default one first: [{"name", "provider", "icon", "model", "sizes",
+        "qualities", "edits": whether they change pictures}]."""
         service = self._service
-        details = [model_object(offer) for offer in service.model_offers]
-        return {"models": list(service.models), "default_model": service.models[0], "details": details}
+        return {
+            "models": list(service.models),
+            "default_model": service.models[0],
+            "details": [model_object(offer) for offer in service.model_offers],
+            "picture_models": [picture_model_object(offer) for offer in service.picture_offers],
+        }
 
 
 def _listed(found: list[Session]) -> Json:
@@ -285,6 +303,7 @@ def register(endpoints: Endpoints) -> None:
         endpoints.edit_message,
         endpoints.continue_reply,
         endpoints.panel,
+        endpoints.generate_image,
     )
     for function in streaming:
         publish(
@@ -309,6 +328,7 @@ def register(endpoints: Endpoints) -> None:
         endpoints.export_session,
         endpoints.export_all,
         endpoints.import_session,
+        endpoints.picture,
         endpoints.share,
         endpoints.unshare,
         endpoints.shares,

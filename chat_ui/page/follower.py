@@ -5,7 +5,17 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractContextManager, aclosing
 from typing import Any
 
-from chat_core import ChatMessage, Delta, Session, StoredMessages, TurnEnd, TurnEvent, Voice, VoiceEnd
+from chat_core import (
+    ChatMessage,
+    Delta,
+    Image,
+    Session,
+    StoredMessages,
+    TurnEnd,
+    TurnEvent,
+    Voice,
+    VoiceEnd,
+)
 from chat_core.errors import StoreUnavailable
 
 from ..visitor import Visitor
@@ -147,6 +157,7 @@ class PartialReply:
     def __init__(self, visitor: Visitor, stored: ChatMessage | None = None) -> None:
         self._language = visitor.language
         self._text, self._reasoning = GrowingMarkdown(), GrowingMarkdown()
+        self._picture: Image | None = None
         self._has_text = False
         self._began: float | None = None
         self._reasoning_seconds: float | None = None
@@ -163,6 +174,9 @@ class PartialReply:
         if not isinstance(event, Delta):
             return
         now = time.monotonic()
+        if event.kind == "picture":
+            self._picture = Image.model_validate_json(event.text)
+            return
         if event.kind == "reasoning":
             self._began = now if self._began is None else self._began
             self._reasoning.append(event.text)
@@ -174,8 +188,9 @@ class PartialReply:
 
     @property
     def text(self) -> str:
-        """Its text, in Markdown."""
-        return str(self._text)
+        """Its text, in Markdown, or its picture."""
+        text = str(self._text)
+        return view.picture_reply(text, [self._picture]) if self._picture else text
 
     def bubbles(self, *, running: bool = True) -> list[view.Bubble]:
         """The reply's bubbles so far."""

@@ -12,6 +12,7 @@ from chat_core import (
     ChatMessage,
     ConversationExport,
     Headings,
+    Image,
     Language,
     ModelOffer,
     Notice,
@@ -116,7 +117,7 @@ def message_bubbles(
             *speaker(role, message.role_key, reader),
             *reply(
                 language,
-                markdown(message.content),
+                picture_reply(message.content, message.images) or markdown(message.content),
                 markdown(message.reasoning),
                 seconds=message.reasoning_seconds,
             ),
@@ -188,14 +189,23 @@ _LINE_CHARACTERS = 200
 
 def user_bubbles(message: ChatMessage, language: Language) -> list[Bubble]:
     """A person's message: its pictures, then its text if there is one."""
-    name = escape(t(language, "picture"))
-    pictures = "".join(
-        f'<img class="picture" src="{escape(image.preview)}" alt="{name}">' for image in message.images
-    )
+    pictures = "".join(picture_html(image, t(language, "picture")) for image in message.images)
     bubbles = [bubble("user", pictures)] if pictures else []
     if message.content or not pictures:
         bubbles.append(bubble("user", escape_user_text(message.content)))
     return bubbles
+
+
+def picture_html(image: Image, name: str) -> str:
+    """A picture, small; its class tells static/pictures.js which one it is."""
+    shown = f'class="picture" id="picture-{escape(image.id)}" src="{escape(image.preview)}"'
+    return f'<img {shown} alt="{escape(name)}">'
+
+
+def picture_reply(content: str, images: Iterable[Image]) -> str:
+    """A reply that is a picture, under the words that stand in its place elsewhere."""
+    name = content.removeprefix("[picture: ").removesuffix("]")
+    return "".join(picture_html(image, name) for image in images)
 
 
 def speaker(before: str, after: str, reader: Reader) -> list[Bubble]:

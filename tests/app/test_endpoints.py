@@ -186,7 +186,9 @@ def test_images_are_sent_with_a_message_and_kept(
     assert [(image["width"], image["height"]) for image in (*first["images"], *second["images"])] == [
         (20, 10)
     ] * 2
-    sent = [m["content"] for r in provider.requests for m in r.body["messages"] if m["role"] == "user"]
+    sent = [
+        m["content"] for r in provider.requests for m in r.body.get("messages", ()) if m["role"] == "user"
+    ]
     assert sent[-2][1]["image_url"]["url"].startswith("data:image/")
     assert [text_of(content) for content in sent[-2:]] == ["Who is it?", ""]
 
@@ -668,6 +670,8 @@ def test_every_endpoint_is_documented_with_its_parameters_in_order(client: Clien
         "/continue_reply": conversation,
         "/panel": [*conversation, "message", "roles"],
         "/choose_reply": [*conversation, "turn_id"],
+        "/generate_image": [*conversation, "prompt", "images", "size", "quality", "model"],
+        "/picture": [*conversation, "image_id"],
         "/resume": [*conversation, "after"],
         "/stop": conversation,
         "/undo": conversation,

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 from redis.asyncio import Redis
 
-from chat_core import ChatService, ConversationExport, Sampling, Settings
+from chat_core import ChatService, ConversationExport, PictureOrder, Sampling, Settings
 from chat_core.errors import StoreUnavailable
 from chat_core.storage.valkey import EmbeddedValkey
 from tests.conftest import eventually, process_of, running_valkey
@@ -49,6 +49,8 @@ CALLS: dict[str, Callable[[ChatService], Awaitable[object]]] = {
     "export_all": lambda service: service.export_all("u_ada", lambda *_: ""),
     "start_turn": lambda service: service.start_turn("u_ada", "s1", "Why?"),
     "start_panel": lambda service: service.start_panel("u_ada", "s1", "Why?", ["teacher", "assistant"]),
+    "start_picture": lambda service: service.start_picture("u_ada", "s1", PictureOrder("a house")),
+    "picture": lambda service: service.picture("u_ada", "s1", "p1"),
     "choose_reply": lambda service: service.choose_reply("u_ada", "s1", "t1"),
     "follow": lambda service: anext(service.follow("u_ada", "s1", "t1")),
     "complete": lambda service: anext(service.complete("u_ada", [{"role": "user", "content": "Why?"}])),

@@ -24,6 +24,7 @@ ARGUMENTS = {
     errors.ImageTooLarge: [10, 40],
     errors.TooManyImages: [5, 4],
     errors.ImagesUnsupported: ["small", ["big"]],
+    errors.PictureEditsUnsupported: ["painter", ["sketcher"]],
     errors.SessionBusy: ["turn"],
     errors.RateLimited: [12.4],
     errors.TokensUsedUp: [1000, 3600.0, "2026-01-02 00:00"],

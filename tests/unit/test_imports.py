@@ -16,7 +16,7 @@ LAYERS = [
     {"messages"},
     {"validation", "passwords", "providers", "store_address"},
     {"variables"},
-    {"settings", "roles", "context", "images", "exchange"},
+    {"settings", "roles", "context", "images", "pictures", "exchange"},
     {"role_import", "sharing", "foreign"},
     {"legacy"},
     {"archive"},

@@ -22,6 +22,8 @@ def test_the_public_names_are_these():
         "ModelOffer",
         "Note",
         "Notice",
+        "PictureOffer",
+        "PictureOrder",
         "Role",
         "Roles",
         "Sampling",
