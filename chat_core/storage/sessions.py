@@ -261,10 +261,18 @@ class SessionStore:
 
         return bool(await self.change(user_id, session_id, plan))
 
-    async def summarise(self, user_id: str, session_id: str, summary: SummaryPlan, *, limit: int = 0) -> bool:
+    async def summarise(
+        self,
+        user_id: str,
+        session_id: str,
+        summary: SummaryPlan,
+        *,
+        state: SessionState | None = None,
+        limit: int = 0,
+    ) -> bool:
         """Stores what `summary` makes of the session as it is at that very moment, with its latest `limit`
-        rows (0: all); whether it made one. The order of the sessions stays. Raises SessionNotFound, and what
-        `summary` raises."""
+        rows (0: all); whether it made one. A `state` that was read before is taken if it still holds. The
+        order of the sessions stays. Raises SessionNotFound, and what `summary` raises."""
 
         async def plan(state: SessionState) -> Change | None:
             made = summary(state)
@@ -274,7 +282,7 @@ class SessionStore:
             change.set_summary(made if made.text or made.failed else None)
             return change
 
-        return bool(await self.change(user_id, session_id, plan, limit=limit))
+        return bool(await self.change(user_id, session_id, plan, state=state, limit=limit))
 
     async def truncate(
         self,

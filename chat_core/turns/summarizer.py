@@ -88,13 +88,15 @@ class Summarizer(BesideTurns):
         )
 
         def plan(now: SessionState) -> Summary | None:
+            if now is state:  # nothing was changed meanwhile
+                return made
             if (now.summary_before(len(now.rows)) or Summary()) != before:
                 return None
             said = {message.id: message.content for message in now.messages.items}
             is_still_said = all(said.get(message.id) == message.content for message in step)
             return made if is_still_said else None
 
-        await self._store.summarise(user_id, session_id, plan, limit=limit)
+        await self._store.summarise(user_id, session_id, plan, state=state, limit=limit)
 
     async def _read(self, user_id: str, session_id: str, near: int) -> tuple[SessionState, int]:
         """The session with all that its summary does not cover, and how many of the latest rows that takes

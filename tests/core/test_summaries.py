@@ -1,5 +1,7 @@
 """What has fallen out of the context is not forgotten."""
 
+from typing import Any
+
 import pytest
 from redis.asyncio import Redis
 
@@ -179,6 +181,26 @@ async def test_a_summary_of_what_was_changed_meanwhile_is_not_stored(chat: Chat)
     await chat.service.stop(chat.user, chat.id)
     await eventually(ended)
     assert await chat.service.summary(chat.user, chat.id) == Summary()
+
+
+@pytest.mark.parametrize("renamed", [False, True])
+async def test_what_a_summary_is_made_of_is_read_again_only_if_something_changed(
+    chat: Chat, monkeypatch: pytest.MonkeyPatch, renamed: bool
+) -> None:
+    call = await fill(chat)
+    store, reads = chat.service._store, 0
+    read = store.read
+
+    async def counted(*arguments: Any) -> SessionState:
+        nonlocal reads
+        reads += 1
+        return await read(*arguments)
+
+    if renamed:
+        await chat.service.rename(chat.user, chat.id, "Numbers")
+    monkeypatch.setattr(store, "read", counted)
+    assert (await remember(chat, call, "Counting.")).messages == 4
+    assert reads == renamed
 
 
 async def test_a_user_writes_the_summary_and_the_model_goes_on_from_it(chat: Chat) -> None:
