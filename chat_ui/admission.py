@@ -22,7 +22,7 @@ from .gradio_fixes import drop_session
 from .refusals import Refusal
 
 _CALLS = re.compile(r"(/gradio_api/(queue/join|call/.+|run/.+|upload|mcp)|/mcp)/?")
-_STREAMS = re.compile(r"/gradio_api/(queue/data|call/.+/(?P<event_id>\w+))/?")
+STREAMS = re.compile(r"/gradio_api/(queue/data|call/.+/(?P<event_id>\w+))/?")
 
 # A page listens at once, and so do clients; a network may need a moment.
 _UNHEARD_SECONDS = 15.0
@@ -52,7 +52,7 @@ class Admission:
         method, path = scope.get("method"), scope.get("path", "")
         if method == "POST" and _CALLS.fullmatch(path):
             await self._take_call(scope, receive, send)
-        elif method == "GET" and (stream := _STREAMS.fullmatch(path)):
+        elif method == "GET" and (stream := STREAMS.fullmatch(path)):
             await self._listen(self._session_of(scope, stream["event_id"]), scope, receive, send)
         else:
             await self._app(scope, receive, send)

@@ -36,6 +36,7 @@ from .metrics import Metrics
 from .openai_api import OpenAIApi
 from .ownership import Ownership
 from .page import I18N, PICTURES, build_theme
+from .routing import Routing, RoutingCheck
 from .shared import SharedPages
 from .static_files import StaticFolder
 from .upload_limits import UploadLimits
@@ -153,6 +154,7 @@ def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
     service opens when the server starts."""
 
     metrics = Metrics(service)
+    routing = Routing(service, demo._queue)
     mcp = None
     if service.settings.mcp:
         # Its package takes long to import, and need not be there.
@@ -162,7 +164,7 @@ def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with service, mcp.running() if mcp else nullcontext():
+        async with service, routing.running(), mcp.running() if mcp else nullcontext():
             with metrics.served():
                 # What is there now stays: to look through it again would stop everybody for a moment.
                 gc.collect()
@@ -179,6 +181,7 @@ def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
     app.add_middleware(WellFormedCalls, demo=demo, most_bytes=most_bytes)
     app.add_middleware(UploadLimits)
     app.add_middleware(Admission, queue=demo._queue, per_address=service.settings.max_calls_per_address)
+    app.add_middleware(RoutingCheck, routing=routing)
     head = _THEME + static.tags()
     app.add_middleware(PageHead, html=head, manifest=f"{static.address}/manifest.json")
     app.add_middleware(Caching, logins=bool(service.settings.logins))

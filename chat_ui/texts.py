@@ -373,6 +373,12 @@ TEXTS: dict[str, dict[Language, str]] = {
         "zh": "现在使用的人太多，请稍后再试；你输入的内容还在。",
         "en": "The app is busy right now. Your text is still here: try again in a moment.",
     },
+    "misrouted": {
+        "zh": "这个请求被送到了应用的另一个进程，在这里取不到结果。需要由运营者处理："
+        "代理必须把同一个访客始终送到同一个进程。",
+        "en": "This was sent to another process of the app, and cannot be fetched here. The operator has "
+        "to look at it: a proxy must lead each visitor to the same process (sticky routing).",
+    },
     "json_needed": {
         "zh": "请求的内容必须是 JSON（Content-Type: application/json）。",
         "en": "A call has to be JSON (Content-Type: application/json).",

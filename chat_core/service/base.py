@@ -16,6 +16,7 @@ from ..storage import (
 from ..turns import LiveTurn, Summarizer, Titler, TurnLog, TurnStarter, TurnWriter
 from ..validation import validate_count, validate_ids
 from .logins import Logins
+from .processes import Processes
 
 
 class ServiceBase:
@@ -24,6 +25,7 @@ class ServiceBase:
     settings: Settings
     roles: Roles
     logins: Logins
+    processes: Processes
     is_temporary: bool
     _followers: int = 0
     _models: ModelCatalog

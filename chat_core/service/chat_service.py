@@ -37,6 +37,7 @@ from .archives import Archives
 from .completions import Completions
 from .conversations import Conversations
 from .logins import Logins
+from .processes import Processes
 from .shares import Shares
 
 log = logging.getLogger(__name__)
@@ -65,7 +66,7 @@ class ChatService(Conversations, Shares, Archives, Completions):
     entering it starts what the settings call for, leaving it saves what runs and closes what it opened.
     `main` is for the `temporary` twin of a service alone.
 
-    `logins` are those of AUTH_USERS, and belong to no chat.
+    `logins` are those of AUTH_USERS, and belong to no chat; nor do `processes`, those that share the store.
 
     Every method that takes a `user_id` raises InvalidInput for malformed ids and StoreUnavailable when
     Redis does not answer; those that take a `session_id` raise SessionNotFound for one that is not this
@@ -89,7 +90,7 @@ class ChatService(Conversations, Shares, Archives, Completions):
             self._connection = StoreConnection()
             self._models, self._limiter, self._budget = main._models, main._limiter, main._budget
             self._roles, self._notes = main._roles, main._notes
-            self.logins = main.logins
+            self.logins, self.processes = main.logins, main.processes
             ttl_seconds = _TEMPORARY_SECONDS
         else:
             self._connection = StoreConnection(settings.store_address, settings.data_dir, redis)
@@ -104,6 +105,7 @@ class ChatService(Conversations, Shares, Archives, Completions):
             self._roles = RoleStore(self._connection.redis, self.roles, ttl_seconds=ttl_seconds)
             self._notes = NoteStore(self._connection.redis, ttl_seconds=ttl_seconds)
             self.logins = Logins(settings.logins, self._connection.redis)
+            self.processes = Processes(self._connection.redis, can_be_shared=self._connection.can_be_shared)
         self._store = SessionStore(
             self._connection.redis, max_messages=settings.max_stored_messages, ttl_seconds=ttl_seconds
         )

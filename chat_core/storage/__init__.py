@@ -16,6 +16,7 @@ from .connection import STORE_TIMEOUT_SECONDS, StoreConnection, redis_errors_as_
 from .limits import RateLimiter
 from .logins import LoginStore, TryLimit
 from .notes import NoteStore
+from .processes import ProcessBoard, ProcessNote
 from .roles import RoleStore
 from .rows import index_of, parse_rows
 from .scripts import Redis, Script, ScriptCall, run_scripts, run_scripts_in_order
@@ -32,6 +33,8 @@ __all__ = [
     "LoginStore",
     "NoteStore",
     "Plan",
+    "ProcessBoard",
+    "ProcessNote",
     "RateLimiter",
     "Redis",
     "RoleStore",

@@ -57,6 +57,8 @@ class StoreConnection:
         if not address.url and sys.platform == "win32":  # no unix sockets
             address = _IN_MEMORY
         self._given = client is not None
+        # The embedded one belongs to this machine.
+        self.can_be_shared = bool(address.url) and address != _IN_MEMORY
         self.is_lasting = address != _IN_MEMORY or self._given
         self._valkey: Any = None
         if not address.url and not self._given:

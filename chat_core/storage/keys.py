@@ -6,6 +6,8 @@ All keys of one user share the hash tag `{user_id}`, so that one transaction can
 RATE_LIMIT_PREFIX = "chat:limit"
 # Never there: it is written to, where it is, to see whether the store can be written to.
 HEALTH = "chat:health"
+# Hash that expires: a process that lives -> its note for the others, as JSON.
+PROCESSES = "chat:processes"
 
 
 def of_user(user_id: str) -> str:
