@@ -166,7 +166,7 @@ class Settings(BaseModel):
     default_model: str = Field("", description="a model's name, or provider/model")
     fallback_models: Names = Field((), description="models' names, separated by commas")
     image_model: str = Field("", description="a model's name, or provider/model, or off")
-    model_prices: Annotated[Names, AfterValidator(_prices)] = Field(
+    models_prices: Annotated[Names, AfterValidator(_prices)] = Field(
         (),
         description="pairs like gpt-4o=2.5/10, separated by commas: what a million tokens of requests and of "
         "replies cost in US dollars",
@@ -334,7 +334,7 @@ class Settings(BaseModel):
 
     @property
     def providers(self) -> tuple[Provider, ...]:
-        """The providers that are set, that of OPENAI_* first, with MODEL_PRICES; that one alone, without a
+        """The providers that are set, that of OPENAI_* first, with MODELS_PRICES; that one alone, without a
         key, where none is."""
         providers = self.more_providers
         if self._has_openai or not providers:
@@ -350,7 +350,7 @@ class Settings(BaseModel):
 
     def _price_rules(self, provider: Provider) -> tuple[Rule, ...]:
         rules = []
-        for pair in self.model_prices:
+        for pair in self.models_prices:
             name, _, price = pair.rpartition("=")
             asked, _, answered = price.partition("/")
             model = name.removeprefix(f"{provider.name}/")

@@ -34,7 +34,7 @@ def watched(
         "METRICS_TOKEN": TOKEN,
         "METRICS_PORT": f"{port}",
         "MAX_MESSAGE_CHARS": "100",
-        "MODEL_PRICES": "fake=1/2",
+        "MODELS_PRICES": "fake=1/2",
     }
     with running_app(tmp_path_factory.mktemp("watched"), **settings, **model) as app:
         yield app

@@ -22,7 +22,7 @@ def test_a_model_of_another_provider_is_chosen_told_to_reason_and_replaced(
         "MISTRAL_BASE_URL": provider.base_url,
         "MISTRAL_MODELS": "small",
         "FALLBACK_MODELS": "small",
-        "MODEL_PRICES": "small=1/2",
+        "MODELS_PRICES": "small=1/2",
         "REDIS_URL": "memory://",
         "MEMORY": "off",
         "TITLE_MODEL": "off",

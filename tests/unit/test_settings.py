@@ -388,7 +388,7 @@ def test_further_providers_are_set_by_their_names_beside_that_of_openai():
 
 
 def test_a_further_provider_alone_is_enough():
-    settings = load(DEEPSEEK_API_KEY="d", MODEL_PRICES="deepseek/deepseek-chat=0.3/1.1")
+    settings = load(DEEPSEEK_API_KEY="d", MODELS_PRICES="deepseek/deepseek-chat=0.3/1.1")
     (deepseek,) = settings.providers
     assert not settings.embeds_model
     assert deepseek.capabilities("deepseek-chat").price == (0.3, 1.1)
@@ -417,10 +417,10 @@ def test_a_file_names_providers_too(tmp_path):
 
 def test_what_is_wrong_with_a_provider_is_told_with_all_else_and_without_its_value(tmp_path):
     told = problems(
-        DEEPSEEK_API_KEY=WRONG, QWEN_BASE_URL="nowhere", AZURE_API_KEY="k", PORT="x", MODEL_PRICES="gpt-4o"
+        DEEPSEEK_API_KEY=WRONG, QWEN_BASE_URL="nowhere", AZURE_API_KEY="k", PORT="x", MODELS_PRICES="gpt-4o"
     )
     assert [line.split(":")[0] for line in told] == [
-        "MODEL_PRICES",
+        "MODELS_PRICES",
         "GRADIO_SERVER_PORT",
         "DEEPSEEK_API_KEY",
         "QWEN_BASE_URL",
