@@ -119,6 +119,7 @@ class Login:
             language,
             static=self._static,
             action=f"login{_query(request)}",
+            theme=_theme(request),
             name=name,
             error=error_text(language, error) if error else "",
         )
@@ -191,6 +192,12 @@ def _refused(request: Request) -> Response | None:
 
 def _wants_page(request: Request) -> bool:
     return "text/html" in request.headers.get("accept", "")
+
+
+def _theme(request: Request) -> str:
+    """The theme that was chosen on the page (theme.js)."""
+    chosen = request.cookies.get("theme", "")
+    return chosen if chosen in ("light", "dark") else ""
 
 
 def _query(request: Request) -> str:

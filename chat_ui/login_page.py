@@ -8,9 +8,12 @@ from .page import LANGUAGES, TITLE
 from .texts import t
 
 
-def login_page(language: Language, *, static: str, action: str, name: str = "", error: str = "") -> str:
+def login_page(
+    language: Language, *, static: str, action: str, theme: str = "", name: str = "", error: str = ""
+) -> str:
     """HTML of the page whose form is sent to `action`. `static` is where the style sheet lies, both relative
-    to the page. After a try it has the name that was given, and says what was wrong."""
+    to the page; `theme` is "light" or "dark", or "" for that of the system. After a try it has the name that
+    was given, and says what was wrong."""
     told = f'<p role="alert" id="error">{escape(error)}</p>' if error else ""
     described = ' aria-describedby="error"' if error else ""
     focus_name, focus_password = ("", " autofocus") if name else (" autofocus", "")
@@ -19,7 +22,7 @@ def login_page(language: Language, *, static: str, action: str, name: str = "", 
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
+<meta name="color-scheme" content="{theme or "light dark"}">
 <title>{t(language, "log_in")} · {TITLE}</title>
 <link rel="icon" href="{static}/pictures/icon.svg">
 <link rel="stylesheet" href="{static}/plain/plain.css">

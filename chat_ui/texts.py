@@ -142,6 +142,8 @@ TEXTS: dict[str, dict[Language, str]] = {
     "show_earlier": {"zh": "显示更早的 {count} 条消息", "en": "{count} earlier messages: show more"},
     "no_reply": {"zh": "没有得到回复。", "en": "No reply came."},
     "picture": {"zh": "图片", "en": "Picture"},
+    "footnote": {"zh": "脚注 {number}", "en": "Note {number}"},
+    "footnote_back": {"zh": "脚注 {number}：回到正文", "en": "Note {number}: back to the text"},
     "retry": {"zh": "重试", "en": "Try again"},
     "retry_later": {"zh": "时间到后自动重试", "en": "By itself, when the time is up"},
     "close": {"zh": "关闭", "en": "Close"},

@@ -17,6 +17,7 @@ import * as editing from "./editing.js";
 import * as exporting from "./exporting.js";
 import * as focus from "./focus.js";
 import * as folding from "./folding.js";
+import * as footnotes from "./footnotes.js";
 import * as gradioWords from "./gradio-words.js";
 import * as inputMethods from "./input-methods.js";
 import { logOut } from "./log-out.js";
@@ -114,6 +115,7 @@ const modules = [
   focus,
   folding,
   code,
+  footnotes,
   pictures,
   questions,
   scrolling,

@@ -11,15 +11,33 @@ const system = ask(DARK);
 export const SYSTEM = "";
 export const chosenTheme = () => localStorage.getItem(KEY) ?? SYSTEM;
 
+let isPrinted = false;
+
+const isDark = () => !isPrinted && (chosenTheme() || (system.matches ? "dark" : "light")) === "dark";
+
 const answer = new EventTarget();
-Object.defineProperty(answer, "matches", { get: () => (chosenTheme() || (system.matches ? "dark" : "light")) === "dark" });
+Object.defineProperty(answer, "matches", { get: isDark });
 window.matchMedia = (query) => (query === DARK ? answer : ask(query));
 
 const tellGradio = () => answer.dispatchEvent(new Event("change"));
 system.addEventListener("change", tellGradio);
 
-export function setTheme(theme) {
-  localStorage.setItem(KEY, theme);
+function show(theme) {
   document.documentElement.dataset.theme = theme;
   tellGradio();
 }
+
+export function setTheme(theme) {
+  localStorage.setItem(KEY, theme);
+  document.cookie = `theme=${theme}; path=/; max-age=31536000; samesite=lax`; // for the login page
+  show(theme);
+}
+
+// Paper is white.
+function print(isOn) {
+  isPrinted = isOn;
+  show(isOn ? "light" : chosenTheme());
+}
+
+addEventListener("beforeprint", () => print(true));
+addEventListener("afterprint", () => print(false));

@@ -72,7 +72,7 @@ def test_who_logs_in_finds_the_chat_and_who_logs_out_leaves_nothing_behind(
     context.close()
 
 
-def test_the_language_chosen_on_the_page_is_that_of_the_login_page(
+def test_the_language_and_the_theme_chosen_on_the_page_are_those_of_the_login_page(
     browser: Browser, guarded: RunningApp
 ) -> None:
     context = browser.new_context(locale="en-US")
@@ -82,12 +82,15 @@ def test_the_language_chosen_on_the_page_is_that_of_the_login_page(
     chat = ChatPage(page, guarded.url)
     chat.wait_until_loaded()
     chat.open_drawer()
+    light = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    page.locator("#theme").get_by_role("button", name="Dark").click()
     with page.expect_navigation():
         page.locator("#language").get_by_role("button", name="中文").click()
     chat.wait_until_loaded()
     chat.open_drawer()
     page.get_by_role("button", name="退出登录").click()
     expect(page.get_by_label("用户名")).to_be_visible()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(15, 23, 42)" != light
     context.close()
 
 

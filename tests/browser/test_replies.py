@@ -234,6 +234,17 @@ def test_notes_keys_and_details_of_a_reply_are_drawn_and_code_is_named_wrapped_s
     chat.say("rich")
     reply = chat.replies.last
     expect(reply.locator("sup")).to_have_text(["1", "2", "1"])
+    number = reply.get_by_role("link", name="Note 1", exact=True)
+    note = reply.get_by_role("link", name="Note 1: back to the text")
+    address = chat.page.url
+    number.click()
+    expect(note).to_be_focused()
+    note.press("Enter")
+    expect(number).to_be_focused()
+    assert chat.page.url == address
+    href = number.get_attribute("href")
+    assert href
+    expect(reply.locator(href)).to_have_text("1")
     expect(reply.locator("kbd")).to_have_text("Ctrl")
     expect(reply.get_by_text("Hidden words")).to_be_hidden()
     reply.get_by_text("More").click()

@@ -86,10 +86,23 @@ def test_the_language_and_the_theme_can_be_chosen_and_are_remembered(open_page: 
     expect(theme.locator("[aria-pressed=true]")).to_have_text("深色")
     expect(dark).to_be_attached()
     assert chat.page.evaluate("[...colours]") == [colour]  # no flash of the other one
+    chat.say("hello")
+    chat.page.evaluate(NOTE_WHAT_IS_PRINTED)
+    chat.page.pdf()
+    assert chat.page.evaluate("printed") == ["rgb(255, 255, 255)", True, "normal"]
+    expect(dark).to_be_attached()
     chat.open_drawer()
     theme.get_by_role("button", name="跟随系统").click()
     expect(dark).to_have_count(0)
 
+
+# What is printed: the background, whether the text of messages is dark, and for which colours it is.
+NOTE_WHAT_IS_PRINTED = """() => addEventListener("beforeprint", () => {
+    const { backgroundColor, colorScheme } = getComputedStyle(document.body);
+    const texts = [...document.querySelectorAll("#chatbot .said, #chatbot .prose p")];
+    const isDark = (text) => getComputedStyle(text).color.match(/\\d+/g).every((part) => part < 130);
+    window.printed = [backgroundColor, texts.length > 1 && texts.every(isDark), colorScheme];
+})"""
 
 # Which colours the page's body has had before it was loaded, from the first one on.
 FIRST_PICTURE = """window.colours = new Set();
