@@ -116,9 +116,10 @@ def clipboard(chat: ChatPage) -> str:
 
 def test_code_is_shown_and_copied_to_the_character_and_in_colours(chat: ChatPage) -> None:
     shown = chat.replies.locator("pre code")
-    for language, code in (("make", MAKEFILE), ("diff", DIFF), ("python", PYTHON)):
+    codes = (("make", MAKEFILE), ("diff", DIFF), ("python", PYTHON))
+    for count, (language, code) in enumerate(codes, 1):
         chat.say(f"see\n```{language}\n{code}```\nend")
-        expect(shown.last).to_be_visible()
+        expect(shown).to_have_count(count)
         assert shown.last.text_content() == code
         chat.replies.locator("pre").last.hover()
         chat.page.locator("#chatbot .copy_code_button").last.click()
