@@ -1,6 +1,6 @@
 """The page of a shared conversation: HTML that needs no script."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from html import escape
 from typing import Any
@@ -12,6 +12,7 @@ from markdown_it.utils import OptionsDict
 
 from chat_core import ChatMessage, Language, SharedConversation
 
+from .formulas import formulas_plugin, typeset
 from .page import LANGUAGES, TITLE, UNKNOWN_ICON, icon_html
 from .texts import t
 
@@ -19,6 +20,9 @@ from .texts import t
 # text with brackets without number, for each is looked for in all that follow.
 _MARKDOWN_CHARS = 300_000
 _MOST_BRACKETS = 500
+
+# Texts in Markdown, as what they consist of.
+Parsed = Mapping[str, Sequence[Token]]
 
 
 def shared_page(shared: SharedConversation, language: Language, *, static: str, token: str) -> str:
@@ -34,7 +38,7 @@ def shared_page(shared: SharedConversation, language: Language, *, static: str, 
 <a class="copy" href="./?copy={escape(token)}">{escape(t(language, "share_copy"))}</a>
 </header>
 <main>
-{"".join(_articles(shared, language))}
+{"".join(_articles(shared, language, _parsed(conversation.messages)))}
 </main>"""
     about = f"""<meta property="og:title" content="{escape(title)}">
 <meta property="og:type" content="article">
@@ -70,14 +74,24 @@ def _document(language: Language, title: str, body: str, *, static: str, about: 
 """
 
 
-def _articles(shared: SharedConversation, language: Language) -> Iterator[str]:
+def _parsed(messages: Sequence[ChatMessage]) -> Parsed:
+    """The texts of replies that are shown as Markdown, with their formulas."""
+    parsed: dict[str, list[Token]] = {}
     left = _MARKDOWN_CHARS
+    for text in (text for m in messages if m.role == "assistant" for text in (m.reasoning, m.content)):
+        left -= len(text)
+        if left >= 0 and text.count("[") <= _MOST_BRACKETS:
+            parsed[text] = _MARKDOWN.parse(text)
+    typeset(token for tokens in parsed.values() for token in tokens)
+    return parsed
+
+
+def _articles(shared: SharedConversation, language: Language, parsed: Parsed) -> Iterator[str]:
     for message in shared.conversation.messages:
         if message.role == "user":
             yield _question(message, language)
-            continue
-        left -= len(message.content) + len(message.reasoning)
-        yield _reply(message, shared, language, is_plain=left < 0)
+        else:
+            yield _reply(message, shared, language, parsed)
 
 
 def _question(message: ChatMessage, language: Language) -> str:
@@ -90,27 +104,27 @@ def _pictures(message: ChatMessage, name: str) -> str:
     return "".join(f'<img src="{escape(image.preview)}" alt="{escape(name)}">' for image in message.images)
 
 
-def _reply(message: ChatMessage, shared: SharedConversation, language: Language, *, is_plain: bool) -> str:
+def _reply(message: ChatMessage, shared: SharedConversation, language: Language, parsed: Parsed) -> str:
     face = shared.faces.get(message.role_key)
     icon, name = (face.icon, face.name[language]) if face else (UNKNOWN_ICON, t(language, "assistant"))
     thoughts = ""
     if message.reasoning:
         summary = escape(t(language, "thought"))
-        reasoning = _rendered(message.reasoning, is_plain=is_plain)
+        reasoning = _rendered(message.reasoning, parsed)
         thoughts = f"<details><summary>{summary}</summary>{reasoning}</details>"
     ended = [t(language, message.status)] if message.status in ("stopped", "interrupted") else []
     ended += [t(language, f"finish.{message.finish_reason}")] if message.finish_reason else []
     facts = escape(" · ".join(filter(None, (message.model, *ended))))
-    said = _pictures(message, message.content) or _rendered(message.content, is_plain=is_plain)
+    said = _pictures(message, message.content) or _rendered(message.content, parsed)
     return (
         f"<article><h2>{icon_html(icon)}{escape(name)}</h2>{thoughts}{said}<small>{facts}</small></article>\n"
     )
 
 
-def _rendered(text: str, *, is_plain: bool) -> str:
-    if is_plain or text.count("[") > _MOST_BRACKETS:
+def _rendered(text: str, parsed: Parsed) -> str:
+    if text not in parsed:
         return f'<div class="plain">{escape(text)}</div>'
-    return f"<div>{_MARKDOWN.render(text)}</div>"
+    return f"<div>{_MARKDOWN.renderer.render(parsed[text], _MARKDOWN.options, {})}</div>"
 
 
 def _link_open(self: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, _: Any) -> str:
@@ -121,5 +135,5 @@ def _link_open(self: RendererHTML, tokens: Sequence[Token], index: int, options:
 
 # HTML in a text is shown as it is written, and links lead to web pages alone. A picture would make the
 # reader's browser fetch it: it stays a link.
-_MARKDOWN = MarkdownIt("js-default", {"breaks": True}).disable("image")
+_MARKDOWN = MarkdownIt("js-default", {"breaks": True}).disable("image").use(formulas_plugin)
 _MARKDOWN.add_render_rule("link_open", _link_open)

@@ -66,6 +66,7 @@ def test_a_conversation_is_shared_listed_read_copied_and_shared_no_more(
     conversation = start(client, role="teacher")
     user = {"user_id": conversation["user_id"]}
     client.predict(**conversation, message="Why is the **sky** blue?", api_name="/chat")
+    client.predict(**conversation, message="Is $a<b$?", api_name="/chat")
     link = client.predict(**conversation, api_name="/share")
     assert link["url"] == f"{app.url}/?s={link['token']}"
     (listed,) = client.predict(**user, api_name="/shares")["shares"]
@@ -78,6 +79,8 @@ def test_a_conversation_is_shared_listed_read_copied_and_shared_no_more(
     assert "Why is the **sky** blue?" in page
     assert "You said: Why is the <strong>sky</strong> blue?" in page
     assert "</i>Teacher</h2>" in page
+    assert "Is $a&lt;b$?" in page  # the question is as it was written
+    assert "You said: Is <math><mi>a</mi><mo>&lt;</mo><mi>b</mi></math>?" in page
     titles = [meta["content"] for meta in Elements(page).all("meta") if meta.get("property") == "og:title"]
     assert titles == ["Why is the **sky** blue?"]
     assert conversation["user_id"] not in page
@@ -87,7 +90,7 @@ def test_a_conversation_is_shared_listed_read_copied_and_shared_no_more(
     theirs = client.predict(user_id="u_shared-with", token=link["token"], api_name="/import_share")
     assert theirs["title"] == "Why is the **sky** blue?"
     copy = {"user_id": "u_shared-with", "session_id": theirs["session_id"]}
-    assert len(client.predict(**copy, api_name="/history")["messages"]) == 2
+    assert len(client.predict(**copy, api_name="/history")["messages"]) == 4
 
     with pytest.raises(AppError, match="not there, or no longer"):
         client.predict(user_id="u_shared-with", token=link["token"], api_name="/unshare")

@@ -36,6 +36,7 @@ BORDERS = {
     "redis": {"chat_core/storage", "chat_core/turns/writer.py", "chat_core/service/chat_service.py"},
     "mcp": {"chat_ui/mcp_api.py"},
     "PIL": {"chat_core/decoder.py"},
+    "math_core": {"chat_ui/mathml.py"},
     "dotenv": {"chat_core/settings.py"},
     "gradio": {"chat_ui"},
     "fastapi": {"chat_ui"},
