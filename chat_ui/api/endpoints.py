@@ -282,12 +282,13 @@ def _listed(found: list[Session]) -> Json:
     return {"sessions": [session_object(session) for session in found], "total": len(found)}
 
 
-def _position(after: str) -> int:
-    if after == "":
+def _position(after: str | int) -> int:
+    written = str(after) if type(after) is int else after
+    if written == "":
         return 0
-    if not (isinstance(after, str) and after.isdecimal() and len(after) <= _LONGEST_POSITION):
+    if not (isinstance(written, str) and written.isdecimal() and len(written) <= _LONGEST_POSITION):
         raise InvalidInput("after", "the id of an event, or empty")
-    return int(after)
+    return int(written)
 
 
 _LONGEST_POSITION = 12

@@ -131,8 +131,8 @@ def test_resume_from_the_beginning_tells_the_turn(client: Client) -> None:
     again = list(client.submit(**conversation, api_name="/resume"))
     assert again[0] == first[0]
     assert again[-1] == first[-1]
-    end_only = list(client.submit(**conversation, after=first[-2]["id"], api_name="/resume"))
-    assert end_only == [first[-1]]
+    for after in (first[-2]["id"], int(first[-2]["id"])):
+        assert list(client.submit(**conversation, after=after, api_name="/resume")) == [first[-1]]
 
 
 def test_stop_keeps_what_there_is_and_says_how_much(client: Client, app: RunningApp) -> None:
@@ -449,6 +449,8 @@ BAD_INPUT = [
     ("/chat", {"message": "hi", "user_id": "somebody-else"}, "not found"),
     ("/chat_events", {"message": "hi", "session_id": "unknown"}, "not found"),
     ("/resume", {"after": "soon"}, "after must be"),
+    ("/resume", {"after": -1}, "after must be"),
+    ("/resume", {"after": True}, "after must be"),
     ("/resume", {}, "Nothing was said"),
     ("/resume", {"user_id": "somebody-else"}, "not found"),
     ("/stop", {"user_id": "somebody-else"}, "not found"),
