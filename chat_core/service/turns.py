@@ -10,7 +10,7 @@ from typing import NamedTuple, get_args
 
 from ..errors import InvalidInput, MessageNotFound, SessionBusy, TurnNotFound
 from ..images import file_of
-from ..messages import ChatMessage, Feedback, Sampling, Session, TurnEnd, TurnEvent, VoiceEnd
+from ..messages import ChatMessage, Feedback, Sampling, Session, TurnEnd, TurnEvent, Voice, VoiceEnd
 from ..pictures import PictureOrder
 from ..storage import (
     STORE_TIMEOUT_SECONDS,
@@ -182,25 +182,29 @@ class Turns(ServiceBase):
         *,
         sampling: Sampling | None = None,
         variables: Mapping[str, str] | None = None,
+        all_voices: bool = False,
         last_turn: str | None = None,
         address: str = "",
     ) -> str:
         """Begins another reply to the user's latest message; the turn's id. The reply it has is kept as
-        another version. Raises what `start_turn` does, and TurnNotFound when nothing was said."""
+        another version. With `all_voices` all are asked again who replied side by side, as long as none of
+        their replies was chosen. Raises what `start_turn` does, and TurnNotFound when nothing was said."""
         session, asked = await self._latest_user_message(user_id, session_id, last_turn)
-        return await self.start_turn(
+        request = TurnRequest(
             user_id,
             session_id,
             asked.content,
             role,
             model,
-            sampling=sampling,
-            variables=variables,
+            sampling,
+            variables,
             replaces=asked.id,
             keep_version=True,
             last_turn=session.last_turn,
             address=address,
+            voices=_names_of(asked.voices, session) if all_voices else (),
         )
+        return await self._starter.start(request)
 
     async def continue_reply(
         self, user_id: str, session_id: str, *, last_turn: str | None = None, address: str = ""
@@ -401,3 +405,16 @@ class Turns(ServiceBase):
         if session.open_turn:
             await self.stop(user_id, session_id, session.open_turn)
         return session.last_turn
+
+
+def _names_of(voices: Sequence[Voice], session: Session) -> list[str]:
+    """What those are named by who replied side by side in that conversation; none for fewer. A model that was
+    asked by its own name speaks in the conversation's role."""
+    roles = [voice.role for voice in voices]
+    usual = (session.role, session.model)
+    is_role = [
+        roles.count(voice.role) == 1 and (voice.role != session.role or (voice.role, voice.model) == usual)
+        for voice in voices
+    ]
+    names = [voice.role if by_role else voice.model for voice, by_role in zip(voices, is_role, strict=True)]
+    return names if len(names) > 1 else []

@@ -312,7 +312,8 @@ class TurnLog:
                 voice.model_copy(update={"status": one.status, "error": one.error})
                 for voice, one in zip(asked.voices, end.voices, strict=True)
             )
-            change.set_message(-1, asked.model_copy(update={"versions": tuple(others), "voices": voices}))
+            versions = (*asked.versions, *others)
+            change.set_message(-1, asked.model_copy(update={"versions": versions, "voices": voices}))
 
     def _plan_no_reply(self, change: Change, state: SessionState, end: TurnEnd) -> None:
         for asked in parse_rows(state.rows[-1:], state.session_id).items:

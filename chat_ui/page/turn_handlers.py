@@ -209,7 +209,9 @@ class TurnHandlers(Handlers):
     async def _regenerate(self, page: PageRequest) -> TabState:
         service, tab = self._renderer.service_for(page.tab), page.tab
         options = self._options(page)
-        await service.regenerate(page.visitor.user_id, tab.session_id, last_turn=tab.last_turn, **options)
+        await service.regenerate(
+            page.visitor.user_id, tab.session_id, all_voices=True, last_turn=tab.last_turn, **options
+        )
         return tab
 
     async def _continue(self, page: PageRequest) -> TabState:

@@ -62,10 +62,16 @@ def test_several_reply_side_by_side_and_one_is_used(open_page: OpenPage) -> None
     (x, y), (next_x, next_y) = places(chat)
     assert x == next_x
     assert y < next_y
+    chat.page.locator("#chatbot").get_by_role("button", name="Retry").click()
+    expect(columns(chat).first).not_to_contain_text("today [[slow]]")
+    expect(voices(chat)).to_have_text(["Teacher", "Chef"])
+    for column in columns(chat).all():
+        expect(column).to_contain_text(f"You said: {asked}")
+    chat.wait_until_idle()
     chat.page.get_by_role("button", name="Use Chef").click()
     expect(chat.speakers).to_have_text(["🍳Chef"])
     expect(voices(chat)).to_have_count(0)
-    expect(chat.page.locator("#chatbot .option")).to_have_text(["‹", "2/2"])
+    expect(chat.page.locator("#chatbot .option")).to_have_text(["‹", "4/4"])
     chat.reload()
     expect(chat.speakers).to_have_text(["🍳Chef"])
     expect(chat.role).to_have_text("Assistant")

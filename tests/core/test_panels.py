@@ -121,6 +121,31 @@ async def test_one_of_them_becomes_the_reply_and_the_others_its_versions(chat: C
         await chat.service.choose_reply(chat.user, chat.id, "t9")
 
 
+async def test_all_of_them_are_asked_again_until_one_is_chosen(chat: Chat) -> None:
+    async def try_again() -> str:
+        return await chat.service.regenerate(chat.user, chat.id, all_voices=True)
+
+    await panel(chat, "Because.", "So.")
+    turn_id = await try_again()
+    calls = [await chat.model.next_call() for _ in ROLES]
+    assert [call.shown[1:] for call in calls] == [[("user", "Why?")]] * 2
+    assert calls[0].shown[0] != calls[1].shown[0]
+    for call, text in zip(calls, ("Hence.", "Thus."), strict=True):
+        call.say(text)
+        call.end()
+    end = (await read(chat, turn_id))[1]
+    asked, reply = await chat.history()
+    assert (reply.content, [voice.role for voice in asked.voices]) == ("Hence.", ROLES)
+    assert [version.content for version in asked.versions] == ["So.", "Because.", "Thus."]
+    assert end.voices[1].message
+    await chat.service.choose_reply(chat.user, chat.id, end.voices[1].message.turn_id)
+    turn_id = await try_again()
+    call = await chat.model.next_call()
+    call.say("Once more.")
+    call.end()
+    assert (await read(chat, turn_id))[0] == {0: "Once more."}
+
+
 async def test_one_that_has_ended_is_chosen_while_the_others_go_on(
     chat: Chat, open_service: OpenService
 ) -> None:
