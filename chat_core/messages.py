@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple, Self
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, Json, ValidationError
 
 from .errors import ChatError, Fact, InvalidInput
+from .pictures import PictureOrder
 
 Status = Literal["done", "stopped", "interrupted", "failed"]
 DeltaKind = Literal["text", "reasoning", "picture"]
@@ -227,8 +228,11 @@ TITLE_CHARS = 60
 
 
 def title_from(message: ChatMessage) -> str:
-    """A conversation's title from its first message: the first line, as `title_of` makes one."""
-    return title_of(next((line for line in message.content.splitlines() if line.strip()), ""))
+    """A conversation's title from its first message: the first line, as `title_of` makes one, of what was
+    said or is to be drawn."""
+    order = PictureOrder.of(message.content)
+    said = order.prompt if order else message.content
+    return title_of(next((line for line in said.splitlines() if line.strip()), ""))
 
 
 def title_of(text: str) -> str:

@@ -9,6 +9,7 @@ from chat_core import (
     ChatMessage,
     Delta,
     Image,
+    PictureOrder,
     Session,
     StoredMessages,
     TurnEnd,
@@ -109,7 +110,9 @@ class Follower:
             return bubbles, feedback, count, PartialPanel(visitor, history.panel, reader)
         role = next((voice.role for voice in history.voices), session.role)
         speaker = view.speaker(view.last_role(kept), role, reader)
-        return bubbles + speaker, feedback, count, PartialReply(visitor, stored)
+        asked = kept[-1] if kept else None
+        drawn_since = asked.timestamp if asked and PictureOrder.of(asked.content) else None
+        return bubbles + speaker, feedback, count, PartialReply(visitor, stored, drawn_since)
 
     async def _last_frame(
         self, visitor: Visitor, tab: TabState, end: TurnEnd, partial: list[view.Bubble]
@@ -152,10 +155,17 @@ def _chatbot(bubbles: list[view.Bubble], **others: Any) -> ComponentUpdates:
 
 
 class PartialReply:
-    """A reply as far as its follower has received it, which begins with what of it is `stored`."""
+    """A reply as far as its follower has received it, which begins with what of it is `stored`. If it is a
+    picture, it is `drawn_since` that time."""
 
-    def __init__(self, visitor: Visitor, stored: ChatMessage | None = None) -> None:
+    def __init__(
+        self,
+        visitor: Visitor,
+        stored: ChatMessage | None = None,
+        drawn_since: float | None = None,
+    ) -> None:
         self._language = visitor.language
+        self._drawn_since = drawn_since
         self._text, self._reasoning = GrowingMarkdown(), GrowingMarkdown()
         self._picture: Image | None = None
         self._has_text = False
@@ -200,6 +210,7 @@ class PartialReply:
             str(self._reasoning),
             running=running,
             seconds=self._reasoning_seconds,
+            drawn_since=self._drawn_since,
         )
 
 

@@ -59,6 +59,7 @@ class Components:
     questions: gr.JSON
     restore: gr.Button
     waiting: gr.HTML
+    picture: gr.JSON
     refresh: gr.Button
     temperature: gr.Number
     length: gr.Number
@@ -258,6 +259,9 @@ def _hidden(service: ChatService) -> dict[str, Any]:
     # The id in the browser is what opens a visitor's conversations. Gradio's encryption of it is no
     # protection, for its key is public; it only has to stay the same over restarts.
     identity = gr.BrowserState({"user_id": "", "session_id": ""}, storage_key="role-chat", secret="role-chat")
+    gr.HTML(
+        view.picture_models_html(service.picture_offers), visible="hidden", elem_id="picture-models"
+    )  # drawing.js
     hidden = {
         "tab": gr.JSON(EMPTY_TAB.model_dump(), visible="hidden", elem_id="tab-state"),
         "turn": gr.JSON(visible="hidden", elem_id="turn"),
@@ -279,5 +283,6 @@ def _hidden(service: ChatService) -> dict[str, Any]:
         "export_all": gr.Button(visible="hidden", elem_id="as-all"),
         "download": gr.JSON(visible="hidden", elem_id="download"),
         "link": gr.JSON(visible="hidden", elem_id="link"),
+        "picture": gr.JSON(visible="hidden", elem_id="whole-picture"),
     }
     return {"identity": identity, **hidden}

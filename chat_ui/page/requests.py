@@ -174,6 +174,12 @@ class LinkEvent(Event):
     token: str
 
 
+class PictureEvent(Event):
+    """A picture is to be shown large, downloaded or changed."""
+
+    image_id: str
+
+
 class Draft(NamedTuple):
     """What the box holds: a text, and the paths of files that were uploaded."""
 

@@ -1,8 +1,9 @@
 """TurnHandlers: what the page does with messages and replies, a method for each intention."""
 
 import asyncio
+from base64 import b64encode
 from collections.abc import AsyncGenerator, Awaitable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any
 
 import gradio as gr
@@ -26,6 +27,7 @@ from .requests import (
     LikeEvent,
     OptionEvent,
     PageRequest,
+    PictureEvent,
     Values,
     WaitingEvent,
 )
@@ -151,6 +153,17 @@ class TurnHandlers(Handlers):
             message = await self._message_at(page, liked.index)
             service = self._renderer.service_for(page.tab)
             await service.rate(page.visitor.user_id, page.tab.session_id, message.id, feedback)
+
+    async def show_picture(self, values: Values, request: gr.Request, event: gr.EventData) -> Json:
+        """The whole of a picture is wanted; of one that is not stored there is none."""
+        page = self._parse(values, request)
+        with page.errors_shown():
+            wanted = page.happened(PictureEvent, event)
+            service = self._renderer.service_for(page.tab)
+            data = b""
+            with suppress(MessageNotFound):
+                data = await service.picture(page.visitor.user_id, page.tab.session_id, wanted.image_id)
+        return {"id": wanted.image_id, "base64": b64encode(data).decode()}
 
     async def follow(self, values: Values, request: gr.Request) -> AsyncGenerator[Outputs, None]:
         """Shows the turn that runs in a conversation that was opened."""

@@ -1,5 +1,6 @@
 """From core objects to what components show. Pure functions: no I/O, no Gradio."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from html import escape
@@ -16,6 +17,7 @@ from chat_core import (
     Language,
     ModelOffer,
     Notice,
+    PictureOffer,
     Role,
     Roles,
     StoredMessages,
@@ -197,15 +199,28 @@ def user_bubbles(message: ChatMessage, language: Language) -> list[Bubble]:
 
 
 def picture_html(image: Image, name: str) -> str:
-    """A picture, small; its class tells static/pictures.js which one it is."""
-    shown = f'class="picture" id="picture-{escape(image.id)}" src="{escape(image.preview)}"'
+    """A picture, small; by its id static/pictures.js asks for the whole one."""
+    return _picture("picture", image, name)
+
+
+def _picture(kind: str, image: Image, name: str) -> str:
+    shown = f'class="{kind}" id="picture-{escape(image.id)}" src="{escape(image.preview)}"'
     return f'<img {shown} alt="{escape(name)}">'
 
 
 def picture_reply(content: str, images: Iterable[Image]) -> str:
     """A reply that is a picture, under the words that stand in its place elsewhere."""
     name = content.removeprefix("[picture: ").removesuffix("]")
-    return "".join(picture_html(image, name) for image in images)
+    return "".join(_picture("drawn picture", image, name) for image in images)
+
+
+def picture_models_html(offers: Iterable[PictureOffer]) -> str:
+    """The models that make pictures, and what they take, for static/drawing.js."""
+    models = [{"name": offer.name, **offer.takes.model_dump(include=_SHOWN_TAKES)} for offer in offers]
+    return f'<div data-models="{escape(json.dumps(models))}"></div>'
+
+
+_SHOWN_TAKES = {"sizes", "qualities", "edits"}
 
 
 def speaker(before: str, after: str, reader: Reader) -> list[Bubble]:
@@ -233,10 +248,17 @@ def _versions(asked: ChatMessage, shown: ChatMessage) -> list[dict[str, str]]:
 
 
 def reply(
-    language: Language, text: str, reasoning: str, *, running: bool = False, seconds: float | None = None
+    language: Language,
+    text: str,
+    reasoning: str,
+    *,
+    running: bool = False,
+    seconds: float | None = None,
+    drawn_since: float | None = None,
 ) -> list[Bubble]:
     """A reply, whole or as far as it has come, in Markdown: its reasoning in a block that is open while it
-    goes on and then folds, with the `seconds` it took, then its text."""
+    goes on and then folds, with the `seconds` it took, then its text. While it is a picture that is drawn
+    `drawn_since` that time, the seconds are counted (static/countdown.js)."""
     thinks = running and not text
     bubbles = []
     if reasoning:
@@ -249,6 +271,11 @@ def reply(
         bubbles.append(bubble("assistant", text))
     elif running and not reasoning:
         bubbles.append(bubble("assistant", TYPING_INDICATOR))
+    if running and drawn_since:
+        since = datetime.fromtimestamp(drawn_since, UTC).isoformat(timespec="seconds")
+        counted = f'<time class="elapsed" datetime="{since}"></time>'
+        drawing = escape(t(language, "drawing"))
+        bubbles.append(bubble("assistant", f'<span class="note">{drawing} {counted}</span>'))
     return bubbles
 
 

@@ -65,6 +65,12 @@ def wire(
     )
     sent = c.waiting.submit(turns.send_waiting, chat_inputs, **talk)
     sent.failure(None, None, None, js="() => window.chat.waitingRefused()", **_PLAIN_INPUTS)
+    c.waiting.select(
+        turns.show_picture, tab_inputs, [c.picture], trigger_mode="multiple", **_PLAIN
+    )  # pictures.js
+    c.picture.change(
+        None, [c.picture], None, js="(picture) => window.chat.showPicture(picture)", **_PLAIN_INPUTS
+    )
     c.chatbot.example_select(turns.send_example, chat_inputs, **talk)
     edited = c.chatbot.edit(turns.edit, chat_inputs, **talk)
     changed = [

@@ -1,4 +1,4 @@
-// Counts seconds to wait down, wherever they stand; when they are over, messages.css shows what is said then in
+// Counts seconds to wait down, wherever they stand, and those that a picture takes up; when the former are over, messages.css shows what is said then in
 // their place. Under a failure there is a button to have the next try made then: whoever presses it need not wait.
 import { afterChanges } from "./changes.js";
 import { findAll, isReplyRunning } from "./dom.js";
@@ -14,6 +14,10 @@ const laterButton = () => [...findAll("#chatbot .option")].find((option) => opti
 const lastFailure = () => [...findAll("#chatbot .failure .countdown")].at(-1);
 
 function count() {
+  for (const taken of findAll(".elapsed")) {
+    const seconds = Math.max(0, Math.round((Date.now() - Date.parse(taken.dateTime)) / 1000));
+    if (taken.textContent !== `${seconds} s`) taken.textContent = `${seconds} s`;
+  }
   for (const wait of findAll(".countdown")) {
     const seconds = secondsLeft(wait);
     if (wait.textContent !== `${seconds}`) wait.textContent = seconds;

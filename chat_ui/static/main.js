@@ -11,6 +11,7 @@ import * as copying from "./copying.js";
 import * as countdown from "./countdown.js";
 import * as dictation from "./dictation.js";
 import { isConfirmed } from "./dialog.js";
+import * as drawing from "./drawing.js";
 import * as drafts from "./drafts.js";
 import * as dropping from "./dropping.js";
 import * as editing from "./editing.js";
@@ -75,6 +76,7 @@ window.chat = {
   showLink: sharing.showLink,
   settingsSaved: settings.settingsSaved,
   exported: exporting.exported,
+  showPicture: pictures.showPicture,
   logOut,
   isConfirmed,
 };
@@ -95,6 +97,7 @@ const modules = [
   variables,
   copying,
   drafts,
+  drawing,
   connection,
   smoothing,
   streams,

@@ -11,15 +11,25 @@ export const offer = (key, press, isWanted = () => true) => offers.push({ key, p
 
 function add(buttons) {
   const row = buttons.previousElementSibling;
-  const made = offers
-    .filter(({ isWanted }) => isWanted(row))
-    .map(({ key, press }) => {
-      const button = element("button", { className: `own-button ${key}`, title: words(key), ariaLabel: words(key) });
-      button.addEventListener("click", () => press(row, button));
-      return button;
-    });
-  buttons.append(element("div", { className: "own-buttons" }, ...made));
+  const wanted = offers.filter(({ isWanted }) => isWanted(row));
+  const keys = wanted.map(({ key }) => key).join(" ");
+  const before = buttons.querySelector(":scope > .own-buttons");
+  if (before?.dataset.keys === keys) return;
+  before?.remove();
+  const made = wanted.map(({ key, press }) => {
+    const button = element("button", { className: `own-button ${key}`, title: words(key), ariaLabel: words(key) });
+    button.addEventListener("click", () => press(row, button));
+    return button;
+  });
+  const own = element("div", { className: "own-buttons" }, ...made);
+  own.dataset.keys = keys;
+  buttons.append(own);
 }
 
+// The last ones again, for there what a message has may still come.
 export const start = () =>
-  afterChanges(() => findAll("#chatbot .message-buttons:not(:has(> .own-buttons))").forEach(add));
+  afterChanges(() => {
+    findAll("#chatbot .message-buttons:not(:has(> .own-buttons))").forEach(add);
+    const last = [...findAll("#chatbot .message-buttons")].at(-1);
+    if (last) add(last);
+  });

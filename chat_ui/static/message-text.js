@@ -25,5 +25,8 @@ export const typed = (text) =>
 const withFootnotes = (text) =>
   text.replace(/<sup class="footnote( text)?">(\d+)<\/sup>/g, (_, isText, number) => `[^${number}]${isText ? ":" : ""}`);
 
+// Of a picture that a model has made, the words in its place.
+const inWords = (text) => text.replace(/<img class="drawn picture"[^>]* alt="([^"]*)">/g, (_, name) => `[picture: ${plain(name)}]`);
+
 // Anybody's message as it was said.
-export const said = (text) => withFootnotes(withTabs(typed(named(withoutNotes(text)))));
+export const said = (text) => withFootnotes(withTabs(typed(named(inWords(withoutNotes(text))))));

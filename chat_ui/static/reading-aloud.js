@@ -110,7 +110,7 @@ function look() {
 export function start() {
   if (!speechSynthesis) return;
   speechSynthesis.getVoices(); // some browsers look for them only when they are asked
-  offer("read_aloud", read, (row) => row.matches(".bot-row"));
+  offer("read_aloud", read, (row) => row.matches(".bot-row:not(:has(.drawn))"));
   afterChanges(look);
   addEventListener("pagehide", stopReading); // else the browser would go on
 }

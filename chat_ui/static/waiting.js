@@ -1,6 +1,7 @@
 // A message that is sent while a reply runs waits above the box, and goes when the reply ends. Until then it can be
 // taken back into the box, or be removed. Each conversation has its own, which survives a reload.
 import { changeBox, empty, isEmpty, tellServer } from "./box.js";
+import { ordered } from "./drawing.js";
 import { draftGoesOn } from "./drafts.js";
 import { element, find, isReplyRunning, messageBox } from "./dom.js";
 import { words } from "./language.js";
@@ -38,12 +39,12 @@ export function send(values) {
   const session = shown;
   if (!written && !isReplyRunning()) {
     written = { session, message: box };
-    return values;
+    return values.map((value) => (value === box ? ordered(box) : value));
   }
   const more = written ? added(box, written.message) : box;
   if (!isEmpty(more)) {
     const left = written?.message ?? empty();
-    keep(session, joined(waiting[session] ?? empty(), more));
+    keep(session, joined(waiting[session] ?? empty(), ordered(more)));
     changeBox(() => left);
   }
   heldBack += 1;

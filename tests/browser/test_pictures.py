@@ -7,7 +7,7 @@ from playwright.sync_api import Locator, expect
 
 from tests.browser.chat import ChatPage
 from tests.browser.conftest import OpenPage
-from tests.fake_openai import FakeOpenAI
+from tests.fake_openai import STALL, FakeOpenAI, stream
 from tests.pictures import picture, seen
 
 # How a browser tells the page of a file on the clipboard, or one that is let go over the box.
@@ -147,3 +147,20 @@ def test_a_picture_is_dropped_anywhere_on_the_conversation(chat: ChatPage) -> No
     chat.replies.last.evaluate(HOLD, ["drop", data])
     expect(sign).to_be_hidden()
     expect(waiting(chat)).to_have_count(1)
+
+
+def test_a_picture_that_is_made_is_stopped_and_one_that_is_refused_says_why(
+    chat: ChatPage, provider: FakeOpenAI
+) -> None:
+    provider.answers.append(stream(STALL))
+    chat.send("/image a house")
+    expect(chat.replies.get_by_text("Drawing")).to_be_visible()
+    chat.stop_button.click()
+    expect(chat.replies.get_by_text("Stopped")).to_be_visible()
+    chat.wait_until_idle()
+    assert provider.is_over(provider.requests[-1])
+    chat.say("/image [[policy]]")
+    expect(chat.replies.last).to_contain_text("content filter withheld")
+    chat.send("/image a house --size huge")
+    expect(chat.toast).to_contain_text("size must be one of")
+    expect(chat.box).to_have_value("/image a house --size huge")

@@ -12,11 +12,11 @@ ROOT = Path(__file__).parents[2]
 
 # From the lowest: a room (a package or a module) imports only from rooms below, through their `__init__`.
 LAYERS = [
-    {"errors", "decoder"},
+    {"errors", "decoder", "pictures"},
     {"messages"},
     {"validation", "passwords", "providers", "store_address"},
     {"variables"},
-    {"settings", "roles", "context", "images", "pictures", "exchange"},
+    {"settings", "roles", "context", "images", "exchange"},
     {"role_import", "sharing", "foreign"},
     {"legacy"},
     {"archive"},
