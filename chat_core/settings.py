@@ -113,6 +113,18 @@ def _token(value: SecretStr) -> SecretStr:
     return value
 
 
+def _has_sign_in(is_required: bool, info: ValidationInfo) -> bool:
+    if is_required and not info.data.get("oauth_client_id"):
+        raise ValueError
+    return is_required
+
+
+def _needs_authlib(client_id: str) -> str:
+    if client_id and not find_spec("authlib"):
+        raise ValueError
+    return client_id
+
+
 def _mcp(is_wanted: bool) -> bool:
     if is_wanted and not find_spec("mcp"):
         raise ValueError
@@ -223,6 +235,17 @@ class Settings(BaseModel):
         description="name:hash pairs, separated by commas, no name twice. Passwords in plain text are not "
         "taken: `python -m chat_core.hash_password NAME` asks for one and prints its pair",
     )
+    oauth_client_id: Annotated[str, AfterValidator(_needs_authlib)] = Field(
+        "", description="an id that a provider gave, where `pip install -r requirements-oauth.txt` was done"
+    )
+    oauth_client_secret: SecretStr = Field(SecretStr(""), description="the secret that belongs to it")
+    oauth_scopes: str = Field("openid profile", description="scopes, separated by spaces")
+    openid_provider_url: BaseUrl = Field(
+        "https://huggingface.co", description="an http:// or https:// address"
+    )
+    sign_in_required: Annotated[bool, AfterValidator(_has_sign_in)] = Field(
+        False, description="true or false; true with an OAUTH_CLIENT_ID"
+    )
     api_keys: Annotated[tuple[SecretStr, ...], BeforeValidator(_split), AfterValidator(_api_keys)] = Field(
         (), description="keys of at least 16 ASCII characters without spaces, separated by commas"
     )
@@ -255,6 +278,7 @@ class Settings(BaseModel):
     # from where this runs.
     more_providers: tuple[Provider, ...] = ()
     on_space: bool = False
+    space_host: str = ""
     data_may_vanish: bool = False
 
     @classmethod
@@ -280,6 +304,7 @@ class Settings(BaseModel):
             if value or (field in ("rate_limit", "rate_limit_address") and field.upper() in found):
                 values[field] = value.upper() if field == "log_level" else value
         values["on_space"] = "SPACE_ID" in environ
+        values["space_host"] = environ.get("SPACE_HOST", "").partition(",")[0]
         if "data_dir" not in values:
             values["data_dir"], values["data_may_vanish"] = _usual_data_dir(values["on_space"])
         if values["on_space"]:
@@ -363,13 +388,23 @@ class Settings(BaseModel):
         return tuple(dict.fromkeys((self.openai_model, *self.openai_models)))
 
     @property
+    def signs_in(self) -> bool:
+        """Whether visitors can sign in with a provider. Where AUTH_USERS names who comes in, they cannot."""
+        return bool(self.oauth_client_id and not self.auth_users)
+
+    @property
+    def asks_who(self) -> bool:
+        """Whether nobody comes in without a login."""
+        return bool(self.auth_users) or (self.signs_in and self.sign_in_required)
+
+    @property
     def logins(self) -> dict[str, str]:
         """AUTH_USERS: the hashes of the users' passwords by their names."""
         pairs = (login.get_secret_value().partition(":") for login in self.auth_users)
         return {name: password_hash for name, _, password_hash in pairs}
 
 
-_NO_VARIABLES = ("more_providers", "on_space", "data_may_vanish")
+_NO_VARIABLES = ("more_providers", "on_space", "space_host", "data_may_vanish")
 VARIABLES = tuple(name for name in Settings.model_fields if name not in _NO_VARIABLES)
 
 

@@ -12,6 +12,8 @@ from .errors import InvalidInput
 
 # What has a meaning in the name of a Redis key (`{`, `}`, `:`) is in neither.
 USER_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,127}")
+# What the ids of those begin with whom a provider has named: nobody can claim one.
+SIGNED_IN = "oidc_"
 SESSION_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -22,6 +24,11 @@ def validate_ids(user_id: str, session_id: str | None = None) -> None:
         raise InvalidInput("user_id", "1 to 128 letters, digits or _ - . @")
     if session_id is not None:
         validate_id("session_id", session_id)
+
+
+def is_signed_in(user_id: object) -> bool:
+    """Whether it is the id of somebody whom a provider has named."""
+    return isinstance(user_id, str) and user_id.startswith(SIGNED_IN)
 
 
 def validate_id(field: str, value: str) -> None:

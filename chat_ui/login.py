@@ -22,6 +22,7 @@ from .texts import error_text, t
 log = logging.getLogger(__name__)
 
 COOKIE = "role-chat-login"
+_SHOWN = "role-chat-logged-in"
 
 # The page and the clients send a name and a password, and nothing else.
 _MOST_BYTES = 8_000
@@ -41,16 +42,19 @@ def logged_in_user(request: Request) -> str | None:
 
 class Login:
     """The routes "/login" and "/logout". `static` is the address of the static files, relative to the page.
-    With `in_frames` the login holds in pages of other sites that show this one in a frame."""
+    With `in_frames` the login holds in pages of other sites that show this one in a frame. Where there is a
+    `provider` to sign in with, that is its name; there are no passwords then."""
 
-    def __init__(self, logins: Logins, static: str, *, in_frames: bool) -> None:
+    def __init__(self, logins: Logins, static: str, *, in_frames: bool, provider: str = "") -> None:
         self._logins = logins
         self._static = static
         self._in_frames = in_frames
+        self._provider = provider
 
     def add_to(self, app: FastAPI) -> None:
         app.add_api_route("/login", self.show, methods=["GET"])
-        app.add_api_route("/login", self.log_in, methods=["POST"])
+        if not self._provider:
+            app.add_api_route("/login", self.log_in, methods=["POST"])
         app.add_api_route("/logout", self.log_out, methods=["POST"])
 
     async def user(self, request: Request) -> str:
@@ -59,7 +63,13 @@ class Login:
         return await self._logins.user(token) if token else ""
 
     async def show(self, request: Request) -> Response:
-        return self._page(request)
+        failed = request.query_params.get("sign_in") == "failed"
+        told = t(reader_language(request.headers), "sign_in_failed") if failed else ""
+        return self._page(request, told=told)
+
+    async def let_in(self, request: Request, answer: Response, subject: str) -> Response:
+        """The answer, with the login of whom the provider has named. Raises ChatError."""
+        return self._with_cookie(request, answer, await self._logins.sign_in(subject))
 
     async def log_in(self, request: Request) -> Response:
         """Takes the form of the page, or of a program, which wants no page in return."""
@@ -80,7 +90,7 @@ class Login:
     async def log_out(self, request: Request) -> Response:
         if refused := _refused(request):
             return refused
-        answer = self._success(request, "login")
+        answer = self._success(request, "./" if self._provider else "login")
         if token := request.cookies.get(COOKIE):
             try:
                 await self._logins.log_out(token)
@@ -93,16 +103,16 @@ class Login:
         if request.method in ("GET", "HEAD") and _path(request.scope) == "/":
             if error:
                 return self._failure(request, error)
-            return RedirectResponse(f"login{_query(request)}", HTTPStatus.SEE_OTHER, _NOT_KEPT)
+            return RedirectResponse(f"login{_query(request)}", HTTPStatus.SEE_OTHER, NOT_KEPT)
         if error:
             return self._told(request, error)
         detail = t(reader_language(request.headers), "login_needed")
-        return JSONResponse({"detail": detail}, HTTPStatus.UNAUTHORIZED, _NOT_KEPT)
+        return JSONResponse({"detail": detail}, HTTPStatus.UNAUTHORIZED, NOT_KEPT)
 
     def _success(self, request: Request, address: str) -> Response:
         if _wants_page(request):
-            return RedirectResponse(address, HTTPStatus.SEE_OTHER, _NOT_KEPT)
-        return JSONResponse({"success": True}, headers=_NOT_KEPT)
+            return RedirectResponse(address, HTTPStatus.SEE_OTHER, NOT_KEPT)
+        return JSONResponse({"success": True}, headers=NOT_KEPT)
 
     def _failure(self, request: Request, error: ChatError, name: str = "") -> Response:
         if _wants_page(request):
@@ -113,7 +123,9 @@ class Login:
         detail = error_text(reader_language(request.headers), error)
         return JSONResponse({"detail": detail}, _STATUS[type(error)], _headers(error))
 
-    def _page(self, request: Request, error: ChatError | None = None, name: str = "") -> Response:
+    def _page(
+        self, request: Request, error: ChatError | None = None, name: str = "", told: str = ""
+    ) -> Response:
         language = reader_language(request.headers)
         html = login_page(
             language,
@@ -121,30 +133,40 @@ class Login:
             action=f"login{_query(request)}",
             theme=_theme(request),
             name=name,
-            error=error_text(language, error) if error else "",
+            error=error_text(language, error) if error else told,
+            provider=self._provider,
         )
         status = _STATUS[type(error)] if error else HTTPStatus.OK
         return HTMLResponse(html, status, _headers(error))
 
     def _with_cookie(self, request: Request, answer: Response, token: str) -> Response:
-        """Written by hand, for Starlette's `set_cookie` knows "Partitioned" from Python 3.14 on only."""
-        parts = [f"{COOKIE}={token}", f"Max-Age={LOGIN_SECONDS if token else 0}", "Path=/", "HttpOnly"]
+        """Written by hand, for Starlette's `set_cookie` knows "Partitioned" from Python 3.14 on only. Where
+        somebody may or may not have logged in, the page's script has to know."""
+        seconds = LOGIN_SECONDS if token else 0
         if self._in_frames:
-            parts += ["SameSite=None", "Secure", "Partitioned"]
+            where = "SameSite=None; Secure; Partitioned"
         else:
-            parts += ["SameSite=Lax", *(["Secure"] if request.url.scheme == "https" else [])]
-        answer.headers["set-cookie"] = "; ".join(parts)
+            where = "SameSite=Lax; Secure" if request.url.scheme == "https" else "SameSite=Lax"
+        cookie = f"{COOKIE}={token}; Max-Age={seconds}; Path=/; HttpOnly; {where}"
+        answer.headers.append("set-cookie", cookie)
+        if self._provider:
+            shown = f"{_SHOWN}=1; Max-Age={seconds}; Path=/; {where}"
+            answer.headers.append("set-cookie", shown)
         return answer
 
 
 class LoginRequired:
     """ASGI middleware that lets in who has logged in, and everybody to the login and to `open_paths`; those
-    that end in "/" stand for all below them. A visitor is led to the login, a program is told so."""
+    that end in "/" stand for all below them. A visitor is led to the login, a program is told so. Where the
+    login is `optional`, everybody comes in, and who has logged in is known."""
 
-    def __init__(self, app: ASGIApp, *, login: Login, open_paths: Sequence[str]) -> None:
+    def __init__(
+        self, app: ASGIApp, *, login: Login, open_paths: Sequence[str], optional: bool = False
+    ) -> None:
         self._app = app
         self._login = login
         self._open_paths = {"/login", "/logout", *open_paths}
+        self._optional = optional
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":  # there is none
@@ -166,17 +188,17 @@ class LoginRequired:
             request.state.user = await self._login.user(request)
         except StoreUnavailable as error:
             return self._login.refuse(request, error)
-        return None if request.state.user else self._login.refuse(request)
+        return None if request.state.user or self._optional else self._login.refuse(request)
 
 
-_NOT_KEPT = {"cache-control": "no-store"}
+NOT_KEPT = {"cache-control": "no-store"}
 
 
 def _headers(error: ChatError | None) -> dict[str, str]:
     if error is None or isinstance(error, LoginFailed):
-        return _NOT_KEPT
+        return NOT_KEPT
     seconds = float(error.facts.get("retry_after") or _STORE_SECONDS)
-    return {**_NOT_KEPT, "retry-after": str(math.ceil(seconds))}
+    return {**NOT_KEPT, "retry-after": str(math.ceil(seconds))}
 
 
 def _refused(request: Request) -> Response | None:

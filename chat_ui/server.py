@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from socket import socket
 from typing import Any
+from urllib.parse import urlsplit
 
 import gradio as gr
 import uvicorn
@@ -21,7 +22,7 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.config import LOGGING_CONFIG
 
-from chat_core import ChatService
+from chat_core import ChatService, Settings
 
 from .address import ForwardedNotice
 from .admission import Admission
@@ -149,6 +150,12 @@ _LARGEST_CALL_BYTES = 1_000_000
 _SHUTDOWN_SECONDS = 2
 
 
+def _provider(settings: Settings) -> str:
+    """What people call it."""
+    host = urlsplit(settings.openid_provider_url).hostname or ""
+    return "Hugging Face" if host == "huggingface.co" else host
+
+
 def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
     """The app that serves the page at "/", and "/healthz", "/livez" and "/readyz" for those who watch it. The
     service opens when the server starts."""
@@ -174,7 +181,8 @@ def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     static = StaticFolder(STATIC)
     static.mount(app)
-    if service.settings.logins:
+    settings = service.settings
+    if settings.asks_who:
         app.add_middleware(Ownership)
     # The longest message, in the longest form that JSON has for it, and what else a page sends.
     most_bytes = 12 * service.settings.max_message_chars + _LARGEST_CALL_BYTES
@@ -184,14 +192,23 @@ def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
     app.add_middleware(RoutingCheck, routing=routing)
     head = _THEME + static.tags()
     app.add_middleware(PageHead, html=head, manifest=f"{static.address}/manifest.json")
-    app.add_middleware(Caching, logins=bool(service.settings.logins))
+    app.add_middleware(Caching, logins=settings.asks_who)
     app.add_middleware(SharedPages, service=service, static=static.address)
-    frame_ancestors = service.settings.frame_ancestors
-    if service.settings.logins:
-        login = Login(service.logins, static.address, in_frames=bool(frame_ancestors))
+    if settings.asks_who or settings.signs_in:
+        provider = _provider(settings) if settings.signs_in else ""
+        in_frames = bool(settings.frame_ancestors)
+        login = Login(service.logins, static.address, in_frames=in_frames, provider=provider)
         login.add_to(app)
-        app.add_middleware(LoginRequired, login=login, open_paths=(*_PROBES, *_KEYED, f"/{static.address}/"))
-    app.add_middleware(SecurityHeaders, frame_ancestors=frame_ancestors)
+        open_paths = [*_PROBES, *_KEYED, f"/{static.address}/"]
+        if provider:
+            # Its package need not be there.
+            from .sign_in import SignIn
+
+            SignIn(login, settings).add_to(app)
+            open_paths += SignIn.PATHS
+        optional = not settings.asks_who
+        app.add_middleware(LoginRequired, login=login, open_paths=open_paths, optional=optional)
+    app.add_middleware(SecurityHeaders, frame_ancestors=settings.frame_ancestors)
     # Without this one Gradio adds its own, which lets every origin in with credentials.
     app.add_middleware(
         CORSMiddleware,
@@ -236,7 +253,7 @@ def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
         demo,
         path="/",
         root_path=service.settings.root_path.rstrip("/") or None,
-        auth_dependency=logged_in_user if service.settings.logins else None,
+        auth_dependency=logged_in_user if settings.asks_who else None,
         run_history=False,
         show_error=False,
         enable_monitoring=False,

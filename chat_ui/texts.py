@@ -368,6 +368,12 @@ TEXTS: dict[str, dict[Language, str]] = {
         "en": "The conversation store does not answer right now. Reload the page in a moment.",
     },
     "log_in": {"zh": "登录", "en": "Log in"},
+    "sign_in": {"zh": "登录", "en": "Sign in"},
+    "sign_in_with": {"zh": "用 {provider} 登录", "en": "Sign in with {provider}"},
+    "sign_in_failed": {
+        "zh": "登录没有成功，请再试一次。",
+        "en": "Signing in failed. Please try again.",
+    },
     "log_out": {"zh": "退出登录", "en": "Log out"},
     "login_name": {"zh": "用户名", "en": "Name"},
     "password": {"zh": "密码", "en": "Password"},

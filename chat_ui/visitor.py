@@ -10,6 +10,7 @@ from typing import NamedTuple
 import gradio as gr
 
 from chat_core import ChatError, Language, TurnError
+from chat_core.validation import is_signed_in
 
 from .address import address_of, is_at_the_machine
 from .metrics import count_refusal
@@ -29,16 +30,24 @@ class Visitor(NamedTuple):
     minutes_west: int = 0  # of Greenwich, as browsers count time zones
     address: str = ""
     is_operator: bool = False
+    browser_id: str = ""  # what the browser keeps in place of a login's name
 
     @classmethod
     def of(cls, request: gr.Request, claimed: str = "", minutes_west: int = 0, chosen: str = "") -> "Visitor":
-        """The login where there is one, whatever the client claims; else the id it claims. The language is
-        the chosen one, or what the browser prefers."""
+        """The login where there is one, whatever the client claims; else the id it claims, unless it is one
+        of those who sign in. The language is the chosen one, or what the browser prefers."""
         language = choose_language(chosen or request.headers.get("accept-language") or "")
         west = minutes_west if abs(minutes_west) < 24 * 60 else 0
-        user_id = str(request.username) if request.username else claimed
+        if is_signed_in(claimed):
+            claimed = ""
+        user_id = request.username or getattr(request.state, "user", "") or claimed
         at_machine = is_at_the_machine(request.client, request.headers)
-        return cls(user_id, language, west, address_of(request.client), at_machine)
+        return cls(user_id, language, west, address_of(request.client), at_machine, claimed)
+
+    @property
+    def kept_id(self) -> str:
+        """What the browser is to keep: not the name of a login, which goes with the login."""
+        return self.browser_id if is_signed_in(self.user_id) else self.user_id
 
     def error_text(self, error: ChatError | TurnError) -> str:
         """What went wrong, in words for this visitor."""

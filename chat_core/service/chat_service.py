@@ -104,7 +104,7 @@ class ChatService(Conversations, Shares, Archives, Completions):
             )
             self._roles = RoleStore(self._connection.redis, self.roles, ttl_seconds=ttl_seconds)
             self._notes = NoteStore(self._connection.redis, ttl_seconds=ttl_seconds)
-            self.logins = Logins(settings.logins, self._connection.redis)
+            self.logins = Logins(settings.logins, self._connection.redis, signs_in=settings.signs_in)
             self.processes = Processes(self._connection.redis, can_be_shared=self._connection.can_be_shared)
         self._store = SessionStore(
             self._connection.redis, max_messages=settings.max_stored_messages, ttl_seconds=ttl_seconds

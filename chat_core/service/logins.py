@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from ..errors import LoginFailed, StoreUnavailable, TooManyLoginTries
 from ..passwords import verify_password
 from ..storage import LoginStore, Redis, TryLimit, redis_errors_as_store_unavailable
+from ..validation import SIGNED_IN, validate_ids
 
+_PROVIDER = "provider"  # in the place of what tells one password of a user from another
 LOGIN_SECONDS = 14 * 24 * 3600
 _FORGET_TRIES_SECONDS = 3600
 # A name waits for a minute at most: somebody else's tries must not keep its owner out for long.
@@ -24,11 +26,13 @@ _MOST_REMEMBERED = 10_000
 
 
 class Logins:
-    """Logins of `users`, whose passwords' hashes are given by their names. They are kept in Redis, so that
-    they hold in every process; one ends when its user, or the password, is another one."""
+    """Logins of `users`, whose passwords' hashes are given by their names, or with `signs_in` of whoever a
+    provider names. They are kept in Redis, so that they hold in every process; one ends when its user, or the
+    password, is another one."""
 
-    def __init__(self, users: Mapping[str, str], redis: Redis) -> None:
+    def __init__(self, users: Mapping[str, str], redis: Redis, *, signs_in: bool = False) -> None:
         self._users = users
+        self._signs_in = signs_in
         self._store = LoginStore(
             redis, login_seconds=LOGIN_SECONDS, forget_tries_seconds=_FORGET_TRIES_SECONDS
         )
@@ -47,13 +51,24 @@ class Logins:
             await self._count("name", name, _PER_NAME)
         if not await self._matches(name, password):
             raise LoginFailed()
-        token = secrets.token_urlsafe(32)
         async with redis_errors_as_store_unavailable():
             await self._store.forget_tries("name", name)
             if address:
                 await self._store.take_back_try("address", address)
-            await self._store.add(token, self._owner(name))
-        self._remember(token, self._owner(name))
+            return await self._new(self._owner(name))
+
+    @redis_errors_as_store_unavailable()
+    async def sign_in(self, subject: str) -> str:
+        """The token of a new login of whom a provider knows by this name. Raises InvalidInput for a name that
+        no user can have."""
+        name = f"{SIGNED_IN}{subject}"
+        validate_ids(name)
+        return await self._new(f"{name} {_PROVIDER}")
+
+    async def _new(self, owner: str) -> str:
+        token = secrets.token_urlsafe(32)
+        await self._store.add(token, owner)
+        self._remember(token, owner)
         return token
 
     async def user(self, token: str) -> str:
@@ -68,7 +83,9 @@ class Logins:
             owner = self._last_known[token]
         else:
             self._remember(token, owner)
-        name = owner.partition(" ")[0]
+        name, _, proof = owner.partition(" ")
+        if proof == _PROVIDER:
+            return name if self._signs_in else ""
         return name if name in self._users and owner == self._owner(name) else ""
 
     async def log_out(self, token: str) -> None:

@@ -73,6 +73,7 @@ class Components:
     download: gr.JSON
     shares: gr.HTML
     link: gr.JSON
+    sign_in: gr.Button
     log_out: gr.Button
 
     # What listeners have as outputs, by their names in a ComponentUpdates (see `renderer`): those that follow
@@ -214,9 +215,9 @@ def _drawer(service: ChatService) -> dict[str, Any]:
         memory = gr.HTML(CLOSED, js_on_load=_PASS_ON, elem_id="memory")
         gr.Markdown(I18N("settings_of_user"))
         gr.HTML('<div class="choices"></div>', elem_id="preferences")
-        log_out = gr.Button(
-            I18N("log_out"), visible=bool(service.settings.logins), elem_id="log-out", **_SMALL
-        )
+        signs_in, asks_who = service.settings.signs_in, service.settings.asks_who
+        sign_in = gr.Button(I18N("sign_in"), visible=signs_in and not asks_who, elem_id="sign-in", **_SMALL)
+        log_out = gr.Button(I18N("log_out"), visible=signs_in or asks_who, elem_id="log-out", **_SMALL)
         gr.Markdown(I18N("settings_of_data"))
         gr.Button(I18N("export"), elem_id="export", **_SMALL)
         words = cast(str, I18N("import"))
@@ -231,6 +232,7 @@ def _drawer(service: ChatService) -> dict[str, Any]:
         "effort": effort,
         "memory": memory,
         "shares": shares,
+        "sign_in": sign_in,
         "log_out": log_out,
         "import_file": import_file,
         "clear": clear,

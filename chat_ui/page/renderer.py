@@ -199,7 +199,7 @@ class Renderer:
         values = {
             "turn": turn_to_follow(tab),
             "identity": {
-                "user_id": visitor.user_id,
+                "user_id": visitor.kept_id,
                 "session_id": "" if tab.temporary else tab.session_id,
                 "minutes_west": visitor.minutes_west,
                 "language": language,

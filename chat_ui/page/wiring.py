@@ -173,6 +173,7 @@ def wire(
         **_PLAIN,
     )
     saved.success(None, None, None, js="() => window.chat.settingsSaved()", **_PLAIN_INPUTS)
+    c.sign_in.click(None, None, None, js="() => window.chat.signIn()", **_PLAIN_INPUTS)
     c.log_out.click(None, None, None, js="() => window.chat.logOut()", **_PLAIN_INPUTS)
     c.clear.click(conversations.clear, tab_inputs, js=_CLEAR_CONFIRMED, **render)
 

@@ -21,7 +21,6 @@ import * as folding from "./folding.js";
 import * as footnotes from "./footnotes.js";
 import * as gradioWords from "./gradio-words.js";
 import * as inputMethods from "./input-methods.js";
-import { logOut } from "./log-out.js";
 import * as memory from "./memory.js";
 import * as mentions from "./mentions.js";
 import * as messageButtons from "./message-buttons.js";
@@ -40,6 +39,7 @@ import * as sessionList from "./session-list.js";
 import * as settings from "./settings.js";
 import * as sharing from "./sharing.js";
 import * as shortcuts from "./shortcuts.js";
+import * as signIn from "./sign-in.js";
 import * as smoothing from "./smoothing.js";
 import * as streams from "./streams.js";
 import * as tab from "./tab.js";
@@ -77,7 +77,8 @@ window.chat = {
   settingsSaved: settings.settingsSaved,
   exported: exporting.exported,
   showPicture: pictures.showPicture,
-  logOut,
+  signIn: signIn.signIn,
+  logOut: signIn.logOut,
   isConfirmed,
 };
 
@@ -94,6 +95,7 @@ const modules = [
   settings,
   preferences,
   exporting,
+  signIn,
   variables,
   copying,
   drafts,

@@ -1,12 +1,14 @@
 """The login page and the way out, as a person uses them."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from tests.browser.chat import ChatPage
+from tests.fake_hub import running_hub
 from tests.logins import auth_users, password
 from tests.running import RunningApp, running_app
 
@@ -117,3 +119,58 @@ def test_without_logins_there_is_no_way_out(chat: ChatPage) -> None:
     chat.open_drawer()
     expect(chat.page.locator("#language")).to_be_visible()
     expect(chat.page.locator("#log-out")).to_be_hidden()
+
+
+def test_who_signs_in_with_a_provider_and_out_again_is_who_they_were(
+    browser: Browser, tmp_path: Path, model: dict[str, str]
+) -> None:
+    with (
+        running_hub() as hub,
+        running_app(tmp_path, REDIS_URL="memory://", **model, **hub.settings) as app,
+        browser.new_context(locale="en-US") as context,
+    ):
+        page = context.new_page()
+        page.goto(app.url)
+        chat = ChatPage(page, app.url)
+        chat.wait_until_loaded()
+        chat.say("as anybody")
+        chat.open_drawer()
+        expect(page.get_by_role("button", name="Log out")).to_be_hidden()
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_url(f"{app.url}/**")
+        chat.wait_until_loaded()
+        expect(chat.questions).to_have_count(0)
+        chat.say("as somebody")
+        somebody = chat.session_id()
+        chat.open_drawer()
+        expect(page.get_by_role("button", name="Sign in")).to_be_hidden()
+        page.get_by_role("button", name="Log out").click()
+        chat.wait_until_loaded()
+        expect(page.locator("#sessions")).to_contain_text("as anybody")
+        page.goto(f"{app.url}/?c={somebody}")
+        chat.wait_until_loaded()
+        expect(chat.questions).to_have_count(0)
+
+
+def test_where_everybody_has_to_sign_in_the_way_is_shown(
+    browser: Browser, tmp_path: Path, model: dict[str, str]
+) -> None:
+    with (
+        running_hub() as hub,
+        running_app(tmp_path, REDIS_URL="memory://", SIGN_IN_REQUIRED="true", **model, **hub.settings) as app,
+        browser.new_context(locale="en-US") as context,
+    ):
+        page = context.new_page()
+        page.goto(app.url)
+        expect(page).to_have_url(f"{app.url}/login")
+        hub.somebody = None
+        page.get_by_role("link", name="Sign in with 127.0.0.1").click()
+        expect(page.get_by_role("alert")).to_have_text("Signing in failed. Please try again.")
+        assert Axe().run(page).response["violations"] == []
+        hub.somebody = "0123456789abcdef01234567"
+        page.get_by_role("link", name="Sign in with 127.0.0.1").click()
+        chat = ChatPage(page, app.url)
+        chat.wait_until_loaded()
+        chat.say("hi")
+        log_out(chat)
+        expect(page).to_have_url(f"{app.url}/login")

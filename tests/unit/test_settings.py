@@ -454,3 +454,17 @@ def test_tools_need_their_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chat_core.settings.find_spec", lambda _: None)
     with pytest.raises(ConfigError, match=r"MCP: .*requirements-mcp\.txt"):
         load(MCP="true")
+
+
+def test_signing_in_needs_its_package_and_who_may_come_in_by_name_alone_does_not_sign_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert not load().signs_in
+    settings = load(OAUTH_CLIENT_ID="x", SIGN_IN_REQUIRED="true", SPACE_HOST="a.hf.space,chat.example.org")
+    assert (settings.signs_in, settings.asks_who, settings.space_host) == (True, True, "a.hf.space")
+    settings = load(OAUTH_CLIENT_ID="x", AUTH_USERS=HASHED)
+    assert (settings.signs_in, settings.asks_who) == (False, True)
+    assert problems(SIGN_IN_REQUIRED="true")
+    monkeypatch.setattr("chat_core.settings.find_spec", lambda _: None)
+    with pytest.raises(ConfigError, match=r"OAUTH_CLIENT_ID: .*requirements-oauth\.txt"):
+        load(OAUTH_CLIENT_ID="x")
