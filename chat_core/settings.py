@@ -279,6 +279,7 @@ class Settings(BaseModel):
     more_providers: tuple[Provider, ...] = ()
     on_space: bool = False
     space_host: str = ""
+    traces: bool = False
     data_may_vanish: bool = False
 
     @classmethod
@@ -303,6 +304,7 @@ class Settings(BaseModel):
             value = (found.get(field.upper()) or "").strip()
             if value or (field in ("rate_limit", "rate_limit_address") and field.upper() in found):
                 values[field] = value.upper() if field == "log_level" else value
+        values["traces"] = _asks_for_traces(environ)
         values["on_space"] = "SPACE_ID" in environ
         values["space_host"] = environ.get("SPACE_HOST", "").partition(",")[0]
         if "data_dir" not in values:
@@ -404,8 +406,17 @@ class Settings(BaseModel):
         return {name: password_hash for name, _, password_hash in pairs}
 
 
-_NO_VARIABLES = ("more_providers", "on_space", "space_host", "data_may_vanish")
+_NO_VARIABLES = ("more_providers", "on_space", "space_host", "traces", "data_may_vanish")
 VARIABLES = tuple(name for name in Settings.model_fields if name not in _NO_VARIABLES)
+
+
+def _asks_for_traces(environ: Mapping[str, str]) -> bool:
+    """Whether OpenTelemetry's own variables, which its packages read, ask for traces."""
+    if environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
+        return False
+    exporter = environ.get("OTEL_TRACES_EXPORTER", "")
+    endpoints = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+    return exporter == "otlp" or (not exporter and any(environ.get(name) for name in endpoints))
 
 
 def _usual_data_dir(on_space: bool) -> tuple[Path, bool]:

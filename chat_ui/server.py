@@ -150,6 +150,30 @@ _LARGEST_CALL_BYTES = 1_000_000
 _SHUTDOWN_SECONDS = 2
 
 
+@asynccontextmanager
+async def traced(service: ChatService) -> AsyncIterator[None]:
+    """Sends traces meanwhile, where OpenTelemetry's variables ask for them."""
+    if not service.settings.traces:
+        yield
+        return
+    try:
+        # Its packages take long to import, and need not be there.
+        from .tracing import Tracing
+    except ImportError:
+        log.error(
+            "OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_TRACES_EXPORTER asks for traces, and their packages are not "
+            "there: pip install -r requirements-otel.txt"
+        )
+        yield
+        return
+    tracing = Tracing()
+    service.on_saved(tracing.record)
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(tracing.close)
+
+
 def _provider(settings: Settings) -> str:
     """What people call it."""
     host = urlsplit(settings.openid_provider_url).hostname or ""
@@ -171,7 +195,7 @@ def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with service, routing.running(), mcp.running() if mcp else nullcontext():
+        async with traced(service), service, routing.running(), mcp.running() if mcp else nullcontext():
             with metrics.served():
                 # What is there now stays: to look through it again would stop everybody for a moment.
                 gc.collect()

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from typing import Literal, NamedTuple, Self
 
@@ -21,8 +22,10 @@ from ..storage import (
     TokenBudget,
 )
 from ..turns import (
+    LiveTurn,
     MemoryOptions,
     Reporter,
+    Step,
     Summarizer,
     TitleOptions,
     Titler,
@@ -111,7 +114,7 @@ class ChatService(Conversations, Shares, Archives, Completions):
         )
         self._shares = ShareStore(self._connection.redis)
         self._log = TurnLog(self._connection.redis, self._store, lease_seconds=lease_seconds)
-        self._writer = TurnWriter(self._log)
+        self._writer = TurnWriter(self._log, on_saved=self._saved if main is None else main._saved)
         self._summarizer = Summarizer(self._memory_options(), self._store, self._models)
         self._titler = Titler(self._title_options(), self._store, self._models)
         self._starter = TurnStarter(
@@ -129,6 +132,7 @@ class ChatService(Conversations, Shares, Archives, Completions):
             beside=main._starter if main else None,
         )
         self._reporters: list[Reporter] = [log_report]
+        self._tracers: list[Callable[[Sequence[Step]], None]] = []
         self._open = AsyncExitStack()
         self._drained_by: float | None = None
 
@@ -204,6 +208,14 @@ class ChatService(Conversations, Shares, Archives, Completions):
     def _reported(self, report: TurnReport) -> None:
         for reporter in self._reporters:
             reporter(report)
+
+    def on_saved(self, tracer: Callable[[Sequence[Step]], None]) -> None:
+        """Lets `tracer` hear of every turn that is saved: of the steps that it took."""
+        self._tracers.append(tracer)
+
+    def _saved(self, turn: LiveTurn) -> None:
+        for tracer in self._tracers:
+            tracer(turn.steps)
 
     @property
     def running_turns(self) -> int:

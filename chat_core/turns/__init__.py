@@ -9,7 +9,7 @@ title. `report` tells an operator of each reply.
 """
 
 from .branch import store_branch
-from .live import LiveTurn, coalesce
+from .live import LiveTurn, Step, coalesce
 from .log import TurnLog, TurnState
 from .reply import Reply, ReplyOptions
 from .report import Reporter, TurnReport, log_report
@@ -25,6 +25,7 @@ __all__ = [
     "Reply",
     "ReplyOptions",
     "Reporter",
+    "Step",
     "Summarizer",
     "TitleOptions",
     "Titler",

@@ -5,9 +5,18 @@ from bisect import bisect_right
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import groupby
-from typing import TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
 from ..messages import ChatMessage, Delta, DeltaKind, Status, TurnEnd, TurnEvent, TurnPiece, VoiceEnd
+
+
+class Step(NamedTuple):
+    """A part of the work on a turn: when it began and ended, in seconds since 1970, and what came of it."""
+
+    name: str
+    began: float
+    ended: float
+    facts: Mapping[str, Any] = {}
 
 
 class LiveTurn:
@@ -18,7 +27,7 @@ class LiveTurn:
     `pending_end` is the end that is still to be stored, `logged` the position up to which the log is written.
     `continued` is the stored reply that the turn goes on with,
     if it does: its text is there from the beginning. `images` are the data URLs to be stored with its end,
-    by id.
+    by id. `steps` is what was done for it so far, for who watches how long that takes.
     """
 
     def __init__(
@@ -41,6 +50,7 @@ class LiveTurn:
         self.cancelled_as: Status | None = None
         self.pending_end: TurnEnd | None = None
         self.images: Mapping[str, str] = {}
+        self.steps: list[Step] = []
         self._published_end: TurnEnd | None = None
         self._ended = asyncio.Event()
         self._pieces: list[TurnPiece] = []

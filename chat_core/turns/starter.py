@@ -46,7 +46,7 @@ from ..validation import validate_ids, validate_images, validate_text
 from ..variables import parse_variables
 from .branch import store_branch
 from .continuation import end_of_reply, request_to_continue
-from .live import LiveTurn
+from .live import LiveTurn, Step
 from .log import TurnLog
 from .picture import LONGEST_SIDE, PictureReply
 from .reply import Reply, ReplyOptions
@@ -264,6 +264,7 @@ class TurnStarter:
             request.address,
             replies=request.replies,
         )
+        began = time.time()
         turn_ids = [turn.id, *(uuid.uuid4().hex for _ in once[1:])]
         last_turn = request.last_turn
         if request.replaces and last_turn is None:
@@ -299,6 +300,7 @@ class TurnStarter:
             if branch:
                 await self._store.delete(request.user_id, branch)  # nothing was replaced
             raise
+        turn.steps.append(Step("store claim", began, time.time()))
         self._run(turn, dict(zip(turn_ids, once or (options,), strict=True)), history, asked)
         said = history._replace(items=[*history.items, asked])
         self._titler.after(turn, said, options.model)
@@ -319,7 +321,7 @@ class TurnStarter:
     async def _continue(
         self, request: TurnRequest, options: ReplyOptions, state: SessionState
     ) -> ContinuedTurn:
-        turn_id = uuid.uuid4().hex
+        turn_id, began = uuid.uuid4().hex, time.time()
         known = await self._log.claim_continuation(
             request.user_id,
             request.session_id,
@@ -330,6 +332,7 @@ class TurnStarter:
         )
         *said, reply = known.items
         turn = LiveTurn(turn_id, request.user_id, request.session_id, request.address, continued=reply)
+        turn.steps.append(Step("store claim", began, time.time()))
         position = turn.position
         shown = end_of_reply(reply, self._models.context_tokens(self._limits.context_tokens) // 2)
         self._run(turn, {turn_id: options}, known._replace(items=[*said, shown]), request_to_continue(reply))
@@ -363,7 +366,10 @@ class TurnStarter:
             ends[voice] = end = replies[voice].end(reader)
             model = replies[voice].model
             offer = self._models.find(model) or self._models.find_picture_model(model)
-            self._report(replies[voice].report(end, offer.provider.name if offer else ""))
+            report = replies[voice].report(end, offer.provider.name if offer else "")
+            self._report(report)
+            now = time.time()
+            turn.steps.append(Step("model request", now - report.seconds, now, report._asdict()))
             if len(ends) < len(replies):
                 turn.end_voice(voice, end)
                 return

@@ -3,12 +3,13 @@
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
 from ..errors import StoreUnavailable
 from ..messages import TurnEnd, TurnError
 from ..storage import STORE_ERRORS
-from .live import LiveTurn
+from .live import LiveTurn, Step
 from .log import TurnLog
 
 log = logging.getLogger(__name__)
@@ -17,10 +18,19 @@ log = logging.getLogger(__name__)
 class TurnWriter:
     """Writes what is new of every running turn each `interval_seconds`, in one pipeline, and stores the ends
     of the ended ones. What fails is tried again after the next interval, so an outage of Redis costs no
-    text; after `warn_seconds` of it the followers of an ended turn are told that it is not saved yet."""
+    text; after `warn_seconds` of it the followers of an ended turn are told that it is not saved yet.
+    `on_saved` is told of each turn whose end is written."""
 
-    def __init__(self, log: TurnLog, *, interval_seconds: float = 0.2, warn_seconds: float = 5.0) -> None:
+    def __init__(
+        self,
+        log: TurnLog,
+        *,
+        interval_seconds: float = 0.2,
+        warn_seconds: float = 5.0,
+        on_saved: Callable[[LiveTurn], None] = lambda _: None,
+    ) -> None:
         self.turns = log.live
+        self._on_saved = on_saved
         self._log = log
         self._interval_seconds = interval_seconds
         self._patience_seconds = warn_seconds
@@ -89,7 +99,7 @@ class TurnWriter:
                 turn.cancel("stopped")
 
     async def _finish(self, turn: LiveTurn, end: TurnEnd) -> None:
-        ids = turn.user_id, turn.session_id
+        ids, began = (turn.user_id, turn.session_id), time.time()
         try:
             pieces, continues = turn.read(turn.logged), turn.continued is not None
             finished = await self._log.finish(
@@ -104,6 +114,8 @@ class TurnWriter:
             raise
         del self.turns[turn.id]
         turn.publish_end(end)
+        turn.steps.append(Step("store finish", began, time.time()))
+        self._on_saved(turn)
 
     def _note_failure(self, error: Exception) -> None:
         if self._failing_since is None:

@@ -10,6 +10,8 @@ import pytest
 from tests.fake_hub import CLIENT_ID, FakeHub, running_hub
 from tests.running import RunningApp, running_app
 
+pytestmark = pytest.mark.long
+
 ANA, BOB = "0123456789abcdef01234567", "89abcdef0123456789abcdef"
 COOKIE = "role-chat-login"
 

@@ -25,7 +25,12 @@ OF_SPACES = ("uvicorn", "websockets", "spaces")
 def test_the_requirements_can_be_installed_beside_those_of_spaces(tmp_path: Path) -> None:
     assert SDK_VERSION
     line = [f"gradio[oauth,mcp]=={SDK_VERSION[1]}", *OF_SPACES]
-    for file in ("requirements.txt", "requirements-mcp.txt", "requirements-oauth.txt"):
+    for file in (
+        "requirements.txt",
+        "requirements-mcp.txt",
+        "requirements-oauth.txt",
+        "requirements-otel.txt",
+    ):
         line += ["-r", str(ROOT / file)]
     resolve = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet"]
     done = subprocess.run([*resolve, *line], capture_output=True, text=True, cwd=tmp_path, check=False)

@@ -35,6 +35,7 @@ BORDERS = {
     "aiohttp": {"chat_core/models/transport.py"},
     "redis": {"chat_core/storage", "chat_core/turns/writer.py", "chat_core/service/chat_service.py"},
     "mcp": {"chat_ui/mcp_api.py"},
+    "opentelemetry": {"chat_ui/tracing.py"},
     "authlib": {"chat_ui/sign_in.py"},
     "PIL": {"chat_core/decoder.py"},
     "math_core": {"chat_ui/mathml.py"},

@@ -4,9 +4,10 @@ import sys
 
 import gradio as gr
 import httpx2
+import pytest
 
 from chat_core import ChatService, Settings
-from chat_ui.server import create_app
+from chat_ui.server import create_app, traced
 from tests.scripted_model import ScriptedModel
 
 
@@ -27,7 +28,16 @@ async def test_tools_are_there_only_where_they_are_asked_for() -> None:
     with gr.Blocks(analytics_enabled=False) as demo:
         pass
     app = create_app(service, demo)
-    assert "chat_ui.mcp_api" not in sys.modules
+    assert {"chat_ui.mcp_api", "chat_ui.sign_in", "chat_ui.tracing"}.isdisjoint(sys.modules)
     transport = httpx2.ASGITransport(app)
     async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
         assert (await client.post("/mcp", json={})).status_code in (404, 405)
+
+
+async def test_traces_that_cannot_be_sent_are_a_line_in_the_log(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(sys.modules, "chat_ui.tracing", None)  # as where its packages are not
+    service = ChatService(Settings(redis_url="memory://", traces=True), model=ScriptedModel())
+    async with traced(service):
+        assert "pip install -r requirements-otel.txt" in caplog.text

@@ -468,3 +468,18 @@ def test_signing_in_needs_its_package_and_who_may_come_in_by_name_alone_does_not
     monkeypatch.setattr("chat_core.settings.find_spec", lambda _: None)
     with pytest.raises(ConfigError, match=r"OAUTH_CLIENT_ID: .*requirements-oauth\.txt"):
         load(OAUTH_CLIENT_ID="x")
+
+
+@pytest.mark.parametrize(
+    ("environ", "asked"),
+    [
+        ({}, False),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}, True),
+        ({"OTEL_TRACES_EXPORTER": "otlp"}, True),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318", "OTEL_TRACES_EXPORTER": "none"}, False),
+        ({"OTEL_TRACES_EXPORTER": "otlp", "OTEL_SDK_DISABLED": "true"}, False),
+    ],
+    ids=str,
+)
+def test_traces_are_asked_for_by_the_variables_of_opentelemetry(environ: dict[str, str], asked: bool) -> None:
+    assert load(**environ).traces is asked
