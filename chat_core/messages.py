@@ -9,7 +9,8 @@ from .errors import ChatError, Fact, InvalidInput
 from .pictures import PictureOrder
 
 Status = Literal["done", "stopped", "interrupted", "failed"]
-DeltaKind = Literal["text", "reasoning", "picture"]
+TextKind = Literal["text", "reasoning"]
+DeltaKind = TextKind | Literal["picture"]
 Feedback = Literal["", "like", "dislike"]
 FinishReason = Literal["", "length", "content_filter"]
 

@@ -165,7 +165,7 @@ class OpenAIApi:
         try:
             async with aclosing(self._service.follow(user_id, session_id, turn_id)) as events:
                 async for event in events:
-                    if isinstance(event, Delta):
+                    if isinstance(event, Delta) and event.kind != "picture":
                         yield Piece(event.kind, event.text)
                     if not isinstance(event, TurnEnd):
                         continue

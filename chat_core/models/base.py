@@ -5,13 +5,13 @@ from typing import NamedTuple, Protocol
 
 from ..context import PromptMessage
 from ..errors import ModelNotConfigured
-from ..messages import DeltaKind, FinishReason, Sampling, Usage
+from ..messages import FinishReason, Sampling, TextKind, Usage
 
 
 class Piece(NamedTuple):
     """A few characters of the reply, or of the reasoning before it."""
 
-    kind: DeltaKind
+    kind: TextKind
     text: str
 
 

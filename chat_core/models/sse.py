@@ -9,7 +9,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from ..errors import ModelDisconnected, ModelGarbled
-from ..messages import DeltaKind, FinishReason, Usage
+from ..messages import FinishReason, TextKind, Usage
 from .base import Finish, Piece, StreamItem
 from .thinking import ThinkingTags
 
@@ -50,7 +50,7 @@ class StreamParser:
         self._framed = False
         self._whole = b""  # the lines of an object that is no event
         self._tags: ThinkingTags | None = ThinkingTags()
-        self._halves: dict[DeltaKind, str] = {}  # empty until there was one
+        self._halves: dict[TextKind, str] = {}  # empty until there was one
 
     def feed(self, chunk: bytes) -> Iterator[StreamItem]:
         """What came with `chunk`. Lazily, so that what stands before a bad line is not lost with it."""
@@ -135,7 +135,7 @@ class StreamParser:
             else:
                 yield from self._text(part.get("text") or "")
 
-    def _piece(self, kind: DeltaKind, text: str) -> Iterator[Piece]:
+    def _piece(self, kind: TextKind, text: str) -> Iterator[Piece]:
         if self._halves:
             text = self._joined(kind, text)
         if text:
@@ -151,7 +151,7 @@ class StreamParser:
                 return event
         raise ModelGarbled("A line of the stream is not JSON.")
 
-    def _joined(self, kind: DeltaKind, text: str) -> str:
+    def _joined(self, kind: TextKind, text: str) -> str:
         """The `text` after the half that was left before it, and without the one at its end. Raises
         ValueError if a half remains."""
         text = self._halves[kind] + text

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ..messages import DeltaKind
+from ..messages import TextKind
 
 _OPEN, _CLOSE = "<think>", "</think>"
 
@@ -16,7 +16,7 @@ class ThinkingTags:
         self._inside = False
         self._held = ""  # what may be the beginning of a tag
 
-    def feed(self, text: str) -> Iterator[tuple[DeltaKind, str]]:
+    def feed(self, text: str) -> Iterator[tuple[TextKind, str]]:
         """What is certain after `text`, in parts that are not empty."""
         text, self._held = self._held + text, ""
         if not self._inside:
@@ -41,7 +41,7 @@ class ThinkingTags:
             if rest := rest.lstrip("\n"):
                 yield "text", rest
 
-    def close(self) -> Iterator[tuple[DeltaKind, str]]:
+    def close(self) -> Iterator[tuple[TextKind, str]]:
         """What was held back, when the reply is over."""
         held, self._held, self.is_over = self._held, "", True
         if held:

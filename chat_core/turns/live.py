@@ -7,7 +7,17 @@ from contextlib import suppress
 from itertools import groupby
 from typing import Any, NamedTuple, TypeGuard
 
-from ..messages import ChatMessage, Delta, DeltaKind, Status, TurnEnd, TurnEvent, TurnPiece, VoiceEnd
+from ..messages import (
+    ChatMessage,
+    Delta,
+    DeltaKind,
+    Status,
+    TextKind,
+    TurnEnd,
+    TurnEvent,
+    TurnPiece,
+    VoiceEnd,
+)
 
 
 class Step(NamedTuple):
@@ -86,7 +96,7 @@ class LiveTurn:
             for reader in self.readers:
                 reader.cancel()
 
-    def text(self, kind: DeltaKind, voice: int = 0) -> str:
+    def text(self, kind: TextKind, voice: int = 0) -> str:
         """All pieces of that kind."""
         return text_of(self._pieces, kind, voice)
 
@@ -156,7 +166,7 @@ def pieces_of(reply: ChatMessage) -> list[Delta]:
     return [piece for piece in pieces if piece.text]
 
 
-def text_of(pieces: Iterable[TurnPiece], kind: DeltaKind, voice: int = 0) -> str:
+def text_of(pieces: Iterable[TurnPiece], kind: TextKind, voice: int = 0) -> str:
     """What one of those who reply has said in these pieces, or reasoned."""
     said = (piece for piece in pieces if isinstance(piece, Delta) and piece.voice == voice)
     return "".join(piece.text for piece in said if piece.kind == kind)

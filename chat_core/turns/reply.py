@@ -13,11 +13,11 @@ from ..errors import ChatError, ModelError, ModelFiltered, ModelOutOfLength, Mod
 from ..messages import (
     ChatMessage,
     ContextReceipt,
-    DeltaKind,
     FinishReason,
     Image,
     Sampling,
     Status,
+    TextKind,
     TurnEnd,
     TurnError,
     Usage,
@@ -103,7 +103,7 @@ class Reply:
         if text:
             self._turn.append(piece.kind, text, self._voice)
 
-    def _said(self, kind: DeltaKind) -> str:
+    def _said(self, kind: TextKind) -> str:
         return self._turn.text(kind, self._voice)
 
     def tokens(self, reader: asyncio.Task[None]) -> int:

@@ -4,6 +4,7 @@ from base64 import b64decode
 from io import BytesIO
 from pathlib import Path
 
+import httpx
 import PIL.Image
 import pytest
 from gradio_client import Client, handle_file
@@ -36,6 +37,8 @@ def test_a_picture_is_made_followed_and_fetched_later(
     assert client.predict(**who, image_id=made["id"], api_name="/picture") == made
     with pytest.raises(AppError, match="not found"):
         client.predict("somebody", who["session_id"], made["id"], api_name="/picture")
+    link = client.predict(**who, api_name="/share")["url"]
+    assert f'src="{reply["images"][0]["preview"]}"' in httpx.get(link).text
     again = list(client.submit(**who, api_name="/resume"))
     assert again[-1]["message"] == reply
 

@@ -87,6 +87,14 @@ def test_a_conversation_with_a_name_is_remembered_by_who_has_the_key(
     assert len(provider.requests[-1].body["messages"]) == 2
 
 
+def test_of_a_picture_it_has_the_few_words_in_its_place(client: OpenAI) -> None:
+    named = {"user": "painter"}
+    assert ask(client, "/image a tree", **named).choices[0].message.content == "[picture: a tree]"
+    deltas = [chunk.choices[0].delta for chunk in ask(client, "/image a house", stream=True, **named)]
+    assert "".join(delta.content or "" for delta in deltas) == "[picture: a house]"
+    assert all(not hasattr(delta, "reasoning_content") for delta in deltas)
+
+
 def test_nobody_comes_in_without_a_key(keyed: RunningApp) -> None:
     for key in ("", "x", KEY + "x", KEY[:-1]):
         with OpenAI(base_url=f"{keyed.url}/v1", api_key=key or "-", max_retries=0) as stranger:
