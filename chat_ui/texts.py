@@ -208,6 +208,8 @@ TEXTS: dict[str, dict[Language, str]] = {
         "en": "0 to 2: lower is steadier, higher is livelier.",
     },
     "effort": {"zh": "思考强度", "en": "Reasoning effort"},
+    "refresh_models": {"zh": "刷新模型列表", "en": "Look for models again"},
+    "models_found": {"zh": "可用的模型：{count} 个。", "en": "Models that can be chosen: {count}."},
     "length": {"zh": "最大长度", "en": "Maximum length"},
     "length_info": {"zh": "一条回复最多的词元数。", "en": "The most tokens a reply may have."},
     "temperature_wrong": {"zh": "请输入 0 到 2 的数。", "en": "Please give a number from 0 to 2."},

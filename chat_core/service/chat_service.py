@@ -166,6 +166,11 @@ class ChatService(Conversations, Shares, Archives, Completions):
         """The models that make pictures, the default first, and what they take."""
         return self._models.picture_offers
 
+    @property
+    def finds_models(self) -> bool:
+        """Whether there are providers, or may be some on this machine, whose models nobody has named."""
+        return self._models.is_embedded or bool(self._models.unnamed)
+
     async def refresh_models(self) -> None:
         """Asks the providers whose models nobody has named which ones they have now, at most every few
         seconds. Nothing is raised when one does not tell."""

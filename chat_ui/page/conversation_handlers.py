@@ -60,6 +60,14 @@ class ConversationHandlers(Handlers):
         page = self._parse(values, request)
         return self._renderer.effort(page.visitor, page.model, str(page.effort))
 
+    async def refresh_models(self, values: Values, request: gr.Request) -> Json:
+        """The providers are asked again which models they have."""
+        page = self._parse(values, request)
+        await self._service.refresh_models()
+        count = len(self._service.models)
+        gr.Info(t(page.visitor.language, "models_found", count=count), duration=3)
+        return self._renderer.models(page.model)
+
     async def _opened(self, visitor: Visitor, tab: TabState) -> ComponentUpdates:
         roles = await self._service.roles_for(visitor.user_id)
         return await self._renderer.render(visitor, tab, roles=roles)

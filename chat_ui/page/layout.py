@@ -64,6 +64,7 @@ class Components:
     temperature: gr.Number
     length: gr.Number
     effort: gr.Dropdown
+    refresh_models: gr.Button
     save_settings: gr.Button
     temporary: gr.Button
     export_markdown: gr.Button
@@ -212,6 +213,9 @@ def _drawer(service: ChatService) -> dict[str, Any]:
         temperature = _number("temperature", step=0.1)
         length = _number("length", precision=0, step=50)
         effort = gr.Dropdown(label=I18N("effort"), filterable=False, visible=False, elem_id="effort")
+        refresh_models = gr.Button(
+            I18N("refresh_models"), visible=service.finds_models, elem_id="refresh-models", **_SMALL
+        )
         memory = gr.HTML(CLOSED, js_on_load=_PASS_ON, elem_id="memory")
         gr.Markdown(I18N("settings_of_user"))
         gr.HTML('<div class="choices"></div>', elem_id="preferences")
@@ -230,6 +234,7 @@ def _drawer(service: ChatService) -> dict[str, Any]:
         "temperature": temperature,
         "length": length,
         "effort": effort,
+        "refresh_models": refresh_models,
         "memory": memory,
         "shares": shares,
         "sign_in": sign_in,

@@ -158,7 +158,7 @@ class Renderer:
             ),
             "role": answering.key,
             "role_picker": self.role_picker(visitor, roles, answering.key) if are_all else UNCHANGED,
-            "model": properties(value=model, visible=len(service.models) > 1, **self._other_models()),
+            "model": self.models(model),
             "temperature": sampling.temperature,
             "length": sampling.max_tokens,
             "effort": self.effort(visitor, model, sampling.effort),
@@ -185,9 +185,12 @@ class Renderer:
         choices = [(t(visitor.language, "providers_default"), ""), *((name, name) for name in efforts)]
         return properties(choices=choices, value=chosen if chosen in efforts else "", visible=bool(efforts))
 
-    def _other_models(self) -> Json:
-        offers = self._service.model_offers
-        return {} if offers == self._offers else {"choices": view.model_choices(offers)}
+    def models(self, chosen: str) -> Json:
+        """The models that can be chosen, and the chosen one."""
+        offers, names = self._service.model_offers, self._service.models
+        others = {} if offers == self._offers else {"choices": view.model_choices(offers)}
+        chosen = chosen if chosen in names else names[0]
+        return properties(value=chosen, visible=len(names) > 1, **others)
 
     def _values_beside(
         self, visitor: Visitor, tab: TabState, sessions: SessionList, session: Session | None, shown: int

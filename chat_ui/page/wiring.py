@@ -165,6 +165,7 @@ def wire(
     # Settings
     # Not `change`: what is rendered brings its effort along, which would be asked for before it is there.
     c.model.input(conversations.show_effort, {c.identity, c.model, c.effort}, [c.effort], **_PLAIN)
+    c.refresh_models.click(conversations.refresh_models, {c.identity, c.model}, [c.model], **_PLAIN)
     saved = gr.on(
         [c.save_settings.click, c.effort.input],
         conversations.save_settings,

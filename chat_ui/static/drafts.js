@@ -25,6 +25,12 @@ export function draftGoesOn(session) {
   shown = session;
 }
 
+// Of any conversation, shown or not.
+export function changeDraft(session, change) {
+  if (session === shown) changeBox(change);
+  else if (drafts[session]) drafts[session] = change(drafts[session]);
+}
+
 function write() {
   if (shown !== undefined) drafts[shown] = { text: messageBox().value, files: [] };
   const kept = Object.entries(drafts).filter(([, { text }]) => text);

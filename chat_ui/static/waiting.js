@@ -2,7 +2,7 @@
 // taken back into the box, or be removed. Each conversation has its own, which survives a reload.
 import { changeBox, empty, isEmpty, tellServer } from "./box.js";
 import { ordered } from "./drawing.js";
-import { draftGoesOn } from "./drafts.js";
+import { changeDraft, draftGoesOn } from "./drafts.js";
 import { element, find, isReplyRunning, messageBox } from "./dom.js";
 import { words } from "./language.js";
 
@@ -11,6 +11,7 @@ const KEY = "chat.waiting";
 let waiting = JSON.parse(sessionStorage.getItem(KEY) ?? "{}"); // what the box held, by the conversation's id
 let sent; // the one that is on its way, and its conversation
 let written; // what was sent from the box and has not begun a turn yet, and its conversation
+let leftBehind = []; // the same of conversations that were left before the turn had begun, oldest first
 let heldBack = 0; // how often nothing was sent, which Gradio takes for failures
 let shown = ""; // the id of the open conversation; empty for one that is not stored yet
 
@@ -51,8 +52,18 @@ export function send(values) {
   throw new Error("The message waits.");
 }
 
+// What was sent first of all that has not begun a turn has done so, or was left to do so.
+export function arrived() {
+  const message = leftBehind.shift();
+  if (message) leaveDraft(message);
+  else begunIn(shown);
+}
+
+// It is no draft any more.
+const leaveDraft = ({ session, message }) => changeDraft(session, (draft) => added(draft, message));
+
 // It has begun a turn, in a new conversation if it was in none: what was typed since stays in the box.
-export function arrived(session = shown) {
+function begunIn(session) {
   if (!written || (written.session && written.session !== session)) return;
   const { message } = written;
   written = undefined;
@@ -63,13 +74,16 @@ export function arrived(session = shown) {
 // It was refused, and stays in the box.
 export function notSent() {
   if (heldBack) heldBack -= 1;
-  else written = undefined;
+  else if (!leftBehind.shift()) written = undefined;
 }
 
 // The tab shows another conversation, or the same one has gone on.
 export function sendWaiting({ session_id: session, turn_id: turn }) {
   if (turn) begun(session);
-  if (session !== shown) written = undefined; // it was left
+  if (session !== shown && written) {
+    leftBehind.push(written);
+    written = undefined;
+  }
   shown = session;
   const message = waiting[session];
   draw();
@@ -87,7 +101,11 @@ function begun(session) {
     keep("", null);
     keep(session, message);
   }
-  arrived(session);
+  for (const one of leftBehind.filter((other) => other.session === session)) {
+    leaveDraft(one);
+    one.message = empty(); // `arrived` is still to come
+  }
+  begunIn(session);
 }
 
 // It waits again, for the next reply or for the person.

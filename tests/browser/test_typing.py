@@ -187,6 +187,44 @@ def test_what_is_typed_while_a_message_is_on_its_way_stays_in_the_box(
     expect(chat.questions).to_have_text(["first", "second", "more"])
 
 
+# Sends what is in the box and opens the second conversation in the list, both before the server has answered.
+SEND_AND_LEAVE = """() => {
+    document.querySelector("#box .submit-button").click();
+    document.querySelectorAll("#sessions [data-action=open]")[1].click();
+}"""
+
+
+def test_a_message_is_no_draft_of_the_conversation_that_was_left_while_it_was_on_its_way(
+    chat: ChatPage,
+) -> None:
+    chat.say("first")
+    chat.page.locator("#new-chat").click()
+    expect(chat.questions).to_have_count(0)
+    chat.say("second")
+    chat.box.fill("and more")
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        if "and more" in (route.request.post_data or ""):
+            held.append(route)
+        else:
+            route.continue_()
+
+    chat.page.route("**/queue/join*", hold)
+    chat.page.evaluate(SEND_AND_LEAVE)
+    expect(chat.questions).to_have_text(["first"])
+    held.pop().continue_()
+    chat.page.unroute("**/queue/join*")
+    chat.session("second").locator("[data-action=open]").click()
+    expect(chat.questions).to_have_text(["second", "and more"])
+    expect(chat.replies.last).to_contain_text("You said: and more")
+    chat.wait_until_idle()
+    expect(chat.box).to_have_value("")
+    chat.reload()
+    expect(chat.questions).to_have_count(2)
+    expect(chat.box).to_have_value("")
+
+
 def test_the_keyboard_is_in_the_box_again_after_each_action(chat: ChatPage) -> None:
     skip = chat.page.get_by_role("link", name="Skip to the message box")
     expect(skip).not_to_be_in_viewport()
