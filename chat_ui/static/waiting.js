@@ -11,9 +11,11 @@ const KEY = "chat.waiting";
 let waiting = JSON.parse(sessionStorage.getItem(KEY) ?? "{}"); // what the box held, by the conversation's id
 let sent; // the one that is on its way, and its conversation
 let written; // what was sent from the box and has not begun a turn yet, and its conversation
-let leftBehind = []; // the same of conversations that were left before the turn had begun, oldest first
+const leftBehind = []; // the same of conversations that were left before the turn had begun, oldest first
 let heldBack = 0; // how often nothing was sent, which Gradio takes for failures
 let shown = ""; // the id of the open conversation; empty for one that is not stored yet
+let isLoaded = false; // the server has said which that is, and how its replies are to be
+let isEarly = false; // what waits was sent before that
 
 const joined = (first, second) => ({
   text: [first.text, second.text].filter((text) => text.trim()).join("\n\n"),
@@ -38,7 +40,8 @@ const added = (box, message) => ({
 export function send(values) {
   const box = values.find((value) => value?.files);
   const session = shown;
-  if (!written && !isReplyRunning()) {
+  isEarly ||= !isLoaded;
+  if (isLoaded && !written && !isReplyRunning()) {
     written = { session, message: box };
     return values.map((value) => (value === box ? ordered(box) : value));
   }
@@ -78,7 +81,9 @@ export function notSent() {
 }
 
 // The tab shows another conversation, or the same one has gone on.
-export function sendWaiting({ session_id: session, turn_id: turn }) {
+export function sendWaiting({ session_id: session, turn_id: turn, render_id: render }) {
+  isLoaded ||= render !== "";
+  if (isLoaded && isEarly) keepEarly(session);
   if (turn) begun(session);
   if (session !== shown && written) {
     leftBehind.push(written);
@@ -87,10 +92,19 @@ export function sendWaiting({ session_id: session, turn_id: turn }) {
   shown = session;
   const message = waiting[session];
   draw();
-  if (turn || !message) return;
+  if (turn || !message || !isLoaded) return;
   sent = { session, message };
   keep(session, null);
   tellServer("submit", message);
+}
+
+// It was meant for the conversation that was coming.
+function keepEarly(session) {
+  const message = waiting[""];
+  isEarly = false;
+  if (session === "" || !message) return;
+  keep("", null);
+  keep(session, joined(waiting[session] ?? empty(), message));
 }
 
 function begun(session) {
