@@ -35,19 +35,19 @@ _SHOWN = 12
 Table = list[tuple[str, ...]]
 
 
-class UsageOfDay(NamedTuple):
-    """What a user's stored replies of one day took; the cost is known of `priced` of them."""
+class Used(NamedTuple):
+    """What so many stored replies took; the cost is known of `priced` of them."""
 
     replies: int = 0
     tokens: int = 0
     cost: float = 0.0
     priced: int = 0
 
-    def plus(self, usage: Usage | None) -> "UsageOfDay":
+    def plus(self, usage: Usage | None) -> "Used":
         """With one more reply."""
         tokens = usage.total_tokens if usage else 0
         cost = usage.cost if usage else None
-        return UsageOfDay(
+        return Used(
             self.replies + 1, self.tokens + tokens, self.cost + (cost or 0), self.priced + (cost is not None)
         )
 
@@ -76,21 +76,24 @@ class Admin:
         head = ("user", "sessions", "messages", "KiB", "last change")
         return [head, *(row for _, row in rows), ("all", "", "", f"{total / 1024:.0f}", "")]
 
-    async def usage(self) -> Table:
-        """Replies, tokens and cost of each user on each day, as the stored replies tell."""
-        days: dict[tuple[str, str], UsageOfDay] = defaultdict(UsageOfDay)
+    async def usage(self, sessions: bool) -> Table:
+        """Replies, tokens and cost of each user on each day, or of each of their `sessions`, as the stored
+        replies tell."""
+        used: dict[tuple[str, str], Used] = defaultdict(Used)
         for user_id in await self._census.keys():
+            user = shortened(user_id)
             for session in await self._store.sessions(user_id):
                 for message in (await self._store.messages(user_id, session.id)).items:
                     replies = message.versions if message.role == "user" else (message,)
                     for reply in replies:
-                        place = _day(reply.timestamp), shortened(user_id)
-                        days[place] = days[place].plus(reply.usage)
+                        place = (user, session.id[:_SHOWN]) if sessions else (_day(reply.timestamp), user)
+                        used[place] = used[place].plus(reply.usage)
         rows = [
-            (day, user, str(one.replies), str(one.tokens), f"{one.cost:.4f}" if one.priced else "unknown")
-            for (day, user), one in sorted(days.items())
+            (*place, str(one.replies), str(one.tokens), f"{one.cost:.4f}" if one.priced else "unknown")
+            for place, one in sorted(used.items())
         ]
-        return [("day", "user", "replies", "tokens", "US dollars"), *rows]
+        head = ("user", "session") if sessions else ("day", "user")
+        return [(*head, "replies", "tokens", "US dollars"), *rows]
 
     async def broken(self) -> Table:
         """Sessions whose head, or some of whose rows, cannot be read."""
@@ -212,7 +215,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m chat_core.admin", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("users", help="who has how much, the largest first")
-    commands.add_parser("usage", help="replies, tokens and cost of each user on each day")
+    usage = commands.add_parser("usage", help="replies, tokens and cost of each user on each day")
+    usage.add_argument("--sessions", action="store_true", help="of each conversation instead")
     commands.add_parser("broken", help="what cannot be read")
     export = commands.add_parser("export", help="a user's conversations as files")
     export.add_argument("user")

@@ -260,8 +260,9 @@ class Session(_Record):
     older ones the limit of them has cost, `last_line` how the latest one ends, `revision` grows with every
     change. `last_turn` is the id of the latest turn, `open_turn` the same until its end is stored, `running`
     says whether a process is writing it now. A `pinned` session does not expire; it lies in the `folder` of
-    that name, if any. The `summary` stands for its older messages; it is not read for lists. `branched_from`
-    is the id of the session that it was begun from. Times are in seconds since 1970.
+    that name, if any. `cost` is what its replies have cost in US dollars, also those that are gone, as far as
+    that was known; None where it never was. The `summary` stands for its older messages; it is not read for
+    lists. `branched_from` is the id of the session that it was begun from. Times are in seconds since 1970.
     """
 
     id: str
@@ -281,6 +282,7 @@ class Session(_Record):
     running: bool = False
     pinned: bool = False
     folder: str = ""
+    cost: FiniteFloat | None = None
     summary: Json[Summary] | None = None
     branched_from: str = ""
     expires_at: float | None = None
@@ -321,6 +323,13 @@ class TurnEnd(_Record):
     context: ContextReceipt | None = None
     error: TurnError | None = None
     voices: tuple["TurnEnd", ...] = ()
+
+    @property
+    def cost(self) -> float | None:
+        """What the turn cost in US dollars, as far as that is known; None where nothing of it is."""
+        used = [one.usage for one in self.voices or (self,)]
+        known = [usage.cost for usage in used if usage and usage.cost is not None]
+        return sum(known) if known else None
 
     @classmethod
     def of_message(cls, message: ChatMessage) -> Self:

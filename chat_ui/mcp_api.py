@@ -101,7 +101,7 @@ class McpApi:
     async def history(self, session_id: SessionId, limit: int = 0, user_id: UserId = "") -> Json:
         """What was said, oldest first: the latest `limit` messages (0: all). Returns {"session_id",
         "messages": [{"id", "role", "content", "timestamp", "status"}], "total", "dropped": how many older
-        ones are no longer stored}."""
+        ones are no longer stored, "cost": of all replies in US dollars, or null}."""
         user_id, inside = _parted(session_id, user_id)
         found = await self._endpoints.history(self._asked(), user_id, inside, limit)
         return {**found, "session_id": session_id}

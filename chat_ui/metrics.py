@@ -2,7 +2,7 @@
 
 import hmac
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from fastapi import FastAPI, Request
@@ -18,11 +18,13 @@ from prometheus_client import (
 from starlette.responses import Response
 
 from chat_core import ChatService, TurnReport
+from chat_core.turns import Step
 
 log = logging.getLogger(__name__)
 
 PATH = "/metrics"
 _SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 60, 120, 300)
+_STORE_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 2.5, 7)
 
 REGISTRY = CollectorRegistry()
 _TURNS = Counter("chat_turns", "Replies that have ended", ["outcome", "model"], registry=REGISTRY)
@@ -40,6 +42,13 @@ _DURATION = Histogram(
 _RUNNING = Gauge("chat_running_turns", "Turns whose replies are being written", registry=REGISTRY)
 _FOLLOWERS = Gauge("chat_followers", "Pages and callers that follow a turn", registry=REGISTRY)
 _STORE = Gauge("chat_store_seconds", "How long the store took for its latest probe", registry=REGISTRY)
+_STORE_STEPS = Histogram(
+    "chat_store_step_seconds",
+    "How long the store took to claim or to finish a turn",
+    ["step"],
+    buckets=_STORE_SECONDS,
+    registry=REGISTRY,
+)
 _REFUSED = Counter("chat_refused", "What was refused or failed, by its code", ["code"], registry=REGISTRY)
 
 
@@ -55,6 +64,7 @@ class Metrics:
         self._settings = service.settings
         self._token = self._settings.metrics_token.get_secret_value()
         service.on_turn(_count_turn)
+        service.on_saved(_time_store)
         _RUNNING.set_function(lambda: service.running_turns)
         _FOLLOWERS.set_function(lambda: service.followers)
         _STORE.set_function(lambda: service.store_seconds)
@@ -94,3 +104,10 @@ def _count_turn(report: TurnReport) -> None:
     if report.seconds_to_first_token is not None:
         _FIRST_TOKEN.labels(report.model).observe(report.seconds_to_first_token)
     _DURATION.labels(report.model).observe(report.seconds)
+
+
+def _time_store(steps: Sequence[Step]) -> None:
+    for step in steps:
+        kind, _, name = step.name.partition(" ")
+        if kind == "store":
+            _STORE_STEPS.labels(name).observe(step.ended - step.began)

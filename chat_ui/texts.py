@@ -284,6 +284,7 @@ TEXTS: dict[str, dict[Language, str]] = {
         "en": "began after {seconds:.1f}\N{NO-BREAK SPACE}s",
     },
     "fact.tokens": {"zh": "{tokens} 个词元", "en": "{tokens} tokens"},
+    "fact.spent": {"zh": "整个对话 {cost}", "en": "{cost} in all"},
     "fact.instead_of": {
         "zh": "由 {model} 代替 {asked} 回答",
         "en": "answered by {model} instead of {asked}",

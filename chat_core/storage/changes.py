@@ -109,6 +109,10 @@ class Change:
         """Sets fields of the session's head."""
         self.add("HSET", self._head, *(part for field in fields.items() for part in field))
 
+    def add_cost(self, dollars: float) -> None:
+        """The session has cost so much more."""
+        self.add("HINCRBYFLOAT", self._head, "cost", f"{dollars:.10f}")
+
     def append(self, message: ChatMessage) -> None:
         """Appends a message, which is the latest then."""
         self.add("RPUSH", self._messages, message.to_json())

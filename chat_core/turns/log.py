@@ -302,6 +302,8 @@ class TurnLog:
         elif state:
             self._plan_no_reply(change, state, end)
         change.set_head(open_turn="")
+        if end.cost is not None:
+            change.add_cost(end.cost)
         change.add("DEL", keys.stop(user_id, turn_id), keys.lease(user_id, session_id))
         return change
 

@@ -163,5 +163,5 @@ def picture_model_object(offer: PictureOffer) -> Json:
 def session_object(session: Session) -> Json:
     """A conversation as /sessions lists it."""
     wanted = {"title", "role", "updated_at", "messages", "running", "pinned"}
-    wanted |= {"folder", "last_line", "branched_from"}
+    wanted |= {"folder", "last_line", "branched_from", "cost"}
     return {"session_id": session.id, **session.model_dump(include=wanted)}

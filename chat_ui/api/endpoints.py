@@ -162,8 +162,9 @@ class Endpoints(
 
     async def history(self, request: gr.Request, user_id: str, session_id: str, limit: int = 0) -> Json:
         """The stored messages, oldest first: the latest `limit` (0: all). Returns {"session_id",
-        "messages", "total", "dropped": how many older ones are no longer stored}; a message has at least
-        {"id", "role", "content", "timestamp", "status"}."""
+        "messages", "total", "dropped": how many older ones are no longer stored, "cost": of all replies in US
+        dollars, or null where that is not known}; a message has at least {"id", "role", "content",
+        "timestamp", "status"}."""
         visitor = Visitor.of(request, user_id)
         with visitor.errors_shown():
             session, history = await self._service.conversation(visitor.user_id, session_id, limit)
@@ -172,6 +173,7 @@ class Endpoints(
             "messages": [message_object(message) for message in history.items],
             "total": session.messages,
             "dropped": session.dropped,
+            "cost": session.cost,
         }
 
     async def clear_history(self, request: gr.Request, user_id: str, session_id: str) -> Json:
@@ -184,8 +186,8 @@ class Endpoints(
     async def sessions(self, request: gr.Request, user_id: str) -> Json:
         """The user's conversations, the one changed last first. Returns {"sessions": [{"session_id",
         "title", "role", "updated_at", "messages", "running", "pinned", "folder", "last_line",
-        "branched_from"}], "total", "unreadable": [{"session_id", "title"}]}: the last cannot be read any
-        more, and are there to be exported or deleted."""
+        "branched_from", "cost"}], "total", "unreadable": [{"session_id", "title"}]}: the last cannot be read
+        any more, and are there to be exported or deleted."""
         visitor = Visitor.of(request, user_id)
         with visitor.errors_shown():
             found = await self._service.latest_sessions(visitor.user_id)

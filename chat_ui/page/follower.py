@@ -133,7 +133,7 @@ class Follower:
         )
 
     async def _reader(self, visitor: Visitor, session: Session, history: StoredMessages) -> view.Reader:
-        return reader_of(visitor, await self._renderer.roles(visitor, session, history))
+        return reader_of(visitor, await self._renderer.roles(visitor, session, history), session)
 
 
 def _ended_bubbles(

@@ -42,10 +42,10 @@ class Unchanged(dict[str, Any]):
 UNCHANGED = Unchanged(properties())
 
 
-def reader_of(visitor: Visitor, roles: Roles) -> view.Reader:
-    """The visitor, to whom these roles may have spoken."""
+def reader_of(visitor: Visitor, roles: Roles, session: Session | None) -> view.Reader:
+    """The visitor, to whom these roles may have spoken in that session."""
     faces = view.faces_of(roles.values(), visitor.language)
-    return view.Reader(visitor.language, faces, visitor.is_operator)
+    return view.Reader(visitor.language, faces, visitor.is_operator, session.cost if session else None)
 
 
 class Renderer:
@@ -139,7 +139,7 @@ class Renderer:
     ) -> ComponentUpdates:
         """The same, from what is known. The picker of roles stays as it is where the visitor's own ones were
         not looked up, unless they cannot be."""
-        language, service, reader = visitor.language, self._service, reader_of(visitor, roles)
+        language, service, reader = visitor.language, self._service, reader_of(visitor, roles, session)
         history = history or StoredMessages([])
         answering = roles.find_or_default(session.role if session else role)
         model = session.model if session else answering.model

@@ -42,11 +42,13 @@ class Face(NamedTuple):
 
 
 class Reader(NamedTuple):
-    """For whom something is shown: their language, the roles' faces by key, whether they run the app."""
+    """For whom something is shown: their language, the roles' faces by key, whether they run the app, and
+    what the conversation has cost in US dollars, where that is known."""
 
     language: Language
     faces: Mapping[str, Face]
     is_operator: bool = False
+    cost: float | None = None
 
 
 def bubble(role: str, text: str, **metadata: Any) -> Bubble:
@@ -349,7 +351,8 @@ def ending(end: TurnEnd, reader: Reader, *, at: float = 0.0, last: bool = True) 
     cut = [t(language, end.status)] if end.status in ("stopped", "interrupted") else []
     if end.message and end.message.finish_reason:
         cut.append(t(language, f"finish.{end.message.finish_reason}"))
-    if facts := [*cut, *(_facts(end.message, language) if end.message else [])]:
+    spent = reader.cost if last else None
+    if facts := [*cut, *(_facts(end.message, language, spent) if end.message else [])]:
         quiet = end.status == "done" and not cut
         bubbles.append(_note(" · ".join(facts), "note facts" if quiet else "note"))
         if go_on and not end.error:
@@ -379,7 +382,8 @@ def error_html(
     return error_text(language, error, is_operator=is_operator, wait=wait)
 
 
-def _facts(reply: ChatMessage, language: Language) -> list[str]:
+def _facts(reply: ChatMessage, language: Language, spent: float | None) -> list[str]:
+    """What the reply took, and what the conversation has cost with it where that is more."""
     facts = [reply.model] if reply.model else []
     if reply.instead_of:
         facts = [t(language, "fact.instead_of", model=reply.model, asked=reply.instead_of)]
@@ -389,6 +393,9 @@ def _facts(reply: ChatMessage, language: Language) -> list[str]:
         facts.append(t(language, "fact.tokens", tokens=reply.usage.completion_tokens))
         if reply.usage.cost is not None:
             facts.append(dollars(reply.usage.cost))
+    own = (reply.usage and reply.usage.cost) or 0
+    if spent is not None and dollars(spent) != dollars(own) and spent > own:
+        facts.append(t(language, "fact.spent", cost=dollars(spent)))
     if reply.context and reply.context.dropped:
         total = reply.context.sent + reply.context.dropped
         key = "fact.context_summary" if reply.context.summary else "fact.context"

@@ -67,6 +67,8 @@ def test_users_are_counted_exported_mended_and_deleted(
 
         _, table, _ = admin("usage")
         assert row_of(table, SHOWN) == [day, SHOWN, "1", "10", "unknown"]
+        _, table, _ = admin("usage", "--sessions")
+        assert row_of(table, SHOWN) == [SHOWN, session[:12], "1", "10", "unknown"]
 
         saved = tmp_path / "all.gz"
         code, said, _ = admin("backup", str(saved))

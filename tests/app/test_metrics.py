@@ -34,7 +34,7 @@ def watched(
         "METRICS_TOKEN": TOKEN,
         "METRICS_PORT": f"{port}",
         "MAX_MESSAGE_CHARS": "100",
-        "MODELS_PRICES": "fake=1/2",
+        "MODELS_PRICES": "fake=1000/2000",
     }
     with running_app(tmp_path_factory.mktemp("watched"), **settings, **model) as app:
         yield app
@@ -75,6 +75,9 @@ def test_replies_are_counted_and_logged_without_what_was_said(
     assert samples['chat_refused_total{code="message_too_long"}'] == 1
     assert samples['chat_tokens_total{kind="received",model="fake"}'] > 0
     assert samples['chat_turn_seconds_count{model="fake"}'] == 2
+    for step in ("claim", "finish"):
+        assert samples[f'chat_store_step_seconds_count{{step="{step}"}}'] == 2
+        assert 0 < samples[f'chat_store_step_seconds_sum{{step="{step}"}}'] < 7
     assert samples['chat_first_token_seconds_count{model="fake"}'] == 1
     assert (samples["chat_running_turns"], samples["chat_followers"]) == (0, 0)
     assert scraped(f"http://127.0.0.1:{port}/metrics").keys() >= samples.keys()
@@ -127,3 +130,21 @@ def test_the_dashboard_shows_what_there_is(watched: RunningApp, client: Client) 
     }
     assert asked - there == set()
     assert {name for name in there if not name.endswith(("_created", "_sum", "_count"))} - asked == set()
+
+
+def test_what_a_conversation_has_cost_is_told_also_of_replies_that_are_gone(client: Client) -> None:
+    conversation = start(client)
+
+    def told() -> list[float | None]:
+        history = client.predict(**conversation, api_name="/history")
+        sessions = client.predict(conversation["user_id"], api_name="/sessions")["sessions"]
+        return [history["cost"], sessions[0]["cost"]]
+
+    assert told() == [None, None]
+    client.predict(**conversation, message="One", api_name="/chat")
+    reply = client.predict(**conversation, api_name="/history")["messages"][-1]
+    assert told() == pytest.approx([reply["usage"]["cost"]] * 2)
+    client.submit(**conversation, api_name="/regenerate").result()
+    assert told() == pytest.approx([2 * reply["usage"]["cost"]] * 2)
+    client.predict(**conversation, api_name="/clear_history")
+    assert told() == pytest.approx([2 * reply["usage"]["cost"]] * 2)

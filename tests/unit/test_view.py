@@ -427,6 +427,22 @@ def test_a_reply_of_another_model_than_the_one_asked_says_so_and_what_it_cost() 
 
 
 @pytest.mark.parametrize(
+    ("spent", "told"),
+    [(None, ""), (0.00123, ""), (0.0524, " · $0.052 in all")],
+    ids=["unknown", "same", "more"],
+)
+def test_the_last_reply_tells_what_the_conversation_has_cost(spent: float | None, told: str) -> None:
+    answered = message("assistant", "Hello", usage={"completion_tokens": 5, "cost": 0.00123})
+    said = [answered, message("user", "And?"), answered.model_copy()]
+    bubbles = view.conversation(StoredMessages(said), READER._replace(cost=spent))
+    facts = [text for _, text in texts(bubbles) if "facts" in text]
+    assert facts == [
+        '<span class="note facts">5 tokens · $0.0012</span>',
+        f'<span class="note facts">5 tokens · $0.0012{told}</span>',
+    ]
+
+
+@pytest.mark.parametrize(
     ("cost", "shown"), [(0, "$0.00"), (0.00001, "<$0.0001"), (0.0123, "$0.012"), (1.234, "$1.23")]
 )
 def test_money_is_shown_with_the_digits_that_count(cost: float, shown: str) -> None:
