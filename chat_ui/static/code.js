@@ -1,7 +1,7 @@
 // A block of code says its language, wraps its lines and becomes a file, and a long one folds; Gradio has the button
 // that copies it. All that begins when the reply has ended, for until then Gradio draws it anew with each frame.
 import { afterChanges } from "./changes.js";
-import { element, findAll, isReplyRunning } from "./dom.js";
+import { element, findAll, isReplyRunning, messageList } from "./dom.js";
 import { download } from "./downloads.js";
 import { fold } from "./folding.js";
 import { words } from "./language.js";
@@ -45,21 +45,23 @@ function tool(key, press) {
 
 // What is added stands behind the code, which copying.js finds beside the button that copies, and has no text of its own,
 // which would be copied along.
-function equip(block, mayFold) {
+function equip(block, isRead) {
   const code = block.querySelector("code");
   block.dataset.language = languageOf(code);
-  if (mayFold && code.textContent.trimEnd().split("\n").length > LINES) fold(code.parentElement);
+  if (code.textContent.trimEnd().split("\n").length > LINES) fold(code.parentElement, { isOpen: isRead });
   const tools = [tool("wrap_code", (button) => wrap(block, button)), tool("save_code", () => save(code))];
   block.append(element("div", { className: "code-tools" }, ...tools));
 }
 
-// Not in the middle of what somebody reads.
+// What a reader has in sight, or has scrolled past, keeps its height.
+const begins = (block) => block.getBoundingClientRect().top < messageList().getBoundingClientRect().bottom;
+
 function equipAll() {
   const hasEnded = wasRunning && !isReplyRunning();
   wasRunning = isReplyRunning();
   if (wasRunning) return;
-  const mayFold = !hasEnded || isFollowed();
-  for (const block of findAll("#chatbot .code_wrap:not(:has(> .code-tools))")) equip(block, mayFold);
+  const isElsewhere = hasEnded && !isFollowed();
+  for (const block of findAll("#chatbot .code_wrap:not(:has(> .code-tools))")) equip(block, isElsewhere && begins(block));
 }
 
 export const start = () => afterChanges(equipAll);

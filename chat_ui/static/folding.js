@@ -7,8 +7,9 @@ const LINES = 12;
 
 const isLong = (text) => text.scrollHeight > (LINES + 1) * parseFloat(getComputedStyle(text).lineHeight);
 
-// Folds what is long, and puts a button behind it. The style sheets know how high it is then.
-export function fold(text) {
+// Folds what is long, unless it is to stay open at first, and puts a button behind it. The style sheets know how high
+// it is then.
+export function fold(text, { isOpen = false } = {}) {
   const button = element("button", { type: "button", className: "show-all" });
   const setFolded = (folded) => {
     text.classList.toggle("folded", folded);
@@ -17,7 +18,7 @@ export function fold(text) {
   };
   button.addEventListener("click", () => setFolded(!text.classList.contains("folded")));
   text.after(element("div", {}, button));
-  setFolded(true);
+  setFolded(!isOpen);
 }
 
 // The button stands inside of the message, with which Gradio takes it away.

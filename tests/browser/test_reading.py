@@ -42,6 +42,31 @@ def test_the_page_follows_a_reply_until_the_reader_scrolls_up(chat: ChatPage, pr
     expect(chat.replies.last).to_be_in_viewport()
 
 
+@pytest.mark.long
+def test_code_that_is_read_when_its_reply_ends_stays_as_it_is_and_can_be_folded(
+    chat: ChatPage, provider: FakeOpenAI
+) -> None:
+    code = [text("```\n"), *(text(f"code {number}\n") for number in range(60)), text("```\n\n")]
+    read = asyncio.Event()
+    provider.answers.append(stream(*code, *LINES[:30], *code, *LINES[:30], read, finish(), DONE))
+    chat.send("Much code")
+    blocks, line = chat.replies.last.locator("pre"), chat.replies.get_by_text("code 20")
+    expect(chat.replies.last.get_by_text("line 29")).to_have_count(2)
+    line.first.scroll_into_view_if_needed()
+    expect(line.first).to_be_in_viewport()
+    before = line.first.bounding_box()
+    provider.let_out(read)
+    chat.wait_until_idle()
+    less, more = (chat.page.get_by_role("button", name=name) for name in ("Show less", "Show all"))
+    expect(more).to_have_count(1)  # of the block below
+    expect(less).to_have_count(1)
+    assert line.first.bounding_box() == before
+    hidden = "pre => pre.scrollHeight - pre.clientHeight"
+    assert blocks.first.evaluate(hidden) < 20 < 500 < blocks.last.evaluate(hidden)
+    less.click()
+    expect(more).to_have_count(2)
+
+
 # Much comes at once, and the reader scrolls up before the page hears that it has followed; then more comes.
 SCROLL_UP_AT_A_JUMP = """async () => {
     const shown = document.querySelector("#chatbot .bubble-wrap");
