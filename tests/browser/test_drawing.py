@@ -8,6 +8,7 @@ from playwright.sync_api import Locator, expect
 from tests.browser.chat import ChatPage
 from tests.browser.conftest import OpenPage
 from tests.browser.test_accessibility import serious_violations
+from tests.browser.test_replies import clipboard
 from tests.fake_openai import FakeOpenAI, picture_event, picture_file, stream
 
 pytestmark = pytest.mark.long
@@ -52,6 +53,8 @@ def test_a_picture_is_drawn_watched_kept_shown_large_and_changed(
     expect(chat.page.get_by_role("dialog", name="a red house").get_by_role("img")).to_be_visible()
     chat.page.wait_for_function("document.querySelector('dialog.enlarged img').naturalWidth === 600")
     chat.page.keyboard.press("Escape")
+    chat.page.locator("#chatbot").get_by_role("button", name="Copy message").last.click()
+    assert clipboard(chat) == "[picture: a red house]"
     with chat.page.expect_download() as saved:
         chat.page.get_by_role("button", name="Download the picture").click()
     assert saved.value.suggested_filename == "a red house.jpg"
