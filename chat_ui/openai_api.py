@@ -26,7 +26,7 @@ from chat_core.models import Finish, Piece
 
 from .address import address_of
 from .bodies import read_body
-from .refusals import reader_language, status_of
+from .refusals import reader_language, refer, status_of
 from .texts import error_text
 
 Json = dict[str, Any]
@@ -286,6 +286,8 @@ def _failure(error: ChatError, request: Request) -> JSONResponse:
 
 def _error_body(error: ChatError, request: Request) -> Json:
     told = error.error if isinstance(error, _TurnFailed) else error
+    if isinstance(told, ChatError):
+        refer(told)
     message = error_text(reader_language(request.headers), told)
     return {"error": {"message": message, "type": told.code, "code": told.code, "param": None}}
 

@@ -1,6 +1,7 @@
 """Refusals: what is answered to a request that is not passed on to Gradio, as a sentence for its reader."""
 
 import logging
+import secrets
 from http import HTTPStatus
 
 from starlette.datastructures import Headers
@@ -12,7 +13,7 @@ from chat_core import ChatError, Language
 from chat_core import errors as core
 
 from .metrics import count_refusal
-from .texts import choose_language, t
+from .texts import choose_language, joined, t
 
 log = logging.getLogger(__name__)
 
@@ -31,12 +32,45 @@ class Refusal(Exception):
 
     def answer(self, scope: Scope) -> JSONResponse:
         """The response, in the language of whoever sent the request."""
-        log.debug("Refused a request: %s", self.key)
+        code = self.key.removeprefix("error.")
         if self.status == HTTPStatus.TOO_MANY_REQUESTS and not self.key.startswith("error."):
             count_refusal(self.key)
-        sentence = t(reader_language(Headers(scope=scope)), self.key, **self.facts)
-        body = {"detail": sentence, "code": self.key.removeprefix("error.")}
-        return JSONResponse(body, self.status, self.headers)
+        language = reader_language(Headers(scope=scope))
+        sentences = [t(language, self.key, **self.facts)]
+        body = {"code": code}
+        reference = self.facts.get("reference")
+        if self.status in _TOLD_WITH_REFERENCE:
+            reference = reference or _new_reference(code, self.status)
+        if reference:
+            sentences.append(t(language, "reference", reference=reference))
+            body["reference"] = str(reference)
+        return JSONResponse({"detail": joined(language, sentences), **body}, self.status, self.headers)
+
+
+def refer(error: ChatError) -> None:
+    """Gives the error a reference that the log has too, unless it says by itself what is wrong: with a value
+    that a program has sent, or that something is not there, which is to look the same whyever it is not."""
+    status = status_of(error)
+    if status in _TOLD_WITH_REFERENCE or isinstance(error, _TOO_LARGE):
+        error.facts["reference"] = _new_reference(error.code, status)
+
+
+def _new_reference(code: str, status: HTTPStatus) -> str:
+    reference = secrets.token_hex(4)
+    level = logging.WARNING if status >= HTTPStatus.INTERNAL_SERVER_ERROR else logging.INFO
+    log.log(level, "request %s was refused: %s", reference, code)
+    return reference
+
+
+_TOLD_WITH_REFERENCE = (
+    HTTPStatus.CONFLICT,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.MISDIRECTED_REQUEST,
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+)
+_TOO_LARGE = (core.MessageTooLong, core.ImageTooLarge, core.TooManyImages)
 
 
 # The statuses of errors, of which the first that fits counts; any other is a failure of the app.

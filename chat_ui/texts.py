@@ -1,7 +1,7 @@
 """Every word the page and the endpoints say, in Chinese and English."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from chat_core import ChatError, Language, TurnError
 
@@ -716,6 +716,11 @@ def error_text(
         sentences.append(t(language, "reason", reason=reason))
     if reference := error.facts.get("reference"):
         sentences.append(t(language, "reference", reference=reference))
+    return joined(language, sentences)
+
+
+def joined(language: Language, sentences: Iterable[str]) -> str:
+    """One after the other, as the language has it."""
     return ("" if language == "zh" else " ").join(sentences)
 
 

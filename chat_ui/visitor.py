@@ -1,10 +1,7 @@
 """Visitor: who asks, in which language, and how an error reaches them."""
 
-import logging
-import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http import HTTPStatus
 from typing import NamedTuple
 
 import gradio as gr
@@ -14,10 +11,8 @@ from chat_core.validation import is_signed_in
 
 from .address import address_of, is_at_the_machine
 from .metrics import count_refusal
-from .refusals import status_of
+from .refusals import refer
 from .texts import choose_language, error_text
-
-log = logging.getLogger(__name__)
 
 _READING_SECONDS = 10.0
 
@@ -60,9 +55,7 @@ class Visitor(NamedTuple):
             yield
         except ChatError as error:
             count_refusal(error.code)
-            if status_of(error) >= HTTPStatus.INTERNAL_SERVER_ERROR:
-                error.facts["reference"] = reference = secrets.token_hex(4)
-                log.warning("request %s was refused: %s", reference, error.code)
+            refer(error)
             raise gr.Error(
                 (words or self.error_text)(error),
                 # Where it is known when trying again makes sense, the sentence stays until then.

@@ -65,9 +65,10 @@ def test_replies_are_counted_and_logged_without_what_was_said(
     client.predict(**conversation, message="my diary", api_name="/chat")
     with pytest.raises(AppError, match=r"Reference: (\w{8})\.") as failed:
         client.predict(**conversation, message="my diary [[401]]", api_name="/chat")
-    with pytest.raises(AppError) as refused:
+    with pytest.raises(AppError, match=r"Reference: (\w{8})\.") as refused:
         client.predict(**conversation, message="x" * 101, api_name="/chat")
-    assert "Reference" not in str(refused.value)
+    (told,) = re.findall(r"Reference: (\w{8})", str(refused.value))
+    assert f"request {told} was refused: message_too_long" in watched.log
 
     samples = scraped(f"{watched.url}/metrics", authorization=f"Bearer {TOKEN}")
     assert samples['chat_turns_total{model="fake",outcome="done"}'] == 1

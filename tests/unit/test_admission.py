@@ -1,6 +1,7 @@
 """How many calls an address may have under way, and what becomes of one that nobody listens to."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from typing import Any
@@ -103,7 +104,10 @@ async def test_over_its_share_an_address_is_refused_and_others_are_not(open_call
     refused = await ana.post("hello", **{"accept-language": "zh-CN"})
     assert (refused.status_code, refused.headers["retry-after"]) == (429, "15")
     sentence = "从你所在的网络同时发来的请求太多，请稍后再试。"
-    assert refused.json() == {"detail": sentence, "code": "too_many_calls"}
+    told = refused.json()
+    assert re.fullmatch(r"[0-9a-f]{8}", told["reference"])
+    assert told.pop("detail") == f"{sentence}编号：{told.pop('reference')}。"
+    assert told == {"code": "too_many_calls"}
     for path in ("queue/join", "call/v2/hello", "call/hello/", "upload"):
         assert (await ana.client.post(f"/gradio_api/{path}")).status_code == 429
     assert (await ana.client.post("/gradio_api/reset", json={"event_id": "x"})).status_code == 200
