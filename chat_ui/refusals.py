@@ -2,6 +2,8 @@
 
 import logging
 import secrets
+import time
+from collections import Counter
 from http import HTTPStatus
 
 from starlette.datastructures import Headers
@@ -58,8 +60,18 @@ def refer(error: ChatError) -> None:
 def _new_reference(code: str, status: HTTPStatus) -> str:
     reference = secrets.token_hex(4)
     level = logging.WARNING if status >= HTTPStatus.INTERNAL_SERVER_ERROR else logging.INFO
-    log.log(level, "request %s was refused: %s", reference, code)
+    minute = int(time.monotonic() // 60)
+    if minute not in _lines:
+        _lines.clear()
+    _lines[minute] += 1
+    if _lines[minute] <= _LINES_A_MINUTE:
+        log.log(level, "request %s was refused: %s", reference, code)
     return reference
+
+
+# A flood of requests must not fill the log.
+_LINES_A_MINUTE = 100
+_lines: Counter[int] = Counter()  # by the minute
 
 
 _TOLD_WITH_REFERENCE = (

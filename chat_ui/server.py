@@ -37,6 +37,7 @@ from .metrics import Metrics
 from .openai_api import OpenAIApi
 from .ownership import Ownership
 from .page import I18N, PICTURES, build_theme
+from .preloading import ComponentFiles
 from .routing import Routing, RoutingCheck
 from .shared import SharedPages
 from .static_files import StaticFolder
@@ -61,14 +62,15 @@ _THEME = '<script>document.documentElement.dataset.theme = localStorage.getItem(
 
 
 class PageHead:
-    """ASGI middleware that puts HTML at the beginning of the page's head, and names the page's `manifest`.
-    What Gradio is given as js or head comes to life too late to choose the language; its own manifest would
-    be looked for at the site's root."""
+    """ASGI middleware that puts HTML at the beginning and the end of the page's head, and names the page's
+    `manifest`. What Gradio is given as js or head comes to life too late to choose the language; its own
+    manifest would be looked for at the site's root."""
 
-    def __init__(self, app: ASGIApp, html: str, manifest: str) -> None:
+    def __init__(self, app: ASGIApp, begin: str, end: str, manifest: str) -> None:
         self._app = app
         self._changes = (
-            (b"<head>", f"<head>{html}".encode()),
+            (b"<head>", f"<head>{begin}".encode()),
+            (b"</head>", f"{end}</head>".encode()),
             (b'href="/manifest.json"', f'href="{manifest}"'.encode()),
         )
 
@@ -214,8 +216,10 @@ def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
     app.add_middleware(UploadLimits)
     app.add_middleware(Admission, queue=demo._queue, per_address=service.settings.max_calls_per_address)
     app.add_middleware(RoutingCheck, routing=routing)
-    head = _THEME + static.tags()
-    app.add_middleware(PageHead, html=head, manifest=f"{static.address}/manifest.json")
+    components = ComponentFiles(demo)
+    components.add_to(app)
+    manifest = f"{static.address}/manifest.json"
+    app.add_middleware(PageHead, begin=_THEME + static.tags(), end=components.tags(), manifest=manifest)
     app.add_middleware(Caching, logins=settings.asks_who)
     app.add_middleware(SharedPages, service=service, static=static.address)
     if settings.asks_who or settings.signs_in:

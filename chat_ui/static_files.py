@@ -12,7 +12,7 @@ from starlette.staticfiles import StaticFiles
 
 from .bundle import bundle_scripts, bundle_styles
 
-_FOR_EVER = "public, max-age=31536000, immutable"
+FOR_EVER = "public, max-age=31536000, immutable"
 _HASH_CHARACTERS = 12
 _SCRIPTS = "page.js"
 _STYLES = "page.css"
@@ -49,7 +49,7 @@ class StaticFolder:
 
 
 def _answer_with(text: str, media_type: str) -> Callable[[], Response]:
-    return lambda: Response(text, media_type=media_type, headers={"cache-control": _FOR_EVER})
+    return lambda: Response(text, media_type=media_type, headers={"cache-control": FOR_EVER})
 
 
 def _content_hash(folder: Path) -> str:
@@ -63,5 +63,5 @@ def _content_hash(folder: Path) -> str:
 class _ImmutableFiles(StaticFiles):
     def file_response(self, *args: Any, **kwargs: Any) -> Response:
         response = super().file_response(*args, **kwargs)
-        response.headers["cache-control"] = _FOR_EVER
+        response.headers["cache-control"] = FOR_EVER
         return response

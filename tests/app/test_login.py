@@ -20,6 +20,8 @@ from tests.conftest import eventually, process_of, running_valkey
 from tests.logins import auth_users, password
 from tests.running import RunningApp, launch, running_app
 
+pytestmark = pytest.mark.long
+
 COOKIE = "role-chat-login"
 BROWSER = {"accept": "text/html,application/xhtml+xml"}
 

@@ -15,6 +15,8 @@ from tests.running import RunningApp, running_app
 
 from .clients import connected
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[2]
 SDK_VERSION = re.search(r"^sdk_version: (\S+)$", (ROOT / "README.md").read_text(), re.M)
 # What the builder of Spaces installs together with requirements.txt.

@@ -33,4 +33,7 @@ def test_its_script_and_its_style_sheet_are_loaded_once_and_nothing_is_complaine
     page.on("request", lambda request: loaded.append(request.url))
     ChatPage(page, app.url).goto()
     own = [url.rpartition("/")[2] for url in loaded if "/static-" in url]
-    assert sorted(own) == ["page.css", "page.js"]
+    assert sorted(own) == ["components.css", "page.css", "page.js"]
+    sheets = [url for url in loaded if "/assets/" in url and url.endswith(".css")]
+    assert len(sheets) < 8, "those of the components come as one"
+    assert len(loaded) == len(set(loaded)) < 70

@@ -11,6 +11,8 @@ from tests.browser.chat import ChatPage
 from tests.browser.conftest import OpenPage
 from tests.fake_openai import DONE, FakeOpenAI, finish, paced, reasoning, stream, text
 
+pytestmark = pytest.mark.long
+
 LINES = [text(f"line {number}\n\n") for number in range(60)]
 
 

@@ -27,7 +27,11 @@ from chat_ui.page.turn_handlers import TurnHandlers
 # Any objects do as keys: the parser only looks values up.
 COMPONENTS: Any = SimpleNamespace(**{name: name for name in Components.__dataclass_fields__})
 REQUEST: Any = SimpleNamespace(
-    username=None, headers={"accept-language": "en"}, client=("127.0.0.1", 1), session_hash="page"
+    username=None,
+    headers={"accept-language": "en"},
+    client=("127.0.0.1", 1),
+    session_hash="page",
+    state=SimpleNamespace(),
 )
 
 

@@ -83,7 +83,7 @@ def test_the_page_names_one_script_and_one_style_sheet_by_relative_addresses(fol
 
 def test_only_the_page_gets_them_also_under_a_path() -> None:
     page = FastAPI()
-    page.add_middleware(PageHead, html="<!-- mine -->", manifest="static/manifest.json")
+    page.add_middleware(PageHead, begin="<!-- mine -->", end="<!-- too -->", manifest="static/manifest.json")
 
     @page.get("/", response_class=HTMLResponse)
     @page.get("/other", response_class=HTMLResponse)
@@ -95,7 +95,8 @@ def test_only_the_page_gets_them_also_under_a_path() -> None:
     for app, path in ((page, ""), (outer, "/sub")):
         browser = TestClient(app)
         assert browser.get(f"{path}/").text == (
-            '<html><head><!-- mine --><link rel="manifest" href="static/manifest.json"></head></html>'
+            '<html><head><!-- mine --><link rel="manifest" href="static/manifest.json">'
+            "<!-- too --></head></html>"
         )
         assert "mine" not in browser.get(f"{path}/other").text
 
