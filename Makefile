@@ -15,7 +15,8 @@ test: $(VENV)/.dev
 # the page that take long.
 faults: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/contract --stores cluster $(ARGS)
-	$(BIN)/python -m pytest -m long tests/app tests/browser tests/embedded $(ARGS)
+	$(BIN)/python -m pytest -m 'long and not alone' tests/app tests/browser tests/embedded $(ARGS)
+	$(BIN)/python -m pytest -m alone -n 0 tests/browser $(ARGS)
 	$(BIN)/python -m pytest -m '' tests/faults $(ARGS)
 
 # Fifty people at one app, with faults, for MINUTES.
