@@ -23,6 +23,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from chat_core import ChatService, Language
 from chat_core.errors import StoreUnavailable
 from chat_core.storage import ProcessNote
+from chat_core.tasks import cancelled
 
 from .admission import STREAMS
 from .refusals import Refusal, reader_language
@@ -56,9 +57,7 @@ class Routing:
         try:
             yield
         finally:
-            exchanging.cancel()
-            with suppress(asyncio.CancelledError):
-                await exchanging
+            await cancelled(exchanging)
             with suppress(StoreUnavailable):
                 await self._service.processes.leave()
 

@@ -21,6 +21,7 @@ from ..storage import (
     StoreTrouble,
     TokenBudget,
 )
+from ..tasks import cancelled
 from ..turns import (
     LiveTurn,
     MemoryOptions,
@@ -49,7 +50,6 @@ Notice = Literal["embedded_model", "no_model", "nothing_kept", "until_restart"]
 
 _TEMPORARY_SECONDS = 3600
 _SHUTDOWN_SECONDS = 4.0
-_CANCEL_AGAIN_SECONDS = 0.5
 
 
 class HealthReport(NamedTuple):
@@ -244,10 +244,10 @@ class ChatService(Conversations, Shares, Archives, Completions):
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             await self._connection.open(stack)
-            stack.push_async_callback(_cancelled, asyncio.create_task(self._connection.watch()))
+            stack.push_async_callback(cancelled, asyncio.create_task(self._connection.watch()))
             if not self.is_temporary:
                 await self._models.open(stack)
-            stack.push_async_callback(_cancelled, asyncio.create_task(self._writer.run()))
+            stack.push_async_callback(cancelled, asyncio.create_task(self._writer.run()))
             if not self.is_temporary:
                 self._temporary = ChatService(self.settings, main=self)
                 await stack.enter_async_context(self._temporary)
@@ -313,13 +313,3 @@ def _limits(settings: Settings) -> TurnLimits:
         context_messages=settings.context_messages,
         context_tokens=settings.context_tokens,
     )
-
-
-async def _cancelled(task: asyncio.Task[None]) -> None:
-    # Once is not enough: Python 3.11's `asyncio.wait_for`, which redis-py writes with, loses a cancellation
-    # that comes together with its result.
-    while not task.done():
-        task.cancel()
-        await asyncio.wait({task}, timeout=_CANCEL_AGAIN_SECONDS)
-    with suppress(asyncio.CancelledError):
-        await task

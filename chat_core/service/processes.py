@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 from ..storage import ProcessBoard, ProcessNote, Redis, redis_errors_as_store_unavailable
 
 _ASK_SECONDS = 2.0
+_LEAVE_SECONDS = 0.5  # a process that ends has no time, and is not missed for long
 
 
 class Processes:
@@ -20,7 +21,7 @@ class Processes:
         nobody listens; what each of the others has told last. Raises StoreUnavailable."""
         return await self._board.exchange(unheard)
 
-    @redis_errors_as_store_unavailable(_ASK_SECONDS)
+    @redis_errors_as_store_unavailable(_LEAVE_SECONDS)
     async def leave(self) -> None:
         """Tells the others that this process ends. Raises StoreUnavailable."""
         await self._board.leave()
