@@ -1,6 +1,7 @@
 """Every word the page and the endpoints say, in Chinese and English."""
 
 import math
+import re
 from collections.abc import Callable, Iterable
 
 from chat_core import ChatError, Language, TurnError
@@ -720,8 +721,14 @@ def error_text(
 
 
 def joined(language: Language, sentences: Iterable[str]) -> str:
-    """One after the other, as the language has it."""
-    return ("" if language == "zh" else " ").join(sentences)
+    """One after the other, as the language has it. What others have written may lack its stop, which shows
+    where something follows it."""
+    stop, space = ("。", "") if language == "zh" else (".", " ")
+    *others, last = sentences
+    return space.join([*(text if _STOPPED.search(text) else text + stop for text in others), last])
+
+
+_STOPPED = re.compile(r"[.!?…。！？](</\w+>)*$")
 
 
 # In another one's sentence the seconds would be a promise that nobody gave.

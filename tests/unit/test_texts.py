@@ -5,9 +5,9 @@ from typing import TypeVar
 
 import pytest
 
-from chat_core import TurnError
+from chat_core import Language, TurnError
 from chat_core.errors import ChatError, ModelAuthFailed, ModelError, ModelRateLimited, RateLimited
-from chat_ui.texts import TEXTS, choose_language, error_text
+from chat_ui.texts import TEXTS, choose_language, error_text, joined
 
 Kind = TypeVar("Kind", bound=ChatError)
 
@@ -72,3 +72,17 @@ def test_only_the_operator_is_told_what_only_the_operator_can_do() -> None:
 
 def test_a_reason_with_braces_is_not_taken_for_a_format() -> None:
     assert error_text("en", ModelRateLimited("{oops}")).endswith("Reason: {oops}")
+
+
+@pytest.mark.parametrize(
+    ("language", "sentences", "expected"),
+    [
+        ("en", ["Wait.", "Reason: 3 a minute", "Reference: a."], "Wait. Reason: 3 a minute. Reference: a."),
+        ("zh", ["请稍候。", "原因：3 a minute", "编号：a。"], "请稍候。原因：3 a minute。编号：a。"),
+        ("en", ["Reason: none"], "Reason: none"),
+    ],
+)
+def test_sentences_stay_apart_also_where_one_lacks_its_stop(
+    language: Language, sentences: list[str], expected: str
+) -> None:
+    assert joined(language, sentences) == expected
