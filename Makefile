@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test faults soak check audit bench docs screenshots install install-dev clean
+.PHONY: run test faults faults-cluster faults-page faults-alone faults-processes soak check audit bench docs screenshots install install-dev clean
 
 run: $(VENV)/.run
 	$(BIN)/python app.py
@@ -11,12 +11,20 @@ run: $(VENV)/.run
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest $(ARGS)
 
-# Bad things done to real processes, at length; what is said of the store, said of a cluster; and tests of
-# the page that take long.
-faults: $(VENV)/.dev
+# What takes long: what is said of the store, said of a cluster; long tests of the page and of the app; what nothing
+# else may run beside; and bad things done to real processes.
+faults: faults-cluster faults-page faults-alone faults-processes
+
+faults-cluster: $(VENV)/.dev
 	$(BIN)/python -m pytest tests/contract --stores cluster $(ARGS)
+
+faults-page: $(VENV)/.dev
 	$(BIN)/python -m pytest -m 'long and not alone' tests/app tests/browser tests/embedded $(ARGS)
+
+faults-alone: $(VENV)/.dev
 	$(BIN)/python -m pytest -m alone -n 0 tests/browser $(ARGS)
+
+faults-processes: $(VENV)/.dev
 	$(BIN)/python -m pytest -m '' tests/faults $(ARGS)
 
 # Fifty people at one app, with faults, for MINUTES.
