@@ -22,7 +22,7 @@ faults-page: $(VENV)/.dev
 	$(BIN)/python -m pytest -m 'long and not alone' tests/app tests/browser tests/embedded $(ARGS)
 
 faults-alone: $(VENV)/.dev
-	$(BIN)/python -m pytest -m alone -n 0 tests/browser $(ARGS)
+	$(BIN)/python -m pytest -m alone -n 0 tests/app tests/browser $(ARGS)
 
 faults-processes: $(VENV)/.dev
 	$(BIN)/python -m pytest -m '' tests/faults $(ARGS)

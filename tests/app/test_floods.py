@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.faults.floods import Person, app_over_scripted_model, flooded
+
+pytestmark = [pytest.mark.long, pytest.mark.alone]
 
 
 async def test_a_person_talks_on_in_a_flood_of_streams_from_elsewhere(tmp_path: Path) -> None:
