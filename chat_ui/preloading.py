@@ -8,15 +8,13 @@ Gradio leaves out those that the page has a link to.
 import json
 import re
 from collections.abc import Iterable
-from hashlib import sha256
 from pathlib import Path
 
 import gradio as gr
 from fastapi import FastAPI
 from gradio.route_utils import BUILD_PATH_LIB
-from starlette.responses import Response
 
-from .static_files import FOR_EVER
+from .static_files import address_of_content, kept_for_ever
 
 _ASSETS = Path(BUILD_PATH_LIB)
 
@@ -31,19 +29,20 @@ class ComponentFiles:
     """The scripts and style sheets of the components that `demo` has."""
 
     def __init__(self, demo: gr.Blocks) -> None:
-        names = {block.get_block_name() for block in demo.blocks.values()}
-        files = _files_of(names)
-        self._scripts = [file for file in files if file.endswith(".js")]
+        files = _files_of(block.get_block_name() for block in demo.blocks.values())
+        sheets = {
+            file: (_ASSETS / file).read_text(encoding="utf-8") for file in files if file.endswith(".css")
+        }
         # What is named in a sheet is looked for beside it.
-        self._sheets = [
-            file for file in files if file.endswith(".css") and "url(" not in (_ASSETS / file).read_text()
-        ]
-        self._styles = "".join((_ASSETS / file).read_text() for file in self._sheets)
-        self._address = f"static-{sha256(self._styles.encode()).hexdigest()[:12]}/components.css"
+        joined = {file: text for file, text in sheets.items() if "url(" not in text}
+        self._scripts = [file for file in files if file.endswith(".js")]
+        self._sheets = list(joined)
+        self._styles = "".join(joined.values())
+        self._address = f"{address_of_content([self._styles.encode()])}/components.css"
 
     def add_to(self, app: FastAPI) -> None:
         """Serves the styles."""
-        app.add_api_route(f"/{self._address}", self._sheet)
+        app.add_api_route(f"/{self._address}", kept_for_ever(self._styles, "text/css"))
 
     def tags(self) -> str:
         """HTML for the end of the page's head."""
@@ -51,28 +50,30 @@ class ComponentFiles:
         theirs = [f'<link rel="stylesheet" href="assets/{file}" disabled>' for file in self._sheets]
         return "".join([f'<link rel="stylesheet" href="{self._address}">', *theirs, *scripts])
 
-    def _sheet(self) -> Response:
-        return Response(self._styles, media_type="text/css", headers={"cache-control": FOR_EVER})
-
 
 def _files_of(components: Iterable[str]) -> list[str]:
-    """The names of the assets that a page with these components loads, each once."""
-    first = _Script(next(file.name for file in _ASSETS.glob("index-*.js") if _FILES.search(file.read_text())))
+    """The names of the assets that a page with these components loads, each once, in the same order in every
+    process."""
+    first = next(script for script in map(_Script, _named("index-*.js")) if script.files)
     page, table = (
         _Script(next(file for file in first.files if file.startswith(begin))) for begin in ("Index-", "core-")
     )
     loaded = dict(_COMPONENT.findall(table.text))
-    wanted = [loaded[name] for name in components if name in loaded]
+    wanted = [loaded[name] for name in sorted(set(components)) if name in loaded]
     files = [*first.files, *page.numbered(*_PAGE.findall(page.text)), *table.numbered(*wanted)]
     # The page itself names those of its own.
     return [file for file in dict.fromkeys(files) if not file.startswith("index-")]
+
+
+def _named(pattern: str) -> list[str]:
+    return sorted(file.name for file in _ASSETS.glob(pattern))
 
 
 class _Script:
     """A script with the names of the `files` that it loads."""
 
     def __init__(self, name: str) -> None:
-        self.text = (_ASSETS / name).read_text()
+        self.text = (_ASSETS / name).read_text(encoding="utf-8")
         found = _FILES.search(self.text)
         self.files = [file.removeprefix("./") for file in json.loads(found[1])] if found else []
 

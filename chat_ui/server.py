@@ -176,20 +176,15 @@ async def traced(service: ChatService) -> AsyncIterator[None]:
         await asyncio.to_thread(tracing.close)
 
 
-def _provider(settings: Settings) -> str:
-    """What people call it."""
-    host = urlsplit(settings.openid_provider_url).hostname or ""
-    return "Hugging Face" if host == "huggingface.co" else host
-
-
 def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
     """The app that serves the page at "/", and "/healthz", "/livez" and "/readyz" for those who watch it. The
     service opens when the server starts."""
 
+    settings = service.settings
     metrics = Metrics(service)
     routing = Routing(service, demo._queue)
     mcp = None
-    if service.settings.mcp:
+    if settings.mcp:
         # Its package takes long to import, and need not be there.
         from .mcp_api import McpApi
 
@@ -207,15 +202,15 @@ def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     static = StaticFolder(STATIC)
     static.mount(app)
-    settings = service.settings
     if settings.asks_who:
         app.add_middleware(Ownership)
     # The longest message, in the longest form that JSON has for it, and what else a page sends.
-    most_bytes = 12 * service.settings.max_message_chars + _LARGEST_CALL_BYTES
+    most_bytes = 12 * settings.max_message_chars + _LARGEST_CALL_BYTES
     app.add_middleware(WellFormedCalls, demo=demo, most_bytes=most_bytes)
     app.add_middleware(UploadLimits)
-    app.add_middleware(Admission, queue=demo._queue, per_address=service.settings.max_calls_per_address)
-    app.add_middleware(RoutingCheck, routing=routing)
+    app.add_middleware(Admission, queue=demo._queue, per_address=settings.max_calls_per_address)
+    if service.processes.can_be_shared:
+        app.add_middleware(RoutingCheck, routing=routing)
     components = ComponentFiles(demo)
     components.add_to(app)
     manifest = f"{static.address}/manifest.json"
@@ -223,24 +218,12 @@ def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
     app.add_middleware(Caching, logins=settings.asks_who)
     app.add_middleware(SharedPages, service=service, static=static.address)
     if settings.asks_who or settings.signs_in:
-        provider = _provider(settings) if settings.signs_in else ""
-        in_frames = bool(settings.frame_ancestors)
-        login = Login(service.logins, static.address, in_frames=in_frames, provider=provider)
-        login.add_to(app)
-        open_paths = [*_PROBES, *_KEYED, f"/{static.address}/"]
-        if provider:
-            # Its package need not be there.
-            from .sign_in import SignIn
-
-            SignIn(login, settings).add_to(app)
-            open_paths += SignIn.PATHS
-        optional = not settings.asks_who
-        app.add_middleware(LoginRequired, login=login, open_paths=open_paths, optional=optional)
+        _add_login(app, service, static)
     app.add_middleware(SecurityHeaders, frame_ancestors=settings.frame_ancestors)
     # Without this one Gradio adds its own, which lets every origin in with credentials.
     app.add_middleware(
         CORSMiddleware,
-        allow_origins=list(service.settings.cors_origins),
+        allow_origins=list(settings.cors_origins),
         allow_methods=["*"],
         allow_headers=["*"],
     )
@@ -269,7 +252,7 @@ def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
 
     metrics.add_to(app)
     add_direct_calls(app, demo)
-    OpenAIApi(service, service.settings.api_keys).add_to(app)
+    OpenAIApi(service, settings.api_keys).add_to(app)
     if mcp:
         mcp.add_to(app)
 
@@ -280,7 +263,7 @@ def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
         app,
         demo,
         path="/",
-        root_path=service.settings.root_path.rstrip("/") or None,
+        root_path=settings.root_path.rstrip("/") or None,
         auth_dependency=logged_in_user if settings.asks_who else None,
         run_history=False,
         show_error=False,
@@ -299,3 +282,27 @@ def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
     keep_routes(mount.app)
     mount.app.add_exception_handler(RequestValidationError, refuse_query)
     return app
+
+
+def _add_login(app: FastAPI, service: ChatService, static: StaticFolder) -> None:
+    """Adds the login with a password, or with a provider."""
+    settings = service.settings
+    provider = _provider(settings) if settings.signs_in else ""
+    in_frames = bool(settings.frame_ancestors)
+    login = Login(service.logins, static.address, in_frames=in_frames, provider=provider)
+    login.add_to(app)
+    open_paths = [*_PROBES, *_KEYED, f"/{static.address}/"]
+    if provider:
+        # Its package need not be there.
+        from .sign_in import SignIn
+
+        SignIn(login, settings).add_to(app)
+        open_paths += SignIn.PATHS
+    optional = not settings.asks_who
+    app.add_middleware(LoginRequired, login=login, open_paths=open_paths, optional=optional)
+
+
+def _provider(settings: Settings) -> str:
+    """What people call it."""
+    host = urlsplit(settings.openid_provider_url).hostname or ""
+    return "Hugging Face" if host == "huggingface.co" else host

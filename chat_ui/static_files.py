@@ -1,7 +1,7 @@
 """The page's own scripts, styles and pictures, as browsers get them."""
 
 import mimetypes
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from starlette.staticfiles import StaticFiles
 
 from .bundle import bundle_scripts, bundle_styles
 
-FOR_EVER = "public, max-age=31536000, immutable"
+_FOR_EVER = "public, max-age=31536000, immutable"
 _HASH_CHARACTERS = 12
 _SCRIPTS = "page.js"
 _STYLES = "page.css"
@@ -32,12 +32,16 @@ class StaticFolder:
             _SCRIPTS: (bundle_scripts(folder, "main"), "text/javascript"),
             _STYLES: (bundle_styles(folder), "text/css"),
         }
-        self.address = f"static-{_content_hash(folder)}"
+        self.address = address_of_content(
+            part
+            for file in sorted(file for file in folder.rglob("*") if file.is_file())
+            for part in (file.relative_to(folder).as_posix().encode(), file.read_bytes())
+        )
 
     def mount(self, app: FastAPI) -> None:
         """Serves the files under the address."""
         for name, (text, media_type) in self._bundles.items():
-            app.add_api_route(f"/{self.address}/{name}", _answer_with(text, media_type))
+            app.add_api_route(f"/{self.address}/{name}", kept_for_ever(text, media_type))
         app.mount(f"/{self.address}", _ImmutableFiles(directory=self._folder))
 
     def tags(self) -> str:
@@ -48,20 +52,21 @@ class StaticFolder:
         )
 
 
-def _answer_with(text: str, media_type: str) -> Callable[[], Response]:
-    return lambda: Response(text, media_type=media_type, headers={"cache-control": FOR_EVER})
+def kept_for_ever(text: str, media_type: str) -> Callable[[], Response]:
+    """A route that answers with this text."""
+    return lambda: Response(text, media_type=media_type, headers={"cache-control": _FOR_EVER})
 
 
-def _content_hash(folder: Path) -> str:
+def address_of_content(parts: Iterable[bytes]) -> str:
+    """The address of what consists of these parts, and of nothing else."""
     content = sha256()
-    for file in sorted(file for file in folder.rglob("*") if file.is_file()):
-        for part in (file.relative_to(folder).as_posix().encode(), file.read_bytes()):
-            content.update(b"%d:%b" % (len(part), part))
-    return content.hexdigest()[:_HASH_CHARACTERS]
+    for part in parts:
+        content.update(b"%d:%b" % (len(part), part))
+    return f"static-{content.hexdigest()[:_HASH_CHARACTERS]}"
 
 
 class _ImmutableFiles(StaticFiles):
     def file_response(self, *args: Any, **kwargs: Any) -> Response:
         response = super().file_response(*args, **kwargs)
-        response.headers["cache-control"] = FOR_EVER
+        response.headers["cache-control"] = _FOR_EVER
         return response

@@ -154,17 +154,14 @@ class OpenAIChatModel:
                     response: Any = await self._client_for(model).post(
                         path, cast_to=object, body=body, files=files or None, options=options
                     )
-                try:
-                    async with aclosing(response.http_response.aiter_raw()) as chunks:
-                        while True:
-                            with deadline:
-                                chunk = await anext(chunks, None)
-                            for item in parser.close() if chunk is None else parser.feed(chunk):
-                                yield item if isinstance(item, Usage) else await self._fetched(item)
-                            if chunk is None:
-                                break
-                finally:
-                    await response.close()
+                async with _body_of(response) as chunks:
+                    while True:
+                        with deadline:
+                            chunk = await anext(chunks, None)
+                        for item in parser.close() if chunk is None else parser.feed(chunk):
+                            yield item if isinstance(item, Usage) else await self._fetched(item)
+                        if chunk is None:
+                            break
         finally:
             deadline.close()
 
@@ -219,11 +216,8 @@ class OpenAIChatModel:
                 except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
                     if not request.concede(str(error.body)):
                         raise
-        try:
-            async with aclosing(response.http_response.aiter_raw()) as chunks:
-                yield chunks
-        finally:
-            await response.close()
+        async with _body_of(response) as chunks:
+            yield chunks
 
     async def _send(self, model: str, body: dict[str, Any]) -> Any:
         # The lines are parsed here, not by the SDK, which builds some twenty objects for every token. Its
@@ -240,3 +234,13 @@ class OpenAIChatModel:
         if nothing_there and "model" not in reason and not _VERSION.search(path):
             return ModelAddressWrong(error.reason)
         return error
+
+
+@asynccontextmanager
+async def _body_of(response: Any) -> AsyncIterator[AsyncIterator[bytes]]:
+    """The bytes of an unread response of the SDK's as they come; it is closed behind them."""
+    try:
+        async with aclosing(response.http_response.aiter_raw()) as chunks:
+            yield chunks
+    finally:
+        await response.close()

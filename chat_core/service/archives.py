@@ -3,11 +3,10 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from typing import NamedTuple
 
 from ..archive import ArchiveWriter, RejectedPart, read_file
-from ..errors import InvalidInput, SessionNotFound, SessionUnreadable, TooManyRoles
+from ..errors import InvalidInput, SessionNotFound, TooManyRoles
 from ..exchange import Belongings, ConversationExport, image_ids
 from ..messages import Note, Session
 from ..roles import Role, Roles
@@ -56,13 +55,10 @@ class Archives(Exports, OwnRoles, Memories):
     @redis_errors_as_store_unavailable()
     async def _whole(self, user_id: str, session_id: str) -> ConversationExport:
         """A conversation with all that only its owner gets, as far as it can be read."""
-        exported = await self.export(user_id, session_id)
+        exported, session = await self._read_out(user_id, session_id)
         pictures = await self._store.images(user_id, session_id, image_ids(exported.messages))
-        exported = exported.model_copy(update={"pictures": pictures})
-        with suppress(SessionUnreadable):
-            belongings = Belongings.of(await self.session(user_id, session_id))
-            exported = exported.model_copy(update={"belongings": belongings})
-        return exported
+        belongings = Belongings.of(session) if session else None
+        return exported.model_copy(update={"pictures": pictures, "belongings": belongings})
 
     async def import_file(self, user_id: str, data: bytes | str, *, address: str = "") -> Imported:
         """New sessions of what was exported, here or elsewhere (see `archive`); a role or model that is not

@@ -16,11 +16,16 @@ class Exports(ServiceBase):
     @redis_errors_as_store_unavailable()
     async def export(self, user_id: str, session_id: str) -> ConversationExport:
         """What was said, to be kept elsewhere, as far as it can be read, without a running reply."""
+        return (await self._read_out(user_id, session_id))[0]
+
+    async def _read_out(self, user_id: str, session_id: str) -> tuple[ConversationExport, Session | None]:
+        """The same, and the session's head, if that can be read."""
+        session = None
         with suppress(SessionUnreadable):
-            await self.session(user_id, session_id)  # which closes a turn whose process has died
+            session = await self.session(user_id, session_id)  # which closes a turn whose process has died
         state = await self._store.read(user_id, session_id)
         head = {name: state.head.get(name, "") for name in ("title", "role", "model")}
-        return ConversationExport.of(state.messages.items, **head)
+        return ConversationExport.of(state.messages.items, **head), session
 
     @redis_errors_as_store_unavailable()
     async def _store_export(self, user_id: str, found: ConversationExport) -> Session:

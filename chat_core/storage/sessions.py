@@ -274,11 +274,11 @@ class SessionStore:
         rows (0: all); whether it made one. A `state` that was read before is taken if it still holds. The
         order of the sessions stays. Raises SessionNotFound, and what `summary` raises."""
 
-        async def plan(state: SessionState) -> Change | None:
-            made = summary(state)
-            if made is None or made == state.summary_before(len(state.rows)):
+        async def plan(now: SessionState) -> Change | None:
+            made = summary(now)
+            if made is None or made == now.summary_before(len(now.rows)):
                 return None
-            change = self._planned(user_id, state, reorder=False)
+            change = self._planned(user_id, now, reorder=False)
             change.set_summary(made if made.text or made.failed else None)
             return change
 

@@ -11,6 +11,7 @@ from ..errors import ChatError
 from ..messages import Sampling
 from ..models import ModelCatalog, Piece
 from ..storage import SessionStore, redis_errors_as_store_unavailable
+from ..tasks import cancelled
 from .live import LiveTurn
 
 log = logging.getLogger(__name__)
@@ -33,9 +34,7 @@ class BesideTurns:
     async def close(self) -> None:
         """Ends what is being made, and makes nothing more."""
         self._closed = True
-        for task in self._running.values():
-            task.cancel()
-        await asyncio.gather(*self._running.values(), return_exceptions=True)
+        await asyncio.gather(*map(cancelled, self._running.values()), return_exceptions=True)
 
     def _begin(self, turn: LiveTurn, work: Coroutine[Any, Any, None]) -> None:
         ids = turn.user_id, turn.session_id

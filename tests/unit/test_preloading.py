@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from gradio.route_utils import BUILD_PATH_LIB
 from starlette.testclient import TestClient
 
-from chat_ui.preloading import ComponentFiles
+from chat_ui.preloading import ComponentFiles, _files_of
 
 ASSETS = Path(BUILD_PATH_LIB)
 
@@ -54,3 +54,8 @@ async def test_only_what_the_page_has_is_named(files: ComponentFiles) -> None:
     fewer = ComponentFiles(demo)
     assert set(named(fewer, "modulepreload")) < set(named(files, "modulepreload"))
     assert fewer.tags() != files.tags()
+
+
+def test_the_order_is_the_same_in_every_process() -> None:
+    names = ["html", "chatbot", "button", "dropdown", "accordion"]
+    assert _files_of(names) == _files_of(reversed(names)) == _files_of([*names, "html"])
