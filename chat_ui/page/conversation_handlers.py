@@ -3,20 +3,23 @@
 Each handler finds out for itself who asks, and returns the new values of its outputs.
 """
 
+import asyncio
 from base64 import b64encode
 from typing import Any
 from uuid import uuid4
+from weakref import WeakValueDictionary
 
 import gradio as gr
 
-from chat_core import ChatError, ConversationExport, new_user_id
+from chat_core import ChatError, ChatService, ConversationExport, new_user_id
 from chat_core.errors import InvalidInput, MessageNotFound, SessionNotFound
 
 from ..texts import t
 from ..visitor import Visitor
 from . import view
+from .follower import Follower
 from .handlers import Handlers
-from .renderer import ComponentUpdates, list_tag, turn_to_follow
+from .renderer import ComponentUpdates, Renderer, list_tag, turn_to_follow
 from .requests import (
     BranchEvent,
     ConversationEvent,
@@ -24,6 +27,7 @@ from .requests import (
     PageRequest,
     PinEvent,
     RenameEvent,
+    RequestParser,
     Values,
 )
 from .tab import EMPTY_TAB, LISTED, WINDOW, TabState
@@ -36,6 +40,12 @@ Outputs = list[Any]
 
 class ConversationHandlers(Handlers):
     """The handlers of opening, finding, naming, keeping and removing conversations."""
+
+    def __init__(
+        self, service: ChatService, renderer: Renderer, parser: RequestParser, follower: Follower
+    ) -> None:
+        super().__init__(service, renderer, parser, follower)
+        self._orders = WeakValueDictionary[str, asyncio.Lock]()  # of pages in which something is rendered
 
     async def load(self, values: Values, request: gr.Request) -> Outputs:
         """The page was opened: the conversation this browser had open, or an empty one."""
@@ -123,10 +133,13 @@ class ConversationHandlers(Handlers):
     async def _render_empty(self, page: PageRequest, *, temporary: bool = False) -> Outputs:
         tab = page.tab.opening(temporary=temporary)
         with page.errors_shown():
-            return self._instead(page, await self._renderer.render(page.visitor, tab, role=page.role))
+            return await self._rendered(page, tab, role=page.role)
 
-    async def _rendered(self, page: PageRequest, tab: TabState) -> Outputs:
-        return self._instead(page, await self._renderer.render(page.visitor, tab))
+    async def _rendered(self, page: PageRequest, tab: TabState, *, role: str = "") -> Outputs:
+        """One after the other, as they were asked for: two steps Back end where the second one leads, however
+        long the first takes."""
+        async with self._orders.setdefault(page.session_hash, asyncio.Lock()):
+            return self._instead(page, await self._renderer.render(page.visitor, tab, role=role))
 
     def _instead(self, page: PageRequest, rendered: ComponentUpdates) -> Outputs:
         """These values, in place of what the page follows."""
