@@ -136,7 +136,7 @@ class WellFormedCalls:
         return event_id in queue.event_ids_to_events or any(event_id in ids for ids in unfinished)
 
     def _check_call(self, route: str, body: bytes) -> bytes:
-        """The body that the app is to have: with the values that a caller left out who counts them."""
+        """The body that the app is to have: that of a call by name holds a list of all values."""
         if route == "queue/join":
             call = _parsed(_INDEXED_CALL, body)
             _check_values(call.data, self._listener(call.fn_index))
@@ -153,13 +153,16 @@ class WellFormedCalls:
                 parameters = _parsed(_PARAMETERS, body)
                 _check_parameters(parameters, endpoint)
                 self._check_files(parameters)
-            else:
-                counted = _parsed(_NAMED_CALL, body)
-                left_out = _defaults(_parameters(endpoint)[len(counted.data) :])
-                counted.data += left_out
-                _check_values(counted.data, endpoint)
-                self._check_files(counted.data)
-                return counted.model_dump_json(exclude_unset=True).encode() if left_out else body
+                data = [
+                    parameters.get(parameter.name, parameter.default) for parameter in _parameters(endpoint)
+                ]
+                return json.dumps({"data": data}).encode()
+            counted = _parsed(_NAMED_CALL, body)
+            left_out = _defaults(_parameters(endpoint)[len(counted.data) :])
+            counted.data += left_out
+            _check_values(counted.data, endpoint)
+            self._check_files(counted.data)
+            return counted.model_dump_json(exclude_unset=True).encode() if left_out else body
         return body
 
     def _by_name(self, body: bytes, endpoint: BlockFunction) -> bytes:

@@ -19,6 +19,7 @@ import fastapi.dependencies.utils
 import gradio as gr
 import gradio.blocks
 import gradio.helpers
+import gradio.history
 import gradio.processing_utils
 import gradio.queueing
 import gradio.route_utils
@@ -57,6 +58,7 @@ def apply(demo: gr.Blocks) -> None:
         (Queue, "broadcast_estimations", _to_those_who_wait),
         (gradio.route_utils, "call_process_api", _when_it_is_read),
         (gradio.route_utils, "get_request_origin", _origin),
+        (gradio.history, "now_utc_iso", _no_time),
         (gradio.utils, "get_type_hints", _type_hints),
     ):
         setattr(owner, name, replacement)
@@ -118,7 +120,7 @@ async def _without_building(
     if not isinstance(predictions, list | tuple):
         return await _postprocess_data(self, block_fn, predictions, state)
     ended = _Keywords.FINISHED_ITERATING
-    if not block_fn.postprocess and not any(block.stateful for block in outputs):
+    if _is_plain(block_fn):
         return PlainValues(None if value is ended else value for value in predictions)
     kept: Any = [ended if _is_skip(value) else value for value in predictions]
     values = await _postprocess_data(self, block_fn, kept if len(outputs) > 1 else kept[0], state)
@@ -126,6 +128,10 @@ async def _without_building(
         given if _is_skip(given) and not block.stateful else value
         for block, given, value in zip(outputs, predictions, values, strict=False)
     ]
+
+
+def _is_plain(block_fn: BlockFunction) -> bool:
+    return not block_fn.postprocess and not any(block.stateful for block in block_fn.outputs)
 
 
 class PlainValues(list[Any]):
@@ -317,7 +323,7 @@ async def _when_it_is_read(**named: Any) -> Any:
     ):
         await asyncio.sleep(0.2)
     try:
-        return await _call_process_api(**named)
+        return await _next_plain_frame(app, body, named["fn"]) or await _call_process_api(**named)
     except gr.Error:
         raise
     except Exception as error:
@@ -325,6 +331,30 @@ async def _when_it_is_read(**named: Any) -> Any:
         log.exception("%s failed", named["fn"].name)
         language = reader_language(named["gr_request"].request.headers)
         raise gr.Error(t(language, "error.internal"), print_exception=False) from error
+
+
+async def _next_plain_frame(app: App, body: Any, fn: BlockFunction) -> dict[str, Any] | None:
+    """What comes next of a stream of plain values that has begun; None at its end, which Gradio sees to.
+
+    `route_utils.py`, `call_process_api`: makes ready for each frame what only the first one and the end need.
+    """
+    iterator = app.iterators.get(body.event_id)
+    if iterator is None or not _is_plain(fn):
+        return None
+    blocks = app.get_blocks()
+    try:
+        prediction = await anext(iterator)
+    except StopAsyncIteration:
+        return None
+    except BaseException:
+        blocks._drop_run_streams(body.session_hash, iterator)
+        raise
+    values = await _without_building(blocks, fn, prediction, None)
+    run = blocks._stream_run_key(iterator)
+    data = blocks.handle_streaming_diffs(
+        fn, values, body.session_hash, run, final=False, simple_format=body.simple_format
+    )
+    return {"data": data, "is_generating": True}
 
 
 def wait_without_a_task() -> None:
@@ -390,13 +420,19 @@ def _origin_of(address: str, headers: tuple[tuple[str, str], ...], route_path: s
     return _get_request_origin(alike, route_path)
 
 
+def _no_time() -> str:
+    """`history.py`, `now_utc_iso`: writes down when each frame began, for a history of runs that is not
+    kept."""
+    return ""
+
+
 _HEADERS_OF_ORIGIN = ("x-forwarded-host", "x-forwarded-proto", "x-gradio-server")
 
 
 def keep_routes(app: App) -> None:
-    """`routes.py`, `App.create_app`: of some eighty routes the page and its clients need these. FastAPI tries
-    all of them one by one, and each request twice, so what is asked for most stands first. What is gone, like
-    `/proxy=`, could only be misused."""
+    """`routes.py`, `App.create_app`: of some eighty routes the page and its clients need these, besides those
+    of CallRoutes. FastAPI tries all of them one by one, and each request twice, so what is asked for most
+    stands first. What is gone, like `/proxy=`, could only be misused."""
     places = {path: place for place, path in enumerate(_ROUTES)}
     included = [route for route in app.router.routes if isinstance(route, _IncludedRouter)]
     for router in (app.router, *(route.original_router for route in included)):
@@ -407,17 +443,22 @@ def keep_routes(app: App) -> None:
     app.router.routes[:0] = included
 
 
+def route_functions(app: App) -> dict[str, Callable[..., Any]]:
+    """What answers the routes of `app` that begin with "/gradio_api", by the functions' names."""
+    return {
+        route.endpoint.__name__: route.endpoint
+        for included in app.router.routes
+        if isinstance(included, _IncludedRouter)
+        for route in included.original_router.routes
+        if isinstance(route, Route)
+    }
+
+
 def _path(route: Route) -> str:
     return route.path.rstrip("/")
 
 
 _ROUTES = (
-    "/gradio_api/queue/join",
-    "/gradio_api/queue/data",
-    "/gradio_api/call/v2/{api_name}",
-    "/gradio_api/call/{api_name}",
-    "/gradio_api/call/v2/{api_name}/{event_id}",
-    "/gradio_api/call/{api_name}/{event_id}",
     "/gradio_api/cancel",
     "/gradio_api/heartbeat/{session_hash}",
     "/gradio_api/file={path_or_url:path}",

@@ -27,9 +27,10 @@ from chat_core import ChatService, Settings
 from .address import ForwardedNotice
 from .admission import Admission
 from .caching import Caching
+from .call_routes import CallRoutes, Function
 from .calls import WellFormedCalls, refuse_query
 from .direct import add_direct_calls
-from .gradio_fixes import keep_routes
+from .gradio_fixes import keep_routes, route_functions
 from .headers import SecurityHeaders
 from .login import Login, LoginRequired, logged_in_user
 from .metrics import PATH as METRICS_PATH
@@ -202,6 +203,9 @@ def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     static = StaticFolder(STATIC)
     static.mount(app)
+    # Those of the page, once it is mounted.
+    functions: dict[str, Function] = {}
+    app.add_middleware(CallRoutes, functions=functions, logins=settings.asks_who)
     if settings.asks_who:
         app.add_middleware(Ownership)
     # The longest message, in the longest form that JSON has for it, and what else a page sends.
@@ -279,6 +283,7 @@ def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
     mount = app.router.routes[-1]
     assert isinstance(mount, Mount)
     assert isinstance(mount.app, App)
+    functions |= route_functions(mount.app)
     keep_routes(mount.app)
     mount.app.add_exception_handler(RequestValidationError, refuse_query)
     return app

@@ -151,8 +151,12 @@ class OpenAIChatModel:
         try:
             with self._typed_failures(parser):
                 with deadline:
-                    response: Any = await self._client_for(model).post(
-                        path, cast_to=object, body=body, files=files or None, options=options
+                    response: Any = await self._client.post(
+                        self._address(model, path),
+                        cast_to=object,
+                        body=body,
+                        files=files or None,
+                        options=options,
                     )
                 async with _body_of(response) as chunks:
                     while True:
@@ -171,10 +175,8 @@ class OpenAIChatModel:
         )
         return DrawnPicture(data, found.is_partial)
 
-    def _client_for(self, model: str) -> openai.AsyncOpenAI:
-        if "{model}" not in self._base_url:
-            return self._client
-        return self._client.with_options(base_url=self._base_url.replace("{model}", model))
+    def _address(self, model: str, path: str) -> str:
+        return self._base_url.replace("{model}", model).rstrip("/") + path
 
     @contextmanager
     def _typed_failures(self, parser: StreamParser | PictureParser) -> Iterator[None]:
@@ -222,9 +224,8 @@ class OpenAIChatModel:
     async def _send(self, model: str, body: dict[str, Any]) -> Any:
         # The lines are parsed here, not by the SDK, which builds some twenty objects for every token. Its
         # method for chats would look through every part of every message first.
-        response: Any = await self._client_for(model).post(
-            "/chat/completions", cast_to=object, body=body, options=_UNREAD
-        )
+        address = self._address(model, "/chat/completions")
+        response: Any = await self._client.post(address, cast_to=object, body=body, options=_UNREAD)
         return response
 
     def _told(self, error: ModelError) -> ModelError:

@@ -17,6 +17,7 @@ import fastapi.dependencies.utils
 import gradio as gr
 import gradio.blocks
 import gradio.helpers
+import gradio.history
 import gradio.processing_utils
 import gradio.queueing
 import gradio.route_utils
@@ -91,7 +92,13 @@ def page() -> gr.Blocks:
             for reached in range(1, number + 1):
                 yield reached
 
+        async def break_off() -> AsyncIterator[str]:
+            yield "so far"
+            yield "so good"
+            raise gr.Error("It broke off")
+
         gr.api(double, api_name="double")
+        gr.api(break_off, api_name="break off")
         gr.api(count_to, api_name="count")
 
         @gr.render(triggers=[button.click])
@@ -190,6 +197,7 @@ async def demo(monkeypatch: pytest.MonkeyPatch, fixed: bool) -> gr.Blocks:
         (gradio.routes, "asyncio"),
         (gradio.route_utils, "call_process_api"),
         (gradio.route_utils, "get_request_origin"),
+        (gradio.history, "now_utc_iso"),
         (gradio.helpers, "inspect"),
         (gradio.utils, "get_type_hints"),
     ):
@@ -414,6 +422,9 @@ async def test_only_routes_that_are_needed_stay(demo: gr.Blocks) -> None:
     gradio_fixes.keep_routes(app)
     assert paths(app) == set(gradio_fixes._ROUTES)
     assert {"/gradio_api/proxy={url_path:path}", "/gradio_api/vibe-code"} <= before - paths(app)
+    assert {"/gradio_api/queue/join", "/gradio_api/call/{api_name}"} <= before - paths(
+        app
+    )  # see call_routes.py
 
 
 @once_fixed
@@ -432,8 +443,9 @@ async def test_what_is_asked_for_most_is_found_first(demo: gr.Blocks) -> None:
     async with client:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(APIRoute, "matches", counted)
-            refused = await client.post("/gradio_api/queue/join", json={"data": []})
-    assert refused.status_code == 400
+            ended = {"session_hash": "a", "fn_index": 0, "event_id": "b"}
+            answer = await client.post("/gradio_api/cancel", json=ended)
+    assert answer.status_code == 200
     assert tried <= 2
 
 
@@ -531,6 +543,40 @@ async def test_a_stream_comes_frame_by_frame(demo: gr.Blocks) -> None:
             [[["append", [], " b"]]],
             [[["append", [], " c"]]],
         ]
+
+
+async def test_only_the_first_frame_and_the_end_are_made_ready(
+    demo: gr.Blocks, fixed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_ready, process_api = 0, Blocks.process_api
+
+    async def counted(*arguments: Any, **named: Any) -> Any:
+        nonlocal made_ready
+        made_ready += 1
+        return await process_api(*arguments, **named)
+
+    monkeypatch.setattr(Blocks, "process_api", counted)
+    async with served(demo) as open_tab:
+        heard = await open_tab()._heard("count", 5)
+        assert [output["data"] for _, output in heard] == [
+            [1],
+            *([[["replace", [], number]]] for number in (2, 3, 4, 5)),
+            [5],
+        ]
+        assert made_ready == (2 if fixed else 6)
+        assert not demo.pending_diff_streams
+
+
+async def test_a_stream_that_breaks_off_leaves_nothing(demo: gr.Blocks, fixed: bool) -> None:
+    async with served(demo) as open_tab:
+        *frames, (kind, output) = await open_tab()._heard("break off")
+        assert len(frames) == 2
+        assert (kind, output["error"]) == ("process_completed", "It broke off")
+        assert not any(demo.pending_diff_streams.values())
+
+
+async def test_a_frame_is_not_timed(demo: gr.Blocks, fixed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (gradio.history.now_utc_iso() == "") == fixed
 
 
 async def test_streams_are_not_ended_by_those_of_others(demo: gr.Blocks, fixed: bool) -> None:
