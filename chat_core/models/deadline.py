@@ -9,7 +9,7 @@ from typing import Self
 class Deadline:
     """As `asyncio.timeout_at(at)` around each `with`: what is awaited in it ends with TimeoutError at the
     loop's time `at`, which may be moved between two waits. What happens between them takes as long as it
-    likes.
+    likes, and what need not be waited for does not end: `check` asks there.
 
     A time-out of its own for every token costs more than parsing it. Here one timer serves all the waits:
     it is left where it is when `at` moves on, and looks again when it goes off. `close` ends it.
@@ -40,6 +40,11 @@ class Deadline:
             # Somebody else may have cancelled too: then it is theirs. So asyncio.Timeout tells the two apart.
             if waiting.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
                 raise TimeoutError from error
+
+    def check(self) -> None:
+        """Raises TimeoutError if it is over."""
+        if self._loop.time() > self.at:
+            raise TimeoutError
 
     def close(self) -> None:
         if self._timer:

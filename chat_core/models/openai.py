@@ -27,7 +27,7 @@ from ..images import MAX_MEGABYTES
 from ..messages import Sampling, Usage
 from ..pictures import PictureOrder
 from ..providers import Provider, known_providers
-from .base import DrawnPicture, StreamItem
+from .base import DrawnPicture, Finish, StreamItem
 from .deadline import Deadline
 from .failures import model_error
 from .pictures import FoundPicture, PictureParser, picture_request
@@ -45,6 +45,19 @@ _LIST_SECONDS = 3.0
 # How long, after the last piece, the usage and the end of the response are waited for. A response read to
 # its end leaves a connection that the next turn can use; one that is broken off does not.
 _FAREWELL_SECONDS = 1.0
+
+# In characters, about twice what any model is able to say: one that has gone mad does not end by itself.
+_LONGEST_REPLY = 2**20
+
+# What can go wrong while a server is asked and read; reading lets some failures of TLS through raw.
+_FAILURES = (
+    ModelGarbled,
+    StreamError,
+    openai.OpenAIError,
+    httpx2.RequestError,
+    ssl.SSLError,
+    TimeoutError,
+)
 
 # The SDK's mark of a response that is handed over before its body is read (`with_streaming_response`).
 _UNREAD: Any = {"headers": {RAW_RESPONSE_HEADER: "stream"}}
@@ -127,9 +140,14 @@ class OpenAIChatModel:
                             break
                         for item in parser.feed(chunk):
                             yield item
-                            deadline.at = clock() + self._stall_seconds
+                            if not parser.finished:
+                                deadline.at = clock() + self._stall_seconds
+                        if parser.characters > _LONGEST_REPLY:
+                            yield Finish("length")
+                            return
                         if parser.finished:
                             deadline.at = min(deadline.at, clock() + _FAREWELL_SECONDS)
+                        deadline.check()
                         if len(chunk) >= SLICE_BYTES:
                             await asyncio.sleep(0)  # the next one is there already: others have their turn
                     for item in parser.close():
@@ -166,6 +184,7 @@ class OpenAIChatModel:
                             yield item if isinstance(item, Usage) else await self._fetched(item)
                         if chunk is None:
                             break
+                        deadline.check()
         finally:
             deadline.close()
 
@@ -183,23 +202,30 @@ class OpenAIChatModel:
         """What goes wrong becomes a ModelError; nothing does where the parser has all there is to come."""
         try:
             yield
-        except ModelGarbled as error:
-            raise (error if parser.started else self._told(error)) from error.__cause__
-        except StreamError as error:
-            raise self._told(model_error(error.status, error.body, secret=self._secret)) from None
-        except openai.APIStatusError as error:
-            told = model_error(error.status_code, error.body, error.response.headers, secret=self._secret)
-            raise self._told(told) from None
-        except openai.APIConnectionError as error:
-            raise ModelUnreachable() from error
-        except (openai.OpenAIError, httpx2.DecodingError) as error:
-            raise ModelGarbled() from error
-        except TimeoutError:
+        except _FAILURES as failure:
             if not parser.finished:
-                raise (ModelStalled() if parser.started else ModelTimedOut()) from None
-        except (httpx2.RequestError, ssl.SSLError) as error:  # reading lets some TLS failures through raw
-            if not parser.finished:
-                raise ModelDisconnected() from error
+                error = self._model_error(failure, parser.started)
+                raise error from (None if error is failure else failure)
+
+    def _model_error(self, failure: Exception, started: bool) -> ModelError:
+        match failure:
+            case ModelGarbled():
+                return failure if started else self._told(failure)
+            case StreamError():
+                return self._told(model_error(failure.status, failure.body, secret=self._secret))
+            case openai.APIStatusError():
+                headers = failure.response.headers
+                return self._told(
+                    model_error(failure.status_code, failure.body, headers, secret=self._secret)
+                )
+            case openai.APIConnectionError():
+                return ModelUnreachable()
+            case openai.OpenAIError() | httpx2.DecodingError():
+                return ModelGarbled()
+            case TimeoutError():
+                return ModelStalled() if started else ModelTimedOut()
+            case _:
+                return ModelDisconnected()
 
     @asynccontextmanager
     async def _open(

@@ -40,11 +40,13 @@ class StreamParser:
     Usage gets its cost by the `price` of a million tokens, sent and received, if there is one.
 
     `started`: a piece of the reply came. `finished`: its last one did; only the usage is still to come.
+    `characters`: how many came.
     """
 
     def __init__(self, price: tuple[float, float] | None = None) -> None:
         self.started = False
         self.finished = False
+        self.characters = 0
         self._price = price
         self._rest = b""
         self._framed = False
@@ -140,6 +142,7 @@ class StreamParser:
             text = self._joined(kind, text)
         if text:
             self.started = True
+            self.characters += len(text)
             yield Piece(kind, text)
 
     def _with_halves(self, data: bytes) -> Any:

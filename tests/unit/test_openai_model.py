@@ -11,7 +11,7 @@ import sys
 import time
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, aclosing, suppress
+from contextlib import AsyncExitStack, aclosing, nullcontext, suppress
 from email.utils import formatdate
 from functools import partial
 
@@ -383,6 +383,21 @@ async def test_after_the_finish_reason_nothing_can_go_wrong(server, make_model, 
     received = asyncio.Event()
     server.answers.append(stream(text("Hel") + finish(), received, ending))
     assert await read(make_model(), received=received) == [HEL]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param(
+            event({"choices": [], "usage": {"prompt_tokens": -1, "total_tokens": "many"}}), id="usage"
+        ),
+        pytest.param(event("{oops"), id="no JSON"),
+        pytest.param(failure("Too late."), id="an error"),
+    ],
+)
+async def test_nonsense_behind_a_whole_reply_does_not_spoil_it(server, make_model, line):
+    server.answers.append(stream(text("Hel"), finish(), line, DONE))
+    assert await read(make_model()) == [HEL]
 
 
 async def test_a_whole_reply_leaves_its_connection_for_the_next_one(server, make_model):
@@ -975,6 +990,38 @@ async def test_a_flood_garbles_the_reply_and_keeps_what_came(server, make_model,
 async def test_a_line_may_be_as_long_as_a_picture(server, make_model):
     server.answers.append(stream(event({"picture": "x" * 1_000_000}), text("Hel"), DONE))
     assert await read(make_model()) == [HEL]
+
+
+@pytest.mark.parametrize(
+    ("before", "nothing", "after"),
+    [
+        pytest.param([], [b"\n" * SLICE_BYTES], ModelTimedOut, id="before the reply"),
+        pytest.param([text("Hel")], [b"\n" * SLICE_BYTES], ModelStalled, id="within the reply"),
+        pytest.param([text("Hel"), finish()], [event({"choices": []})], None, id="behind the reply"),
+        pytest.param([text("Hel"), finish()], [usage(1, 1)], None, id="of counts behind it"),
+    ],
+)
+async def test_a_flood_of_nothing_lasts_no_longer_than_silence(
+    make_model, monkeypatch, before, nothing, after
+):
+    monkeypatch.setattr("chat_core.models.openai._FAREWELL_SECONDS", 0.05)
+    body = Body()
+    body.pieces = itertools.chain(before, itertools.cycle(nothing))
+    over(monkeypatch, lambda request: httpx2.Response(200, stream=body))
+    reading = read(make_model(first_token_seconds=0.1, stall_seconds=0.1))
+    with pytest.raises(after) if after else nullcontext():
+        await asyncio.wait_for(reading, 5)
+    assert body.closed
+
+
+async def test_a_reply_without_end_is_cut_as_one_that_is_too_long(make_model, monkeypatch):
+    body = Body()
+    body.pieces = itertools.cycle([text("word " * 2000)])
+    over(monkeypatch, lambda request: httpx2.Response(200, stream=body))
+    *pieces, end = await asyncio.wait_for(read(make_model()), 10)
+    assert end == Finish("length")
+    assert 1_000_000 < sum(len(piece.text) for piece in pieces) < 1_100_000
+    assert body.closed
 
 
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])
