@@ -6,6 +6,7 @@ turn costs. What answers are Gradio 6.31's own functions (`routes.py`: `queue_jo
 `simple_predict_post`, `simple_predict_get`).
 """
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 from fastapi import HTTPException
 from gradio.data_classes import PredictBody, SimplePredictBody
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .login import logged_in_user
@@ -45,7 +46,10 @@ class CallRoutes:
             for method, pattern, answer in self._routes:
                 if scope["method"] == method and (found := pattern.fullmatch(route)):
                     response = await _response(answer(Request(scope, receive, send), **found.groupdict()))
-                    await response(scope, receive, send)
+                    if isinstance(response, StreamingResponse):
+                        await _stream(response, receive, send)
+                    else:
+                        await response(scope, receive, send)
                     return
         await self._app(scope, receive, send)
 
@@ -73,3 +77,24 @@ async def _response(answer: Awaitable[Any]) -> Response:
     except HTTPException as error:
         return JSONResponse({"detail": error.detail}, error.status_code)
     return answered if isinstance(answered, Response) else JSONResponse(answered)
+
+
+async def _stream(response: StreamingResponse, receive: Receive, send: Send) -> None:
+    """Sends what there is to send until the reader goes. The response itself would do it with a task group of
+    anyio's, which costs more than a frame."""
+    sending = asyncio.create_task(response.stream_response(send))
+    reading = asyncio.create_task(_until_gone(receive))
+    reading.add_done_callback(lambda _: sending.cancel())
+    try:
+        await sending
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task and task.cancelling():  # not because the reader has gone
+            raise
+    finally:
+        reading.cancel()
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -2,7 +2,7 @@
 
 import inspect
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from typing import Any, TypeVar
 
@@ -46,22 +46,14 @@ class EndpointsBase:
         self._service = service
         self._pacer = pacer
 
-    async def _events(
+    def _follow(
         self, visitor: Visitor, session_id: str, turn_id: str, after: int = 0
-    ) -> AsyncIterator[TurnEvent]:
-        events = self._service.follow(
+    ) -> AsyncGenerator[TurnEvent, None]:
+        return self._service.follow(
             visitor.user_id, session_id, turn_id, after, interval=self._pacer.interval
         )
-        async with aclosing(events):
-            async for event in events:
-                yield event
 
-    async def _begun(self, visitor: Visitor, session_id: str, start: Awaitable[str]) -> AsyncIterator[Json]:
-        """The events of the turn whose `start` that is, from its id on."""
-        async for event in self._started(visitor, session_id, await start):
-            yield event
-
-    async def _started(
+    async def _events(
         self,
         visitor: Visitor,
         session_id: str,
@@ -69,29 +61,26 @@ class EndpointsBase:
         after: int = 0,
         *,
         panel: Sequence[Voice] = (),
+        begins: bool = True,
     ) -> AsyncIterator[Json]:
-        """The events of that turn, in which a `panel` may reply, after the position `after`; its id first."""
-        for reply in map(voice_object, panel) if panel else [{"turn_id": turn_id}]:
-            yield {"type": "started", **reply}
-        async for event in self._rest(visitor, session_id, turn_id, after, panel):
-            yield event
-
-    async def _rest(
-        self, visitor: Visitor, session_id: str, turn_id: str, after: int, panel: Sequence[Voice]
-    ) -> AsyncIterator[Json]:
-        """The same without its id."""
+        """The events of that turn after the position `after`, as they are sent, if it `begins` with its id. A
+        `panel` may reply in it."""
+        if begins:
+            for reply in map(voice_object, panel) if panel else [{"turn_id": turn_id}]:
+                yield {"type": "started", **reply}
         told: set[int] = set()
-        async for event in self._events(visitor, session_id, turn_id, after):
-            if not panel:
-                if not isinstance(event, VoiceEnd):  # of a panel of which one was chosen since
-                    yield event_object(event, visitor)
-            elif isinstance(event, TurnEnd):
-                for number, end in _ends_of(event, len(panel), told):
-                    yield event_object(end, visitor) | voice_object(panel[number])
-            else:
-                if isinstance(event, VoiceEnd):
-                    told.add(event.voice)
-                yield event_object(event, visitor) | voice_object(panel[event.voice])
+        async with aclosing(self._follow(visitor, session_id, turn_id, after)) as events:
+            async for event in events:
+                if not panel:
+                    if not isinstance(event, VoiceEnd):  # of a panel of which one was chosen since
+                        yield event_object(event, visitor)
+                elif isinstance(event, TurnEnd):
+                    for number, end in _ends_of(event, len(panel), told):
+                        yield event_object(end, visitor) | voice_object(panel[number])
+                else:
+                    if isinstance(event, VoiceEnd):
+                        told.add(event.voice)
+                    yield event_object(event, visitor) | voice_object(panel[event.voice])
 
 
 def _ends_of(end: TurnEnd, count: int, told: set[int]) -> list[tuple[int, TurnEnd]]:

@@ -19,10 +19,10 @@ class ChangeEndpoints(EndpointsBase):
         Streams events as /chat_events does."""
         visitor = Visitor.of(request, user_id)
         with visitor.errors_shown(), self._pacer.watching():
-            start = self._service.regenerate(
+            turn_id = await self._service.regenerate(
                 visitor.user_id, session_id, role, model, address=visitor.address
             )
-            async for event in self._begun(visitor, session_id, start):
+            async for event in self._events(visitor, session_id, turn_id):
                 yield event
 
     @yields(dict)
@@ -34,7 +34,7 @@ class ChangeEndpoints(EndpointsBase):
             turn_id, position = await self._service.continue_reply(
                 visitor.user_id, session_id, address=visitor.address
             )
-            async for event in self._started(visitor, session_id, turn_id, position):
+            async for event in self._events(visitor, session_id, turn_id, position):
                 yield event
 
     @yields(dict)
@@ -45,10 +45,10 @@ class ChangeEndpoints(EndpointsBase):
         stay. Streams events as /chat_events does."""
         visitor = Visitor.of(request, user_id)
         with visitor.errors_shown(), self._pacer.watching():
-            start = self._service.edit_message(
+            turn_id = await self._service.edit_message(
                 visitor.user_id, session_id, message_id, message, address=visitor.address
             )
-            async for event in self._begun(visitor, session_id, start):
+            async for event in self._events(visitor, session_id, turn_id):
                 yield event
 
     async def branch(self, request: gr.Request, user_id: str, session_id: str, message_id: str) -> Json:

@@ -1,6 +1,7 @@
 """The named endpoints, for Gradio's API clients."""
 
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from typing import Any
 
 import gradio as gr
@@ -78,12 +79,13 @@ class Endpoints(
         with visitor.errors_shown(), self._pacer.watching():
             turn_id = await self._start_turn(visitor, session_id, message, role, model, images)
             text, error = "", None
-            async for event in self._events(visitor, session_id, turn_id):
-                if isinstance(event, TurnEnd):
-                    error = event.error
-                elif isinstance(event, Delta) and event.kind == "text":
-                    text += event.text
-                    yield text
+            async with aclosing(self._follow(visitor, session_id, turn_id)) as events:
+                async for event in events:
+                    if isinstance(event, TurnEnd):
+                        error = event.error
+                    elif isinstance(event, Delta) and event.kind == "text":
+                        text += event.text
+                        yield text
         if error:
             raise gr.Error(visitor.error_text(error), print_exception=False)
         yield text
@@ -105,8 +107,8 @@ class Endpoints(
         The context has "sent" and "dropped" messages, whether a "summary" was sent, how many "notes"."""
         visitor = Visitor.of(request, user_id)
         with visitor.errors_shown(), self._pacer.watching():
-            start = self._start_turn(visitor, session_id, message, role, model, images)
-            async for event in self._begun(visitor, session_id, start):
+            turn_id = await self._start_turn(visitor, session_id, message, role, model, images)
+            async for event in self._events(visitor, session_id, turn_id):
                 yield event
 
     async def _start_turn(
@@ -133,8 +135,10 @@ class Endpoints(
             position = _position(after)
             session, history = await self._service.conversation(visitor.user_id, session_id, LAST_TURN)
             turn_id = session.last_turn
-            follow = self._rest if after or not turn_id else self._started
-            async for event in follow(visitor, session_id, turn_id, position, panel=history.panel):
+            begins = bool(turn_id) and not after
+            async for event in self._events(
+                visitor, session_id, turn_id, position, panel=history.panel, begins=begins
+            ):
                 yield event
 
     async def stop(self, request: gr.Request, user_id: str, session_id: str) -> Json:

@@ -26,7 +26,7 @@ class PanelEndpoints(EndpointsBase):
                 visitor.user_id, session_id, message, roles, address=visitor.address
             )
             _, history = await self._service.conversation(visitor.user_id, session_id, LAST_TURN)
-            async for event in self._started(visitor, session_id, turn_id, panel=history.panel):
+            async for event in self._events(visitor, session_id, turn_id, panel=history.panel):
                 yield event
 
     async def choose_reply(self, request: gr.Request, user_id: str, session_id: str, turn_id: str) -> Json:

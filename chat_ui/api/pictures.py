@@ -34,14 +34,14 @@ class PictureEndpoints(EndpointsBase):
         far it is. "done" has the "pictures" too, as {"id", "filename", "base64"}; see /picture."""
         visitor = Visitor.of(request, user_id)
         with visitor.errors_shown(), self._pacer.watching():
-            start = self._service.start_picture(
+            turn_id = await self._service.start_picture(
                 visitor.user_id,
                 session_id,
                 PictureOrder(prompt, size, quality, model),
                 images=await uploaded_images(images),
                 address=visitor.address,
             )
-            async for event in self._begun(visitor, session_id, start):
+            async for event in self._events(visitor, session_id, turn_id):
                 if event["type"] == "done":
                     made = event["message"]["images"] if event["message"] else ()
                     event["pictures"] = [await self._file(visitor, session_id, one["id"]) for one in made]

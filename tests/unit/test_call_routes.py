@@ -1,5 +1,6 @@
 """Calls reach Gradio's own functions without FastAPI, and are answered as they were."""
 
+import asyncio
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -11,8 +12,10 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
+from starlette.requests import Request
+from starlette.responses import StreamingResponse
 from starlette.routing import Mount
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chat_ui import gradio_fixes
 from chat_ui.call_routes import CallRoutes, Function
@@ -121,6 +124,36 @@ async def test_what_gradio_refuses_is_refused(direct: bool) -> None:
         demo._queue.stopped = True
         refused = await http.post("call/greet", json={"data": ["Bo", True]})
         assert (refused.status_code, refused.json()) == (503, {"detail": "Queue is stopped."})
+
+
+async def test_a_stream_ends_when_its_reader_goes() -> None:
+    closed, gone = asyncio.Event(), asyncio.Event()
+
+    async def frames() -> AsyncIterator[str]:
+        try:
+            yield "so far"
+            await asyncio.Event().wait()
+        finally:
+            closed.set()
+
+    async def queue_data(request: Request, session_hash: str) -> StreamingResponse:
+        return StreamingResponse(frames())
+
+    async def receive() -> Message:
+        await gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        if message.get("body"):
+            gone.set()
+
+    nothing = StreamingResponse(frames())
+    routes = CallRoutes(nothing, {"queue_data": queue_data}, logins=False)
+    query = b"session_hash=one"
+    scope = {"type": "http", "method": "GET", "path": "/gradio_api/queue/data", "query_string": query}
+    async with asyncio.timeout(5):
+        await routes(scope | {"headers": []}, receive, send)
+        await closed.wait()
 
 
 async def test_everything_else_is_passed_on() -> None:
