@@ -118,6 +118,7 @@ TEXTS: dict[str, dict[Language, str]] = {
     "show_all": {"zh": "全部显示", "en": "Show all"},
     "show_less": {"zh": "收起", "en": "Show less"},
     "waiting": {"zh": "回复结束后发送", "en": "Sent when the reply ends"},
+    "waiting_for_page": {"zh": "页面就绪后发送", "en": "Sent when the page is ready"},
     "waiting_edit": {"zh": "放回输入框", "en": "Back to the box"},
     "waiting_remove": {"zh": "移除", "en": "Remove"},
     "conversation": {"zh": "对话", "en": "Conversation"},

@@ -155,7 +155,7 @@ function draw() {
   const place = find("#waiting [role=group]");
   const message = waiting[shown];
   if (!message) return place.replaceChildren();
-  const label = element("b", { textContent: words("waiting") });
+  const label = element("b", { textContent: words(isLoaded ? "waiting" : "waiting_for_page") });
   const text = element("p", {
     textContent: [message.text, ...message.files.map((file) => file.orig_name)].filter(Boolean).join("\n"),
   });

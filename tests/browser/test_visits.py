@@ -51,6 +51,23 @@ def seconds_until_a_message_is_taken(context: BrowserContext, url: str) -> float
     return seconds
 
 
+def test_a_message_that_is_sent_before_the_page_is_ready_says_so_and_goes_then(
+    browser: Browser, app: RunningApp
+) -> None:
+    with browser.new_context(viewport=DESK, locale="en-US") as context:
+        page = context.new_page()
+        page.route("**/queue/join*", lambda _: None)  # held until they are routed no more
+        chat = ChatPage(page, app.url)
+        page.goto(app.url, wait_until="commit")
+        chat.box.fill("hello")
+        expect(chat.waiting).to_be_empty()
+        chat.box.press("Enter")
+        expect(chat.waiting).to_contain_text("Sent when the page is ready")
+        page.unroute("**/queue/join*")
+        expect(chat.replies.last).to_contain_text("You said: hello")
+        expect(chat.waiting).to_be_empty()
+
+
 @pytest.mark.long
 @pytest.mark.alone
 def test_on_a_slow_line_a_first_visitor_can_write_soon_and_the_next_time_sooner(
