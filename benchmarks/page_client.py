@@ -24,6 +24,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Any, Self
 
 import aiohttp
@@ -247,7 +248,7 @@ class Tab:
     async def upload(self, name: str, content: bytes) -> dict[str, Any]:
         """Uploads a file; the value that a component for files takes then."""
         form = aiohttp.FormData()
-        form.add_field("files", content, filename=name)
+        form.add_field("files", BytesIO(content), filename=name)
         async with self.http.post(f"{self.page.url}{self.page.prefix}/upload", data=form) as response:
             response.raise_for_status()
             (path,) = await response.json()

@@ -27,6 +27,7 @@ from ..images import MAX_MEGABYTES
 from ..messages import Sampling, Usage
 from ..pictures import PictureOrder
 from ..providers import Provider, known_providers
+from ..slices import next_slice
 from .base import DrawnPicture, Finish, StreamItem
 from .deadline import Deadline
 from .failures import model_error
@@ -58,6 +59,9 @@ _FAILURES = (
     ssl.SSLError,
     TimeoutError,
 )
+
+# What is read at once of a reply that comes as a person reads has less.
+_MUCH_BYTES = 2**11
 
 # The SDK's mark of a response that is handed over before its body is read (`with_streaming_response`).
 _UNREAD: Any = {"headers": {RAW_RESPONSE_HEADER: "stream"}}
@@ -138,6 +142,8 @@ class OpenAIChatModel:
                             chunk = await anext(chunks, None)
                         if chunk is None:
                             break
+                        if len(chunk) >= _MUCH_BYTES:
+                            await next_slice()
                         for item in parser.feed(chunk):
                             yield item
                             if not parser.finished:

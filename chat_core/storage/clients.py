@@ -9,6 +9,7 @@ from redis.asyncio.connection import AbstractConnection, parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import ConstantBackoff
 from redis.connection import HiredisRespSerializer
+from redis.driver_info import DriverInfo
 from redis.exceptions import RedisClusterException
 
 from ..errors import ConfigError
@@ -22,6 +23,8 @@ _OPTIONS: dict[str, Any] = {
     "health_check_interval": 30,
     # Not the library's ten tries: a person waits for the word that the store is away.
     "socket_timeout": 4,
+    # Otherwise each connection looks up on the disk which version the library has.
+    "driver_info": DriverInfo(),
 }
 
 

@@ -18,6 +18,11 @@ from ..messages import (
     TurnPiece,
     VoiceEnd,
 )
+from ..slices import next_slice
+
+# Tokens are kept together in pieces of about this length: a hundred replies of thousands of tokens, each an
+# object, would stop everybody whenever Python looks through all objects for what nobody uses any more.
+_PIECE_CHARS = 500
 
 
 class Step(NamedTuple):
@@ -78,7 +83,13 @@ class LiveTurn:
     def append(self, kind: DeltaKind, text: str, voice: int = 0) -> None:
         """Adds a piece and wakes the followers."""
         length = 1 if kind == "picture" else len(text)
-        self._add(Delta(kind, text, self.position + length, voice))
+        piece = Delta(kind, text, self.position + length, voice)
+        last = self._pieces[-1] if self._pieces else None
+        if _takes(last, piece):
+            self._pieces.pop()
+            self._ends.pop()
+            piece = Delta(kind, last.text + text, piece.end, voice)
+        self._add(piece)
 
     def end_voice(self, voice: int, end: TurnEnd) -> None:
         """One of several replies is over, while others go on."""
@@ -122,6 +133,7 @@ class LiveTurn:
         """Pieces after the position `after` as they come, coalesced to what is new, then the end. The
         `interval` says how many seconds to let pass after each piece; the end does not wait."""
         while True:
+            await next_slice()
             end = self._published_end
             pieces = self.read(after)
             for piece in pieces:
@@ -188,8 +200,20 @@ def _is_text(piece: TurnPiece) -> TypeGuard[Delta]:
     return isinstance(piece, Delta) and piece.kind != "picture"
 
 
+def _takes(last: TurnPiece | None, piece: Delta) -> TypeGuard[Delta]:
+    """Whether the `piece` may become a part of the `last` one before it."""
+    return (
+        last is not None
+        and (last.kind, last.voice) == (piece.kind, piece.voice)
+        and _is_text(last)
+        and len(last.text) < _PIECE_CHARS
+    )
+
+
 def _rest_of(piece: TurnPiece, after: int) -> TurnPiece:
-    return piece._replace(text=piece.text[after - piece.end :]) if _is_text(piece) else piece
+    if not _is_text(piece) or after <= piece.end - len(piece.text):
+        return piece
+    return piece._replace(text=piece.text[after - piece.end :])
 
 
 def _joined(run: Sequence[TurnPiece]) -> TurnPiece:

@@ -8,16 +8,20 @@ from contextlib import suppress
 
 from ..errors import StoreUnavailable
 from ..messages import TurnEnd, TurnError
+from ..slices import next_slice
 from ..storage import STORE_ERRORS
 from .live import LiveTurn, Step
 from .log import TurnLog
 
 log = logging.getLogger(__name__)
 
+# In one round trip: what is new of so many takes a few milliseconds to send.
+_TURNS_AT_ONCE = 25
+
 
 class TurnWriter:
-    """Writes what is new of every running turn each `interval_seconds`, in one pipeline, and stores the ends
-    of the ended ones. What fails is tried again after the next interval, so an outage of Redis costs no
+    """Writes what is new of all running turns each `interval_seconds`, many in one pipeline, and stores the
+    ends of the ended ones. What fails is tried again after the next interval, so an outage of Redis costs no
     text; after `warn_seconds` of it the followers of an ended turn are told that it is not saved yet.
     `on_saved` is told of each turn whose end is written."""
 
@@ -92,13 +96,17 @@ class TurnWriter:
                 raise failure
 
     async def _flush(self, running: list[LiveTurn]) -> None:
-        for turn, state in zip(running, await self._log.flush(running), strict=True):
-            if not state.open:
-                turn.cancel("interrupted")
-            elif state.stop_requested:
-                turn.cancel("stopped")
+        for begin in range(0, len(running), _TURNS_AT_ONCE):
+            some = running[begin : begin + _TURNS_AT_ONCE]
+            await next_slice()
+            for turn, state in zip(some, await self._log.flush(some), strict=True):
+                if not state.open:
+                    turn.cancel("interrupted")
+                elif state.stop_requested:
+                    turn.cancel("stopped")
 
     async def _finish(self, turn: LiveTurn, end: TurnEnd) -> None:
+        await next_slice()
         ids, began = (turn.user_id, turn.session_id), time.time()
         try:
             pieces, continues = turn.read(turn.logged), turn.continued is not None

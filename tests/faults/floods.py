@@ -16,7 +16,7 @@ import aiohttp
 
 from benchmarks.page_client import BOXES, Page, Tab
 from benchmarks.scripted_model import Script
-from tests.running import RunningApp, running_app
+from tests.running import APP, RunningApp, running_app
 
 # As it comes, except that a limit of messages would soon end both the floods and the person's talk.
 SETTINGS = {
@@ -33,14 +33,15 @@ LONG_REPLY = Script(key=0, tokens=3000, ahead=2500, rate=20).message
 
 
 @contextmanager
-def app_over_scripted_model(directory: Path, **more: str) -> Iterator[RunningApp]:
-    """The app over a model in a process of its own, which says what it is asked for."""
+def app_over_scripted_model(directory: Path, *, program: Path = APP, **more: str) -> Iterator[RunningApp]:
+    """The app, which the `program` runs, over a model in a process of its own that says what it is asked
+    for."""
     command = [sys.executable, "-m", "benchmarks.scripted_model"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as model:
         try:
             assert model.stdout
             address = model.stdout.readline().strip()
-            with running_app(directory, OPENAI_BASE_URL=address, **SETTINGS | more) as app:
+            with running_app(directory, program=program, OPENAI_BASE_URL=address, **SETTINGS | more) as app:
                 yield app
         finally:
             model.terminate()

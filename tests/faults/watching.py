@@ -3,19 +3,33 @@
 import asyncio
 import json
 import os
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from signal import SIGUSR1
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from tests.conftest import eventually
 from tests.faults.callers import Caller
 from tests.running import RunningApp
 
+TIMED_APP = Path(__file__).parent / "timed_app.py"
+# A person does not notice it.
+MOST_SECONDS = 0.1
 # Of an app that has to wait for longer than this, others decide how fast it answers.
 MOST_STARVATION = 0.25
 _LISTENS = "0A"  # a state of a socket in /proc/net/tcp
+
+
+class Rounds(NamedTuple):
+    """How many seconds the longest round of a loop took, and in how many of one the loop itself worked."""
+
+    longest: float
+    busiest: float
 
 
 async def says(app: RunningApp, words: str) -> bool:
@@ -56,6 +70,21 @@ def connections_of(app: RunningApp) -> int:
 
 def threads_of(app: RunningApp) -> int:
     return len(list(Path(f"/proc/{app.process.pid}/task").iterdir()))
+
+
+async def longest_round_of(app: RunningApp) -> Rounds:
+    """Of the loop of a timed_app.py, since this was asked for the last time."""
+    seen = len(app.lines)
+    app.process.send_signal(SIGUSR1)
+
+    def told() -> list[str]:
+        return [line for line in app.lines[seen:] if line.startswith("longest round: ")]
+
+    async def has_told() -> bool:
+        return bool(told())
+
+    await eventually(has_told)
+    return Rounds(*map(float, re.findall(r"[\d.]+", told()[0])))
 
 
 @contextmanager

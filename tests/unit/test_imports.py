@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 
 # From the lowest: a room (a package or a module) imports only from rooms below, through their `__init__`.
 LAYERS = [
-    {"errors", "decoder", "pictures", "tasks"},
+    {"errors", "decoder", "pictures", "tasks", "slices"},
     {"messages"},
     {"validation", "passwords", "providers", "store_address"},
     {"variables"},
