@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
@@ -43,6 +44,7 @@ from .preloading import ComponentFiles
 from .routing import Routing, RoutingCheck
 from .shared import SharedPages
 from .static_files import StaticFolder
+from .throttle import MOST_OPEN, Throttle
 from .upload_limits import UploadLimits
 
 log = logging.getLogger(__name__)
@@ -121,6 +123,8 @@ class Server(uvicorn.Server):
                 app,
                 host=settings.gradio_server_name,
                 port=settings.gradio_server_port,
+                http=_connections(settings),
+                ws="none",
                 log_level=settings.log_level.lower(),
                 access_log=False,
                 # Its own lines are for people; without them what it logs is written as everything else is.
@@ -157,6 +161,16 @@ class Server(uvicorn.Server):
             if done:
                 return
         task.cancel()
+
+
+def _connections(settings: Settings) -> Any:
+    if sys.platform == "win32":  # uvicorn has another parser there, which knows when to give up
+        return "auto"
+    from .connections import Connections, allow_many_connections
+
+    allow_many_connections()
+    per_address = MOST_OPEN if settings.max_calls_per_address else 0
+    return Connections(per_address=per_address, proxies=settings.trusted_proxies)
 
 
 _LOOK_SECONDS = 0.1
@@ -242,6 +256,8 @@ def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
     app.add_middleware(SharedPages, service=service, static=static.address)
     if settings.asks_who or settings.signs_in:
         _add_login(app, service, static)
+    if settings.max_calls_per_address:
+        app.add_middleware(Throttle)
     app.add_middleware(SecurityHeaders, frame_ancestors=settings.frame_ancestors)
     # Without this one Gradio adds its own, which lets every origin in with credentials.
     app.add_middleware(

@@ -1,0 +1,79 @@
+"""Throttle: how many requests of one address may be open at once, and how many it may send in a second.
+
+Whatever a request asks for takes the processor for a millisecond or so, and there is one for all.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from http import HTTPStatus
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from .address import address_of
+from .refusals import Refusal
+
+# A page keeps one or two open; some dozens open it, and each click is one more.
+MOST_OPEN = 512
+_CALLS_PER_SECOND = 60.0
+_BURST_SECONDS = 4.0
+# What is only fetched is made already, for the most part.
+_FETCHES_PER_CALL = 4
+
+# So that whoever does not wait has to: a refusal takes the processor too.
+_REFUSAL_SECONDS = 0.1
+
+_MOST_KNOWN = 10_000
+
+
+class Throttle:
+    """ASGI middleware that lets an address have `most_open` requests at once, and send `calls_per_second`, or
+    four times as many that only fetch something. After a pause it may send those of four seconds at once. It
+    hears a moment later that it sends too many."""
+
+    def __init__(
+        self, app: ASGIApp, *, most_open: int = MOST_OPEN, calls_per_second: float = _CALLS_PER_SECOND
+    ) -> None:
+        self._app = app
+        self._most_open = most_open
+        self._seconds_per_call = 1 / calls_per_second
+        self._open: Counter[str] = Counter()
+        self._due: dict[str, float] = {}  # until when an address has had its share
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        address = address_of(scope.get("client")) if scope["type"] == "http" else ""
+        if not address:
+            await self._app(scope, receive, send)
+        elif self._open[address] >= self._most_open:
+            await _refuse(scope, receive, send)
+        else:
+            self._open[address] += 1
+            try:
+                await self._pass(address, scope, receive, send)
+            finally:
+                self._open[address] -= 1
+                if not self._open[address]:
+                    del self._open[address]
+
+    async def _pass(self, address: str, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._has_had_its_share(address, scope["method"]):
+            await asyncio.sleep(_REFUSAL_SECONDS)
+            await _refuse(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    def _has_had_its_share(self, address: str, method: str) -> bool:
+        now = time.monotonic()
+        due = max(now, self._due.get(address, now))
+        if due - now > _BURST_SECONDS:
+            return True
+        is_fetch = method in ("GET", "HEAD")
+        self._due[address] = due + self._seconds_per_call / (_FETCHES_PER_CALL if is_fetch else 1)
+        if len(self._due) > _MOST_KNOWN:
+            self._due = {one: due for one, due in self._due.items() if due > now}
+        return False
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
+    refusal = Refusal(HTTPStatus.TOO_MANY_REQUESTS, "too_many_calls", headers={"retry-after": "1"})
+    await refusal.answer(scope)(scope, receive, send)
