@@ -2,18 +2,21 @@
 
 Gradio 6.31 looks for functions, sessions and parameters where a request says they are, and fails with a
 traceback and status 500, or in the middle of a stream, when they are not there (`routes.py`: `queue_join`,
-`simple_predict_post`, `queue_data_helper`; `blocks.py`: `validate_inputs`, which logs what was sent).
+`simple_predict_post`, `queue_data_helper`; `blocks.py`: `validate_inputs`, which logs what was sent). So it
+does with an address that cannot be one (`route_utils.py`: `get_request_origin`) or a file's
+(`routes.py`: `static_resource`).
 """
 
 import inspect
 import json
 import os
 import re
-from functools import cache
+from functools import cache, lru_cache
 from http import HTTPStatus
 from typing import Annotated, Any, Literal, TypeVar
 
 import gradio as gr
+import httpx
 from gradio.block_function import BlockFunction
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from starlette.datastructures import Headers, QueryParams
@@ -28,6 +31,12 @@ _PREFIX = "/gradio_api/"
 _NAMED = re.compile(r"call/(?P<v2>v2/)?(?P<name>[^/]+)")
 _DIRECT = re.compile(r"run/(?P<name>[^/]+)")
 _ANSWER = re.compile(r"call/(v2/)?(?P<name>[^/]+)/(?P<event_id>[^/]+)")
+
+# What no file system has a name for.
+_NO_NAME = re.compile(rb"[\0-\x1f\x7f]|[^/]{256}")
+
+# Of whom an address may come besides the request itself, and what stands before it there.
+_ADDRESSES = {"x-forwarded-host": "http://", "x-gradio-server": ""}
 
 # What clients make up has some thirty characters.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
@@ -83,6 +92,23 @@ _EXPECTED = {
 }
 
 Parsed = TypeVar("Parsed")
+
+
+class PossibleAddresses:
+    """ASGI middleware that refuses, with a sentence, requests for what cannot be there, and those that claim
+    to come by an address that cannot be one."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            try:
+                _check_address(scope)
+            except Refusal as refusal:
+                await refusal.answer(scope)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
 
 
 class WellFormedCalls:
@@ -199,6 +225,25 @@ class WellFormedCalls:
                 raise malformed("path", "that of a file that was uploaded")
             if not os.path.isfile(path):
                 raise Refusal(HTTPStatus.NOT_FOUND, "file_gone")
+
+
+def _check_address(scope: Scope) -> None:
+    if _NO_NAME.search(scope["path"].encode()):
+        raise _not_found("the address")
+    headers = Headers(scope=scope)
+    for name, before in _ADDRESSES.items():
+        first = headers.get(name, "").partition(",")[0].strip()
+        if not _is_address(before + first):
+            raise malformed(name, "an address")
+
+
+@lru_cache(maxsize=100)
+def _is_address(text: str) -> bool:
+    try:
+        httpx.URL(text)
+    except httpx.InvalidURL:
+        return False
+    return True
 
 
 _INDEXED_CALL, _NAMED_CALL = TypeAdapter(IndexedCall), TypeAdapter(NamedCall)

@@ -30,7 +30,7 @@ from .address import ForwardedNotice
 from .admission import Admission
 from .caching import Caching
 from .call_routes import CallRoutes, Function
-from .calls import WellFormedCalls, refuse_query
+from .calls import PossibleAddresses, WellFormedCalls, refuse_query
 from .direct import add_direct_calls
 from .gradio_fixes import keep_routes, route_functions
 from .headers import SecurityHeaders
@@ -256,6 +256,7 @@ def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
     app.add_middleware(SharedPages, service=service, static=static.address)
     if settings.asks_who or settings.signs_in:
         _add_login(app, service, static)
+    app.add_middleware(PossibleAddresses)
     if settings.max_calls_per_address:
         app.add_middleware(Throttle)
     app.add_middleware(SecurityHeaders, frame_ancestors=settings.frame_ancestors)

@@ -2,6 +2,7 @@
 
 import fcntl
 import hashlib
+import logging
 import os
 import re
 import shutil
@@ -20,6 +21,8 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from ..errors import StoreUnavailable
+
+log = logging.getLogger(__name__)
 
 # The address in a sockaddr_un is at most 104 bytes on macOS and 108 on Linux, its final zero included.
 _LONGEST_SOCKET_PATH = 100
@@ -59,6 +62,7 @@ class EmbeddedValkey:
                 if not self.is_listening():
                     self._spawn()
                 self._wait_until_ready(timeout_seconds)
+                self._tell_of_a_cut()
         except (OSError, ImportError) as error:
             raise StoreUnavailable(f"the embedded Valkey cannot start: {error}") from error
 
@@ -162,10 +166,22 @@ class EmbeddedValkey:
                 raise StoreUnavailable(f"the embedded Valkey does not answer, see {self._log}")
             time.sleep(0.02)
 
+    def _logged(self) -> str:
+        """What the server has logged since it was started."""
+        logged = self._log.read_bytes()[self._logged_before :] if self._log.exists() else b""
+        return logged.decode(errors="replace").strip()
+
+    def _tell_of_a_cut(self) -> None:
+        if self._child and "aof-load-truncated" in self._logged():
+            log.warning(
+                "the embedded Valkey's file of changes in %s had been cut off, as by a loss of power: all is "
+                "there but the change at its end",
+                self._dir,
+            )
+
     def _why_it_died(self) -> str:
         """A sentence, from the last line that the server has logged since it was started."""
-        logged = self._log.read_bytes()[self._logged_before :] if self._log.exists() else b""
-        said = logged.decode(errors="replace").strip().rpartition("\n")[2].partition(" # ")[2]
+        said = self._logged().rpartition("\n")[2].partition(" # ")[2]
         if damaged := re.search(r"append only file (\S+\.aof)", said):
             return (
                 f"{self._dir / 'appendonlydir' / damaged[1]} is damaged; it is kept as it is until "

@@ -26,7 +26,7 @@ class FileEndpoints(EndpointsBase):
         {"session_id", "filename", "content"}."""
         visitor = Visitor.of(request, user_id)
         with visitor.errors_shown():
-            if format not in _ENDINGS:
+            if not isinstance(format, str) or format not in _ENDINGS:
                 raise InvalidInput("format", "json or markdown")
             exported = await self._service.export(visitor.user_id, session_id)
             roles = await self._service.roles_for(visitor.user_id, exported.role_keys)

@@ -38,6 +38,7 @@ def refusal(
         ("run/sessions", {"user": "u"}, 400, "1 parameter(s) must be among those that there are: user_id."),
         ("run/sessions", {"data": ["u", 1]}, 400, "data must be a list of 1 values."),
         ("run/sessions", {"user_id": 1}, 400, "user_id must be text."),
+        ("run/export_session", {"data": ["u", "s", {}]}, 400, "format must be json or markdown."),
         ("queue/join", JOIN | {"fn_index": 400}, 404, "fn_index must be one that there is."),
         ("queue/join", JOIN | {"fn_index": "9"}, 400, "fn_index must be a whole number."),
         ("queue/join", JOIN | {"batched": True}, 400, "batched must be valid, or left out."),
@@ -84,6 +85,27 @@ def test_a_body_that_cannot_be_read_is_refused(
 ) -> None:
     answered, answer = refusal(app, "queue/join", body, headers)
     assert (answered, answer["code"]) == (status, code)
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        ("../assets/" + "x" * 256, {}, 404),
+        ("../static/a%00b", {}, 404),
+        ("heartbeat/%00", {}, 404),
+        ("info", {"x-forwarded-host": "here:there:everywhere"}, 400),
+        ("info", {"x-forwarded-host": "[::somewhere, example.org"}, 400),
+        ("info", {"x-gradio-server": "http://here:there"}, 400),
+    ],
+    ids=["long", "zero in a file", "zero in a stream", "host", "address", "server"],
+)
+def test_an_address_that_cannot_be_one_is_refused(
+    app: RunningApp, path: str, headers: dict[str, str], status: int
+) -> None:
+    logged = len(app.lines)
+    answered, answer = refusal(app, path, None, headers)
+    assert (answered, answer["code"]) == (status, "invalid_input")
+    assert app.lines[logged:] == []
 
 
 @pytest.mark.parametrize("path", ["queue/data", "queue/data?session_hash=x", "call/chat/x", "call/v2/chat/x"])

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import httpx2
@@ -29,6 +30,7 @@ MOST_SECONDS = 1.0
 
 _RISKY = ("", " ", "\x00", "\ud800", "a\x00b", "../../etc/passwd", "{x}", "u:1}", "9" * 400, "x" * 200_000)
 _NESTED = 300
+_ADDRESSES = ("example.org", "[::1]:80", "a:b:c", "[", "名前", "http://[x", "x" * 5000, "a b", "")
 
 
 @dataclass
@@ -39,6 +41,7 @@ class Call:
     body: Any
     raw: bytes | None = None
     headers: Json = field(default_factory=dict)
+    method: str = "POST"
 
     @property
     def content(self) -> bytes:
@@ -110,7 +113,13 @@ class Target:
     @cached_property
     def calls(self) -> st.SearchStrategy[Call]:
         return st.one_of(
-            self._by_name(), self._by_parameters(), self._by_index(), self._by_index(), self._odd()
+            self._by_name(),
+            self._by_parameters("call/v2"),
+            self._by_parameters("run"),
+            self._by_index(),
+            self._by_index(),
+            self._odd(),
+            self._nowhere(),
         )
 
     def _by_name(self) -> st.SearchStrategy[Call]:
@@ -122,12 +131,12 @@ class Target:
 
         return st.sampled_from(sorted(self._endpoints)).flatmap(call)
 
-    def _by_parameters(self) -> st.SearchStrategy[Call]:
+    def _by_parameters(self, path: str) -> st.SearchStrategy[Call]:
         def call(name: str) -> st.SearchStrategy[Call]:
             names = [parameter["parameter_name"] for parameter in self._endpoints[name]["parameters"]]
             usual = st.fixed_dictionaries({name: self._mostly(self.ids) for name in names})
             odd = st.dictionaries(st.sampled_from([*names, "x"]), self.values, max_size=4)
-            return st.builds(lambda body: Call(f"call/v2{name}", body), usual | odd)
+            return st.builds(lambda body: Call(f"{path}{name}", body), usual | odd)
 
         return st.sampled_from(sorted(self._endpoints)).flatmap(call)
 
@@ -207,6 +216,25 @@ class Target:
             Call, path, st.none(), raw=raw, headers=headers
         )
 
+    def _nowhere(self) -> st.SearchStrategy[Call]:
+        """Of addresses that are none, by the request's line or its headers."""
+        folders = (
+            "../assets/",
+            "../static/",
+            "file=",
+            "call/chat/",
+            "queue/data?session_hash=",
+        )
+        names = (st.text(max_size=20) | self.ids).map(lambda name: quote(name, errors="surrogatepass"))
+        paths = st.builds("".join, st.tuples(st.sampled_from(folders), names))
+        headers = st.dictionaries(
+            st.sampled_from(("x-forwarded-host", "x-gradio-server", "x-forwarded-proto", "range", "cookie")),
+            st.sampled_from(_ADDRESSES).map(str.encode),
+            max_size=2,
+        )
+        known = st.sampled_from(("../config", "info", "../theme.css", "../healthz"))
+        return st.builds(lambda path, headers: Call(path, None, b"", headers, "GET"), paths | known, headers)
+
 
 def _joined(**body: Any) -> Call:
     return Call("queue/join", body)
@@ -232,7 +260,7 @@ class Fuzzer:
     def send(self, call: Call) -> None:
         """Raises AssertionError if the app does not deal with it as it should."""
         headers = {"content-type": "application/json", **call.headers}
-        answer = self._http.post(call.path, content=call.content, headers=headers)
+        answer = self._http.request(call.method, call.path, content=call.content, headers=headers)
         self.statuses[f"{answer.status_code}"] += 1
         if answer.status_code == 200:
             for line in self._told(call, answer):

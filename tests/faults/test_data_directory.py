@@ -73,6 +73,7 @@ async def test_a_cut_file_loses_no_more_than_its_last_change(
     file.write_bytes(whole[:-20])  # into the end of the last reply
     with running_app(directory, **settings) as app:
         assert await readiness(app) == (200, "ok")
+        assert app.log.count("had been cut off") == 1
         assert (await remembered(app, person))[:2] == ["0", "1"]
         async with callers(app.url, 1) as (other,):
             other.conversation = person.conversation
