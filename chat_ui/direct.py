@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request
 from starlette.responses import JSONResponse, Response
 
 from chat_core import ChatError
+from chat_core.slices import next_slice
 
 from .login import logged_in_user
 from .refusals import Refusal, status_of
@@ -38,7 +39,9 @@ async def _answer(function: Callable[..., Any], request: Request) -> Response:
         if parameter.annotation is gr.Request:
             given[name] = gr.Request(request, username=logged_in_user(request))
     try:
-        return JSONResponse({"data": [await function(**given)]})
+        answer = await function(**given)
+        await next_slice()  # it may be as long as a conversation
+        return JSONResponse({"data": [answer]})
     except gr.Error as error:
         cause = error.__cause__
         if not isinstance(cause, ChatError):

@@ -6,6 +6,7 @@ from contextlib import suppress
 from ..errors import SessionUnreadable
 from ..exchange import Belongings, ConversationExport
 from ..messages import Session
+from ..slices import next_slice
 from ..storage import redis_errors_as_store_unavailable
 from .base import ServiceBase
 
@@ -16,7 +17,9 @@ class Exports(ServiceBase):
     @redis_errors_as_store_unavailable()
     async def export(self, user_id: str, session_id: str) -> ConversationExport:
         """What was said, to be kept elsewhere, as far as it can be read, without a running reply."""
-        return (await self._read_out(user_id, session_id))[0]
+        exported, _ = await self._read_out(user_id, session_id)
+        await next_slice()  # whoever wants it makes a file of it, which is as much work
+        return exported
 
     async def _read_out(self, user_id: str, session_id: str) -> tuple[ConversationExport, Session | None]:
         """The same, and the session's head, if that can be read."""
@@ -24,6 +27,7 @@ class Exports(ServiceBase):
         with suppress(SessionUnreadable):
             session = await self.session(user_id, session_id)  # which closes a turn whose process has died
         state = await self._store.read(user_id, session_id)
+        await next_slice()
         head = {name: state.head.get(name, "") for name in ("title", "role", "model")}
         return ConversationExport.of(state.messages.items, **head), session
 

@@ -7,6 +7,7 @@ from ..errors import InvalidInput, ShareNotFound, TooManyShares, TurnNotFound
 from ..exchange import with_new_ids
 from ..messages import Session
 from ..sharing import Share, SharedConversation
+from ..slices import next_slice
 from ..storage import redis_errors_as_store_unavailable
 from ..validation import validate_id, validate_ids
 from .exports import Exports
@@ -47,7 +48,10 @@ class Shares(Exports, OwnRoles):
             created_at=now,
             expires_at=now + days * _DAY_SECONDS,
         )
-        await self._shares.add(user_id, share, SharedConversation.of(exported, roles, self.roles))
+        await next_slice()
+        copy = SharedConversation.of(exported, roles, self.roles)
+        await next_slice()
+        await self._shares.add(user_id, share, copy)
         return share
 
     @redis_errors_as_store_unavailable()
@@ -78,6 +82,7 @@ class Shares(Exports, OwnRoles):
         validate_ids(user_id)
         await self._limiter.check(user_id, address)
         found = (await self._behind(token)).conversation
+        await next_slice()
         messages = with_new_ids(found.messages, time.time())
         return await self._store_export(user_id, found.model_copy(update={"messages": messages}))
 

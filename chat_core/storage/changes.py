@@ -113,10 +113,12 @@ class Change:
         """The session has cost so much more."""
         self.add("HINCRBYFLOAT", self._head, "cost", f"{dollars:.10f}")
 
-    def append(self, message: ChatMessage) -> None:
-        """Appends a message, which is the latest then."""
-        self.add("RPUSH", self._messages, message.to_json())
-        self.set_latest(message)
+    def append(self, *messages: ChatMessage) -> None:
+        """Appends messages, of which the last one is the latest then."""
+        for message in messages:
+            self.add("RPUSH", self._messages, message.to_json())
+        if messages:
+            self.set_latest(messages[-1])
 
     def set_latest(self, message: ChatMessage | None) -> None:
         """The head tells how the latest message ends, so that a list of sessions need not read any."""

@@ -29,6 +29,8 @@ def parse_rows(rows: Iterable[str], session_id: str, older: int = 0) -> StoredMe
 def index_of(rows: Iterable[str], message_id: str) -> int | None:
     """The index of the row that holds the message of that id."""
     for index, row in enumerate(rows):
+        if message_id not in row:  # to parse them all would take a while
+            continue
         with suppress(ValidationError):
             if ChatMessage.model_validate_json(row).id == message_id:
                 return index

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from ..errors import MessageNotFound, SessionChanged, SessionNotFound, SessionUnreadable
 from ..messages import ChatMessage, Note, Session, SessionList, StoredMessages, Summary
+from ..slices import next_slice
 from . import keys
 from .changes import Change, SessionState, require_last_turn, session_of
 from .notes import parse_notes, queue_notes
@@ -169,8 +170,8 @@ class SessionStore:
         change.set_head(**head, created_at=self._clock(), last_turn=last_turn, dropped=0)
         # Done again because the answer got lost, it must not say everything twice.
         change.truncate(0)
-        for message in messages:
-            change.append(message)
+        await next_slice()
+        change.append(*messages)
         change.set_images(images)
         if pinned:
             change.add("SADD", keys.pinned(user_id), session_id)

@@ -6,6 +6,7 @@ import uuid
 
 from ..exchange import image_ids, renewed_pictures, renewed_summary, with_new_ids
 from ..messages import Session
+from ..slices import next_slice
 from ..storage import SessionState, SessionStore
 
 
@@ -13,6 +14,7 @@ async def store_branch(store: SessionStore, user_id: str, state: SessionState, p
     """A new session with the first `place` messages of the one that was read whole, which knows that it comes
     from there."""
     kept, before = state.messages_before(place), state.session
+    await next_slice()
     said = with_new_ids(kept.items, time.time())
     stored = await store.images(user_id, state.session_id, image_ids(kept.items))
     head = {
