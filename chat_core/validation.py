@@ -17,12 +17,12 @@ SIGNED_IN = "oidc_"
 SESSION_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
-def validate_ids(user_id: str, session_id: str | None = None) -> None:
-    """The id of a user and, if given, of a session."""
+def validate_ids(user_id: str, *session_ids: str) -> None:
+    """The id of a user and, where one is passed on, of a session."""
     validate_text(user_id=user_id)
     if not USER_ID.fullmatch(user_id):
         raise InvalidInput("user_id", "1 to 128 letters, digits or _ - . @")
-    if session_id is not None:
+    for session_id in session_ids:
         validate_id("session_id", session_id)
 
 

@@ -284,8 +284,14 @@ def without_apps() -> Iterator[None]:
 def keep_messages(queue: Queue) -> None:
     """`queueing.py`, `Queue.pending_messages_per_session`: keeps what is to be sent in the 2,000 sessions
     that were first heard of last. A session is a call of an endpoint too, so that 2,000 of them end the
-    streams of pages. Here they stay until `drop_session`."""
-    queue.pending_messages_per_session = {}  # type: ignore[assignment]
+    streams of pages. Here they stay until `drop_session`. A stream that breaks off deletes them too, as does
+    a second one of the same session (`routes.py`, `queue_data_helper`)."""
+    queue.pending_messages_per_session = _Sessions()  # type: ignore[assignment]
+
+
+class _Sessions(dict[str, Any]):
+    def __delitem__(self, session_hash: str) -> None:
+        self.pop(session_hash, None)
 
 
 def drop_session(queue: Queue, session_hash: str) -> None:

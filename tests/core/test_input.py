@@ -30,7 +30,15 @@ BAD_USERS = {
     "newline": "ada\n",
     "none": None,
 }
-BAD_IDS = {"empty": "", "braces": "{s}", "colon": "a:b", "too long": "a" * 65, "newline": "s\n", "list": []}
+BAD_IDS = {
+    "empty": "",
+    "braces": "{s}",
+    "colon": "a:b",
+    "too long": "a" * 65,
+    "newline": "s\n",
+    "list": [],
+    "none": None,
+}
 NOT_TEXT = "half a surrogate \ud83d"
 
 Use = Callable[[ChatService, Any, Any], Awaitable[object]]

@@ -586,6 +586,14 @@ async def test_streams_are_not_ended_by_those_of_others(demo: gr.Blocks, fixed: 
     assert ("session-0" in messages) == fixed
 
 
+async def test_two_streams_of_one_session_may_break_off(demo: gr.Blocks, fixed: bool) -> None:
+    messages = demo._queue.pending_messages_per_session
+    messages["session"] = asyncio.Queue()
+    del messages["session"]  # so does each of them
+    with nullcontext() if fixed else pytest.raises(KeyError):
+        del messages["session"]
+
+
 async def test_a_stream_waits_for_its_reader(demo: gr.Blocks, fixed: bool) -> None:
     async with served(demo) as open_tab:
         tab = open_tab()
