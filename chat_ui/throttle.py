@@ -13,14 +13,16 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from .address import address_of
 from .refusals import Refusal
 
-# A page keeps one or two open; some dozens open it, and each click is one more.
+# A page keeps one or two open; some dozens open it, and each click is a few more. A program that waits for
+# its answers sends some hundred in a second.
 MOST_OPEN = 512
-_CALLS_PER_SECOND = 60.0
-_BURST_SECONDS = 4.0
+_CALLS_PER_SECOND = 200.0
+_BURST_SECONDS = 2.0
 # What is only fetched is made already, for the most part.
-_FETCHES_PER_CALL = 4
+_FETCHES_PER_CALL = 2
 
-# So that whoever does not wait has to: a refusal takes the processor too.
+# A refusal takes the processor too: who sends many at once waits for theirs.
+_MANY = 4
 _REFUSAL_SECONDS = 0.1
 
 _MOST_KNOWN = 10_000
@@ -28,8 +30,7 @@ _MOST_KNOWN = 10_000
 
 class Throttle:
     """ASGI middleware that lets an address have `most_open` requests at once, and send `calls_per_second`, or
-    four times as many that only fetch something. After a pause it may send those of four seconds at once. It
-    hears a moment later that it sends too many."""
+    twice as many that only fetch something. After a pause it may send those of two seconds at once."""
 
     def __init__(
         self, app: ASGIApp, *, most_open: int = MOST_OPEN, calls_per_second: float = _CALLS_PER_SECOND
@@ -57,7 +58,8 @@ class Throttle:
 
     async def _pass(self, address: str, scope: Scope, receive: Receive, send: Send) -> None:
         if self._has_had_its_share(address, scope["method"]):
-            await asyncio.sleep(_REFUSAL_SECONDS)
+            if self._open[address] > _MANY:
+                await asyncio.sleep(_REFUSAL_SECONDS)
             await _refuse(scope, receive, send)
         else:
             await self._app(scope, receive, send)

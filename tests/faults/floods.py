@@ -6,11 +6,12 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -28,20 +29,26 @@ SETTINGS = {
 }
 
 WORKERS = 8
+FLOODING_ADDRESS = "127.0.0.2"
+# That the app may have open; some systems allow hardly more.
+MOST_FILES = 800
 # Some 18,000 characters, most of them at once.
 LONG_REPLY = Script(key=0, tokens=3000, ahead=2500, rate=20).message
 
 
 @contextmanager
-def app_over_scripted_model(directory: Path, *, program: Path = APP, **more: str) -> Iterator[RunningApp]:
-    """The app, which the `program` runs, over a model in a process of its own that says what it is asked
-    for."""
+def app_over_scripted_model(
+    directory: Path, *, program: Path = APP, prefix: Sequence[str] = (), **more: str
+) -> Iterator[RunningApp]:
+    """The app, which the `program` runs by the command `prefix`, over a model in a process of its own that
+    says what it is asked for."""
     command = [sys.executable, "-m", "benchmarks.scripted_model"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as model:
         try:
             assert model.stdout
             address = model.stdout.readline().strip()
-            with running_app(directory, program=program, OPENAI_BASE_URL=address, **SETTINGS | more) as app:
+            settings = {"OPENAI_BASE_URL": address, **SETTINGS, **more}
+            with running_app(directory, program=program, prefix=prefix, **settings) as app:
                 yield app
         finally:
             model.terminate()
@@ -61,10 +68,11 @@ class Flooder:
     answers: Counter[int] = field(default_factory=Counter)
     _conversation: tuple[str, ...] = ()
     _unread: list[aiohttp.ClientResponse] = field(default_factory=list)
+    _silent: list[asyncio.StreamWriter] = field(default_factory=list)
 
     def close(self) -> None:
-        for answer in self._unread:
-            answer.close()
+        for one in (*self._unread, *self._silent):
+            one.close()
 
     async def unread_answers(self) -> None:
         await self._call("roles")
@@ -87,6 +95,30 @@ class Flooder:
             event_id = await self._call("chat", *conversation, LONG_REPLY, "", "")
             self._unread += [answer] if (answer := await self._listen("chat", event_id)) else []
 
+    async def quick_answers(self) -> None:
+        """Asks many times at once for what is answered within the request, and fetches it."""
+
+        async def ask() -> None:
+            async with self.http.post(f"{self.url}/gradio_api/run/roles", json={}) as answer:
+                self.answers[answer.status] += 1
+                await answer.read()
+
+        await asyncio.gather(*(ask() for _ in range(20)))
+
+    async def silent_connections(self) -> None:
+        """Opens connections and says nothing."""
+        app = urlsplit(self.url)
+        if len(self._silent) < MOST_FILES:
+            with suppress(OSError):
+                _, writer = await asyncio.open_connection(
+                    app.hostname, app.port, local_addr=(FLOODING_ADDRESS, 0)
+                )
+                self._silent.append(writer)
+
+    async def all_of_it(self) -> None:
+        """Does all that is done once and leaves its answer unread."""
+        await asyncio.gather(self.unread_answers(), self.unread_streams(), self.unread_replies())
+
     async def _call(self, name: str, *data: str) -> str:
         """The id of the event, "" if there is none."""
         async with self.http.post(f"{self.url}/gradio_api/call/{name}", json={"data": data}) as answer:
@@ -94,7 +126,11 @@ class Flooder:
             return str((await answer.json()).get("event_id", ""))
 
     async def _listen(self, name: str, event_id: str) -> aiohttp.ClientResponse | None:
-        return await self.http.get(f"{self.url}/gradio_api/call/{name}/{event_id}") if event_id else None
+        if not event_id:
+            return None
+        answer = await self.http.get(f"{self.url}/gradio_api/call/{name}/{event_id}")
+        self.answers[answer.status] += 1
+        return answer if answer.ok else None
 
     async def _start_chat(self) -> tuple[str, ...]:
         """A new user and their conversation; empty if the call was refused."""
@@ -108,14 +144,17 @@ FLOODS: dict[str, Callable[[Flooder], Awaitable[None]]] = {
     "unread answers": Flooder.unread_answers,
     "unread streams": Flooder.unread_streams,
     "unread replies": Flooder.unread_replies,
+    "all of these": Flooder.all_of_it,
     "stalled readers": Flooder.stalled_readers,
+    "quick answers": Flooder.quick_answers,
+    "silent connections": Flooder.silent_connections,
 }
 
 
 @asynccontextmanager
 async def flooded(url: str, kind: str) -> AsyncIterator[Counter[int]]:
     """Everything inside happens in a flood from one address; how its calls are answered, by status."""
-    async with client_at("127.0.0.2") as http, asyncio.TaskGroup() as group:
+    async with client_at(FLOODING_ADDRESS) as http, asyncio.TaskGroup() as group:
         flooder = Flooder(http, url)
 
         async def call_and_call() -> None:
