@@ -5,7 +5,7 @@
 local prefix, role = ARGV[1], ARGV[2]
 for _, session_id in ipairs(redis.call('ZREVRANGE', KEYS[1], 0, -1)) do
     local key = prefix .. session_id
-    if redis.call('HGET', key, 'role') == role and redis.call('EXISTS', key .. ':messages') == 1 then
+    if redis.pcall('HGET', key, 'role') == role and redis.call('TYPE', key .. ':messages').ok == 'list' then
         return session_id
     end
 end

@@ -6,13 +6,18 @@
 --
 -- Returns how many were left out, of which no more is read than that they are there; and for each of the others
 -- its id, its head as names and values, the number of its messages, whether a turn runs, and whether it is
--- pinned.
+-- pinned. A head that is none is empty, and messages that are none have no number.
 
 local index, pinned = unpack(KEYS)
 local prefix, limit, asked_for = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local is_pinned = {}
 for _, session_id in ipairs(redis.call('SMEMBERS', pinned)) do
     is_pinned[session_id] = 1
+end
+
+local function read(command, key, otherwise) -- which a key of another type than it should be is taken for
+    local reply = redis.pcall(command, key)
+    return type(reply) == 'table' and reply.err and otherwise or reply
 end
 
 local function without_summary(head) -- which is long, and in no list
@@ -35,8 +40,8 @@ for _, session_id in ipairs(redis.call('ZREVRANGE', index, 0, -1)) do
     elseif limit == 0 or others < limit or is_pinned[session_id] or session_id == asked_for then
         found[#found + 1] = {
             session_id,
-            without_summary(redis.call('HGETALL', key)),
-            redis.call('LLEN', key .. ':messages'),
+            without_summary(read('HGETALL', key, {})),
+            read('LLEN', key .. ':messages', ''),
             redis.call('EXISTS', key .. ':turn'),
             is_pinned[session_id] or 0,
         }

@@ -71,7 +71,7 @@ class SessionStore:
         """The session's head. Raises SessionNotFound or SessionUnreadable."""
         async with self._redis.pipeline(transaction=False) as pipe:
             _queue_head(pipe, user_id, session_id)
-            return self._found(session_id, await pipe.execute())
+            return self._found(session_id, await _executed(pipe))
 
     async def get_with_messages(
         self, user_id: str, session_id: str, limit: int = 0
@@ -81,7 +81,7 @@ class SessionStore:
         async with self._redis.pipeline(transaction=False) as pipe:
             _queue_head(pipe, user_id, session_id)
             pipe.lrange(keys.messages(user_id, session_id), -limit, -1)
-            *row, rows = await pipe.execute()
+            *row, rows = await _executed(pipe)
         session = self._found(session_id, row)
         stored = parse_rows(rows, session_id, max(0, session.messages - len(rows)))
         return session, stored._replace(dropped=session.dropped, summary=session.summary)
@@ -139,7 +139,7 @@ class SessionStore:
         Raises SessionNotFound."""
         async with self._redis.pipeline(transaction=False) as pipe:
             _queue_state(pipe, user_id, session_id, limit)
-            return _state_of(session_id, await pipe.execute())
+            return _state_of(session_id, await _executed(pipe))
 
     async def read_with_notes(
         self, user_id: str, session_id: str, limit: int = 0
@@ -148,8 +148,8 @@ class SessionStore:
         async with self._redis.pipeline(transaction=False) as pipe:
             _queue_state(pipe, user_id, session_id, limit)
             queue_notes(pipe, user_id, self.ttl_seconds)
-            head, total, rows, notes, *_ = await pipe.execute()
-        return _state_of(session_id, (head, total, rows)), parse_notes(notes)
+            head, total, rows, notes, *_ = await _executed(pipe)
+        return _state_of(session_id, (head, total, rows)), parse_notes(notes or {})
 
     # Changing
 
@@ -365,7 +365,7 @@ class SessionStore:
 
         async def plan(state: SessionState) -> Change:
             require_last_turn(state, last_turn)
-            change = Change(user_id, session_id, state)
+            change = Change(user_id, session_id, None if state.head is _NO_HEAD else state)
             change.add("ZREM", keys.sessions(user_id), session_id)
             change.add("SREM", keys.pinned(user_id), session_id)
             parts = (keys.session, keys.messages, keys.images, keys.undone)
@@ -432,6 +432,8 @@ class SessionStore:
 
     def _found(self, session_id: str, row: Sequence[Any]) -> Session:
         head, messages, leased, pinned = row
+        if head is None or messages is None:
+            raise SessionUnreadable()
         if not head:
             raise SessionNotFound()
         return self._session(session_id, head, messages, leased, pinned)
@@ -465,6 +467,19 @@ def _queue_head(pipe: Pipeline, user_id: str, session_id: str) -> None:
     pipe.sismember(keys.pinned(user_id), session_id)
 
 
+async def _executed(pipe: Pipeline) -> list[Any]:
+    """The replies; None where a key is of another type than it should be."""
+    replies = await pipe.execute(raise_on_error=False)
+    for reply in replies:
+        if isinstance(reply, Exception) and not str(reply).startswith("WRONGTYPE"):
+            raise reply
+    return [None if isinstance(reply, Exception) else reply for reply in replies]
+
+
+# What stands for a head that is no hash: it cannot be read either.
+_NO_HEAD: Mapping[str, str] = {"title": ""}
+
+
 def _queue_state(pipe: Pipeline, user_id: str, session_id: str, limit: int) -> None:
     stored = keys.messages(user_id, session_id)
     # The head first: what changes after it fails the guard that is made of it.
@@ -476,8 +491,14 @@ def _queue_state(pipe: Pipeline, user_id: str, session_id: str, limit: int) -> N
 def _state_of(session_id: str, replies: Sequence[Any]) -> SessionState:
     """Raises SessionNotFound."""
     head, total, rows = replies
+    if head is None:
+        head = _NO_HEAD
     if not head:
         raise SessionNotFound()
+    if rows is None:
+        return SessionState(
+            session_id, {"revision": head.get("revision", ""), "title": head.get("title", "")}, []
+        )
     return SessionState(session_id, head, rows, total - len(rows))
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 import pytest
 from redis.asyncio import Redis
@@ -100,6 +101,30 @@ async def test_one_session_that_cannot_be_read_does_not_hide_the_others(
     for field, value in damage.items():
         head = keys.session(USER, "damaged-session")
         await (redis.hdel(head, field) if value is None else redis.hset(head, field, value))
+    await assert_that_one_alone_is_lost(redis, store, caplog)
+
+
+@pytest.mark.parametrize("key", [keys.session, keys.messages], ids=["head", "messages"])
+async def test_nor_does_one_that_something_else_stands_in_the_place_of(
+    redis: Redis,
+    store: SessionStore,
+    caplog: pytest.LogCaptureFixture,
+    key: Callable[[str, str], str],
+) -> None:
+    for session_id in ("s1", "s2", "damaged-session"):
+        await store.create(USER, session_id, {"role": "assistant", "title": "A secret"}, SAID)
+    await redis.set(key(USER, "damaged-session"), "{oops")
+    assert await store.latest_with_role(USER, "assistant") == "s2"
+    state = await store.read(USER, "damaged-session")
+    assert state.messages.items == (SAID if key is keys.session else [])
+    with pytest.raises(SessionUnreadable):
+        assert state.session
+    await assert_that_one_alone_is_lost(redis, store, caplog)
+
+
+async def assert_that_one_alone_is_lost(
+    redis: Redis, store: SessionStore, caplog: pytest.LogCaptureFixture
+) -> None:
     for query in ("", "secret"):
         assert [session.id for session in await store.sessions(USER, query)] == ["s2", "s1"]
     assert list((await store.latest_sessions(USER)).unreadable) == ["damaged-session"]
