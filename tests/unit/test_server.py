@@ -1,13 +1,18 @@
-"""What watches the app is told."""
+"""What watches the app is told, and what the server does for all requests."""
 
+import asyncio
+import gc
 import sys
+import time
+from unittest.mock import AsyncMock
 
 import gradio as gr
 import httpx2
 import pytest
+from starlette.types import Receive, Scope, Send
 
 from chat_core import ChatService, Settings
-from chat_ui.server import create_app, traced
+from chat_ui.server import InSlices, create_app, traced
 from tests.scripted_model import ScriptedModel
 
 
@@ -21,6 +26,39 @@ async def test_an_app_that_shuts_down_is_alive_but_not_ready() -> None:
         await service.drain()
         statuses = [(await client.get(f"/{probe}")).status_code for probe in ("livez", "readyz", "healthz")]
         assert statuses == [200, 503, 200]
+
+
+async def test_whoever_watches_the_app_does_not_stand_in_line_behind_a_crowd() -> None:
+    begun: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        begun.append(scope["path"])
+
+    def work() -> None:
+        time.sleep(0.02)  # a round is full then
+
+    async def ask(path: str) -> None:
+        scope: Scope = {"type": "http", "path": path}
+        await InSlices(app)(scope, receive=AsyncMock(), send=AsyncMock())
+        work()
+
+    async with asyncio.TaskGroup() as group:
+        for path in ("/a", "/b", "/c", "/livez"):
+            group.create_task(ask(path))
+    assert begun == ["/a", "/livez", "/b", "/c"]
+
+
+async def test_python_rarely_looks_through_all_objects_while_the_app_serves() -> None:
+    service = ChatService(Settings(redis_url="memory://"), model=ScriptedModel())
+    with gr.Blocks(analytics_enabled=False) as demo:
+        pass
+    app, before = create_app(service, demo), gc.get_threshold()
+    try:
+        async with app.router.lifespan_context(app):
+            assert gc.get_threshold()[2] >= 1000
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 async def test_tools_are_there_only_where_they_are_asked_for() -> None:

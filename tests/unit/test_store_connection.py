@@ -19,3 +19,8 @@ def test_answers_come_in_the_form_that_is_read_whatever_the_address_says() -> No
     options = store.redis.connection_pool.connection_kwargs
     assert options.get("protocol") is None
     assert options["db"] == 2
+
+
+def test_connections_do_not_each_look_up_the_version_of_the_library() -> None:
+    pool = StoreConnection(StoreAddress("redis://localhost/")).redis.connection_pool
+    assert pool.make_connection().driver_info is pool.make_connection().driver_info is not None
