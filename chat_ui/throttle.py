@@ -17,9 +17,11 @@ from .refusals import Refusal
 # its answers sends some hundred in a second.
 MOST_OPEN = 512
 _CALLS_PER_SECOND = 200.0
-_BURST_SECONDS = 2.0
-# What is only fetched is made already, for the most part.
+_CALLS_SECONDS = 2.0  # that may be used up at once
+# What is only fetched is made already, for the most part. A first visit fetches some sixty files, and a whole
+# class may open the page at once.
 _FETCHES_PER_CALL = 2
+_FETCHES_SECONDS = 5.0
 
 # A refusal takes the processor too: who sends many at once waits for theirs.
 _MANY = 4
@@ -29,8 +31,8 @@ _MOST_KNOWN = 10_000
 
 
 class Throttle:
-    """ASGI middleware that lets an address have `most_open` requests at once, and send `calls_per_second`, or
-    twice as many that only fetch something. After a pause it may send those of two seconds at once."""
+    """ASGI middleware that lets an address have `most_open` requests at once, and send `calls_per_second` and
+    twice as many that only fetch something. After a pause it may send those of some seconds at once."""
 
     def __init__(
         self, app: ASGIApp, *, most_open: int = MOST_OPEN, calls_per_second: float = _CALLS_PER_SECOND
@@ -39,7 +41,8 @@ class Throttle:
         self._most_open = most_open
         self._seconds_per_call = 1 / calls_per_second
         self._open: Counter[str] = Counter()
-        self._due: dict[str, float] = {}  # until when an address has had its share
+        # Until when an address has had its share, of calls and of what is only fetched.
+        self._due: dict[tuple[str, bool], float] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         address = address_of(scope.get("client")) if scope["type"] == "http" else ""
@@ -65,12 +68,13 @@ class Throttle:
             await self._app(scope, receive, send)
 
     def _has_had_its_share(self, address: str, method: str) -> bool:
-        now = time.monotonic()
-        due = max(now, self._due.get(address, now))
-        if due - now > _BURST_SECONDS:
-            return True
         is_fetch = method in ("GET", "HEAD")
-        self._due[address] = due + self._seconds_per_call / (_FETCHES_PER_CALL if is_fetch else 1)
+        now = time.monotonic()
+        due = max(now, self._due.get((address, is_fetch), now))
+        if due - now > (_FETCHES_SECONDS if is_fetch else _CALLS_SECONDS):
+            return True
+        seconds = self._seconds_per_call / (_FETCHES_PER_CALL if is_fetch else 1)
+        self._due[address, is_fetch] = due + seconds
         if len(self._due) > _MOST_KNOWN:
             self._due = {one: due for one, due in self._due.items() if due > now}
         return False

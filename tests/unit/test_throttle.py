@@ -37,8 +37,9 @@ async def test_an_address_sends_so_many_in_a_second_and_more_after_a_pause(now: 
     app = Throttle(ok, calls_per_second=4)
     ana, bob = caller(app, "2001:db8::1"), caller(app, "192.0.2.2")
     assert await statuses(ana, "POST", 12) == {200: 9, 429: 3}  # two seconds' worth, and the one after them
-    assert await statuses(caller(app, "2001:db8::2"), "GET", 1) == {429: 1}  # of the same network
-    assert await statuses(bob, "GET", 20) == {200: 17, 429: 3}
+    assert await statuses(caller(app, "2001:db8::2"), "POST", 1) == {429: 1}  # of the same network
+    assert await statuses(ana, "GET", 44) == {200: 41, 429: 3}  # five seconds' worth, of twice as many
+    assert await statuses(bob, "GET", 44) == {200: 41, 429: 3}
     now[0] += 1
     assert await statuses(ana, "POST", 7) == {200: 4, 429: 3}
     now[0] += 100
