@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 # How long what was taken back can be restored.
 UNDONE_SECONDS = 600
 
+# Conversations that are read in one round trip when something is looked for in all of them.
+_SEARCHED_AT_ONCE = 20
+
 _LIST = Script(Path(__file__).parent / "list.lua")
 _LATEST = Script(Path(__file__).parent / "latest.lua")
 
@@ -419,16 +422,19 @@ class SessionStore:
         return change
 
     async def _matching(self, user_id: str, sessions: Sequence[Session], query: str) -> list[Session]:
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for session in sessions:
-                pipe.lrange(keys.messages(user_id, session.id), 0, -1)
-            stored = await pipe.execute()
-        return [
-            session
-            for session, rows in zip(sessions, stored, strict=True)
-            if query in session.title.casefold()
-            or any(query in m.content.casefold() for m in parse_rows(rows, session.id).items)
-        ]
+        found = {session.id for session in sessions if query in session.title.casefold()}
+        unknown = [session for session in sessions if session.id not in found]
+        for begin in range(0, len(unknown), _SEARCHED_AT_ONCE):
+            some = unknown[begin : begin + _SEARCHED_AT_ONCE]
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for session in some:
+                    pipe.lrange(keys.messages(user_id, session.id), 0, -1)
+                stored = await pipe.execute()
+            for session, rows in zip(some, stored, strict=True):
+                await next_slice()
+                if any(query in m.content.casefold() for m in parse_rows(rows, session.id).items):
+                    found.add(session.id)
+        return [session for session in sessions if session.id in found]
 
     def _found(self, session_id: str, row: Sequence[Any]) -> Session:
         head, messages, leased, pinned = row

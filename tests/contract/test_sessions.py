@@ -184,6 +184,15 @@ async def test_a_query_finds_titles_and_messages_in_any_case(
     assert sorted(s.id for s in await store.sessions(USER, query)) == sorted(found)
 
 
+async def test_a_query_goes_through_many_sessions_and_keeps_their_order(store: SessionStore) -> None:
+    for number in range(45):
+        said = "Rain" if number in (0, 19, 20, 44) else "Snow"
+        title = "On rain" if number == 30 else ""
+        await store.create(USER, f"s{number}", {"role": "assistant", "title": title}, [question(text=said)])
+    found = [session.id for session in await store.sessions(USER, "rain")]
+    assert found == ["s44", "s30", "s20", "s19", "s0"]
+
+
 async def test_a_pinned_session_and_the_list_it_stands_in_never_expire(
     redis: Redis, store: SessionStore, log: TurnLog, session: str
 ) -> None:

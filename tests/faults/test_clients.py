@@ -6,8 +6,11 @@ import json
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import aiohttp
 import pytest
@@ -31,8 +34,6 @@ from .watching import (
 MOST_MEGABYTES = 150
 SECONDS = 8
 KEY = "a-key-of-the-crowd-that-nobody-guesses"
-MESSAGES = 1000
-MESSAGE_CHARS = 4000
 
 
 @pytest.fixture
@@ -118,32 +119,62 @@ async def complete(app: RunningApp) -> None:
         await asyncio.gather(*(ask(http, stream) for stream in [True, False] * 50))
 
 
-async def move_a_long_conversation(app: RunningApp) -> None:
-    text = "lorem **ipsum** `dolor`\n" * (MESSAGE_CHARS // 24)
-    roles = ["user", "assistant"] * (MESSAGES // 2)
-    messages = [
+def conversation(messages: int, chars: int) -> bytes:
+    """One that /import_session takes."""
+    text = "lorem **ipsum** `dolor`\n" * (chars // 24)
+    roles = ["user", "assistant"] * (messages // 2)
+    said = [
         {"id": f"{n}", "turn_id": f"{n // 2}", "timestamp": 0, "role": role, "content": text}
         for n, role in enumerate(roles)
     ]
     head = {"format": "role-chat", "version": 1, "title": "Long", "role": "", "model": "", "exported_at": 0}
-    content = json.dumps(head | {"messages": messages}).encode()
+    return json.dumps(head | {"messages": said}).encode()
+
+
+@dataclass
+class Owner:
+    """A user who imports conversations and does something with them."""
+
+    http: aiohttp.ClientSession
+    url: str
+    user_id: str = ""
+
+    async def call(self, name: str, **values: Any) -> Any:
+        asked = {"user_id": self.user_id, **values}
+        async with self.http.post(f"{self.url}/gradio_api/run/{name}", json=asked) as answer:
+            assert answer.status == 200, await answer.text()
+            return (await answer.json())["data"][0]
+
+    async def bring(self, name: str, content: bytes) -> str:
+        """The id of the latest conversation in the file."""
+        self.user_id = (await self.call("start_chat", role=""))["user_id"]
+        file = await Tab(await Page.get(self.http, self.url), self.http).upload(name, content)
+        return str((await self.call("import_session", file=file))["session_id"])
+
+
+async def move_a_long_conversation(app: RunningApp) -> None:
     async with client_at("127.0.0.1") as http:
-        file = await Tab(await Page.get(http, app.url), http).upload("long.json", content)
-
-        async def call(name: str, **values: Any) -> Any:
-            async with http.post(f"{app.url}/gradio_api/run/{name}", json=values) as answer:
-                assert answer.status == 200, await answer.text()
-                return (await answer.json())["data"][0]
-
-        user = {"user_id": (await call("start_chat", user_id="", role=""))["user_id"]}
-        stored = user | {"session_id": (await call("import_session", **user, file=file))["session_id"]}
+        call = (owner := Owner(http, app.url)).call
+        stored = {"session_id": await owner.bring("long.json", conversation(1000, 4000))}
         for format in ("json", "markdown"):
             await call("export_session", **stored, format=format)
         last = (await call("history", **stored))["messages"][-1]["id"]
         await call("branch", **stored, message_id=last)
         link = await call("share", **stored, days=1)
-        await call("import_share", **user, token=link["token"])
-        await call("export_all", **user)
+        await call("import_share", token=link["token"])
+        await call("export_all")
+
+
+async def search_many_conversations(app: RunningApp) -> None:
+    packed, one = BytesIO(), conversation(100, 2000)
+    with ZipFile(packed, "w", ZIP_DEFLATED) as archive:
+        for number in range(200):
+            archive.writestr(f"conversations/{number} long.json", one)
+    async with client_at("127.0.0.1") as http:
+        owner = Owner(http, app.url)
+        await owner.bring("many.zip", packed.getvalue())
+        assert not (await owner.call("search_sessions", query="nowhere"))["sessions"]
+        assert len((await owner.call("search_sessions", query="ipsum"))["sessions"]) == 200
 
 
 CROWDS: dict[str, Callable[[RunningApp], Awaitable[None]]] = {
@@ -151,6 +182,7 @@ CROWDS: dict[str, Callable[[RunningApp], Awaitable[None]]] = {
     "open pages": open_pages,
     "complete": complete,
     "move a long conversation": move_a_long_conversation,
+    "search many conversations": search_many_conversations,
 }
 
 
