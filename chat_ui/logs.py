@@ -27,9 +27,10 @@ def start_logging(level: str, form: str) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines() if form == "json" else logging.Formatter(_LINE))
     logging.basicConfig(level=level, handlers=[handler])
-    # They would log a line for every reply, or call.
+    # They would log a line for every reply, call, or malformed upload.
     logging.getLogger("httpx2").setLevel(logging.WARNING)
     logging.getLogger("mcp").setLevel(logging.ERROR)
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 
 _LINE = "%(levelname)s %(name)s: %(message)s"

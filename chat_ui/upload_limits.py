@@ -27,6 +27,7 @@ _HOUR = 3600.0
 _FILES_PER_HOUR = 300
 _BYTES_PER_HOUR = 300_000_000
 _BYTES_PER_REQUEST = 10_500_000 * MAX_IMAGES
+# Once half of it is there, an address has an eighth of its share: a few of them must not fill it for all.
 _BYTES_IN_ALL = 1_000_000_000
 
 # What is taken, by how it begins: pictures that can be decoded, and what can be imported.
@@ -80,18 +81,18 @@ class UploadLimits:
         size = int(length) if length.isdecimal() and len(length) < 20 else _BYTES_PER_REQUEST + 1
         if size > _BYTES_PER_REQUEST:
             raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "upload_too_large")
-        has_had_its_share = (
-            self._files[address] >= _FILES_PER_HOUR or self._bytes[address] + size > _BYTES_PER_HOUR
-        )
-        if (address and has_had_its_share) or self._is_full(size):
+        is_filling = self._would_have_more(size, _BYTES_IN_ALL // 2)
+        share = _BYTES_PER_HOUR // 8 if is_filling else _BYTES_PER_HOUR
+        has_had_its_share = self._files[address] >= _FILES_PER_HOUR or self._bytes[address] + size > share
+        if (address and has_had_its_share) or self._would_have_more(size, _BYTES_IN_ALL):
             raise _too_many()
         self._bytes[address] += size
 
-    def _is_full(self, size: int) -> bool:
-        """Whether no more is taken until some of the files are deleted."""
-        if sum(self._kept.values()) + size > _BYTES_IN_ALL:
+    def _would_have_more(self, size: int, most: int) -> bool:
+        """Whether with so many bytes more than `most` were kept, without those of files that were deleted."""
+        if sum(self._kept.values()) + size > most:
             self._kept = {path: size for path, size in self._kept.items() if os.path.exists(path)}
-        return sum(self._kept.values()) + size > _BYTES_IN_ALL
+        return sum(self._kept.values()) + size > most
 
     async def _take(self, address: str, paths: list[str]) -> None:
         """Keeps the files of one request, or none of them. Raises Refusal."""

@@ -107,3 +107,13 @@ async def test_of_thousands_of_files_from_one_address_few_are_taken(app: Running
     answers = [(await upload(app, "127.0.0.10", *form))[0] for _ in range(80)]
     assert answers == [200] * 75 + [429] * 5
     assert (await upload(app, "127.0.0.11", *form))[0] == 200
+
+
+async def test_a_malformed_upload_is_refused_and_leaves_no_line_in_the_log(app: RunningApp) -> None:
+    headers = {"content-type": "multipart/form-data; boundary=x"}
+    logged = len(app.lines)
+    async with client_at("127.0.0.9") as http:
+        for sent in (b"a" * 100, picture()):
+            async with http.post(f"{app.url}/gradio_api/upload", data=sent, headers=headers) as answer:
+                assert (answer.status, (await answer.json())["code"]) == (400, "upload_malformed")
+    assert "oundary" not in "".join(app.lines[logged:])
