@@ -126,10 +126,17 @@ def _what_tells_answers_apart(scope: Scope) -> tuple[str, ...] | None:
     path = scope["path"]
     if _SCRIPTS.fullmatch(path):
         return (path,)
-    query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-    if path in _PAGES and {name for name, _ in query} <= _READ_BY_SCRIPTS:
+    if path in _PAGES and not is_left_to_gradio(scope):
         return (path, str(get_request_origin(Request(scope), path)), scope.get("root_path", ""))
     return None
+
+
+def is_left_to_gradio(scope: Scope) -> bool:
+    """Whether a request asks for a page in a way of its own, so that it is made anew."""
+    if scope["path"] not in _PAGES:
+        return False
+    query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    return not {name for name, _ in query} <= _READ_BY_SCRIPTS
 
 
 def _encoding(accepted: str) -> str:

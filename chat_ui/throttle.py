@@ -11,6 +11,7 @@ from http import HTTPStatus
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .address import address_of
+from .caching import is_left_to_gradio
 from .refusals import Refusal
 
 # A page keeps one or two open; some dozens open it, and each click is a few more. A program that waits for
@@ -22,6 +23,8 @@ _CALLS_SECONDS = 2.0  # that may be used up at once
 # class may open the page at once.
 _FETCHES_PER_CALL = 2
 _FETCHES_SECONDS = 5.0
+# What has to be made anew is as much work as some of them.
+_CALLS_PER_PAGE = 10
 
 # A refusal takes the processor too: who sends many at once waits for theirs.
 _MANY = 4
@@ -60,21 +63,22 @@ class Throttle:
                     del self._open[address]
 
     async def _pass(self, address: str, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._has_had_its_share(address, scope["method"]):
+        if self._has_had_its_share(address, scope):
             if self._open[address] > _MANY:
                 await asyncio.sleep(_REFUSAL_SECONDS)
             await _refuse(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
-    def _has_had_its_share(self, address: str, method: str) -> bool:
-        is_fetch = method in ("GET", "HEAD")
+    def _has_had_its_share(self, address: str, scope: Scope) -> bool:
+        is_made_anew = is_left_to_gradio(scope)
+        is_fetch = scope["method"] in ("GET", "HEAD") and not is_made_anew
         now = time.monotonic()
         due = max(now, self._due.get((address, is_fetch), now))
         if due - now > (_FETCHES_SECONDS if is_fetch else _CALLS_SECONDS):
             return True
-        seconds = self._seconds_per_call / (_FETCHES_PER_CALL if is_fetch else 1)
-        self._due[address, is_fetch] = due + seconds
+        calls = _CALLS_PER_PAGE if is_made_anew else 1 / _FETCHES_PER_CALL if is_fetch else 1
+        self._due[address, is_fetch] = due + calls * self._seconds_per_call
         if len(self._due) > _MOST_KNOWN:
             self._due = {one: due for one, due in self._due.items() if due > now}
         return False

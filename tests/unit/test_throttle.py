@@ -46,6 +46,18 @@ async def test_an_address_sends_so_many_in_a_second_and_more_after_a_pause(now: 
     assert await statuses(ana, "POST", 12) == {200: 9, 429: 3}
 
 
+async def test_a_page_that_is_made_anew_counts_as_ten_calls(now: list[float]) -> None:
+    app = Throttle(ok, calls_per_second=10)
+    for address, path, taken in (
+        ("192.0.2.1", "/?made=up", 3),
+        ("192.0.2.2", "/gradio_api/info?all_endpoints=true", 3),
+        ("192.0.2.3", "/?c=0123456789abcdef", 50),
+    ):
+        ana = caller(app, address)
+        answers = [(await ana.get(path)).status_code for _ in range(50)]
+        assert answers.count(200) == taken
+
+
 async def test_who_is_refused_hears_when_to_try_again_in_their_language(now: list[float]) -> None:
     ana = caller(Throttle(ok, calls_per_second=0.1), "192.0.2.1")
     await ana.post("/")
