@@ -17,6 +17,9 @@ _LONGEST_REPLY_TOKENS = 512
 # this is worth is measured in tests/embedded/test_first_impression.py.
 _SAMPLING = {"temp": 0.2, "top_p": 0.9, "penalty_repeat": 1.1, "penalty_last_n": 256, "dry_multiplier": 0.0}
 _REPLIES_AT_ONCE = 4
+# How much of all prompts is read in one go: only in between can they be stopped, and other replies go on.
+# Larger parts are no quicker.
+_BATCH_TOKENS = 256
 
 
 class EmbeddedLlama:
@@ -53,6 +56,7 @@ class EmbeddedLlama:
         options.n_ctx = _WINDOW_TOKENS
         options.n_parallel = _REPLIES_AT_ONCE
         options.kv_unified = True  # the slots share one window: a lone reply may use all of it
+        options.n_batch = options.n_ubatch = _BATCH_TOKENS
         options.n_predict = _LONGEST_REPLY_TOKENS
         for name, value in _SAMPLING.items():
             setattr(options.sampling, name, value)

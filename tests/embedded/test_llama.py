@@ -1,6 +1,8 @@
 """The embedded model: behind a key, on a port of its own, or with a clear reason why not."""
 
+import json
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import httpx2
@@ -36,6 +38,20 @@ def test_only_who_knows_the_key_gets_an_answer(
     if status == 200:
         assert answer.json()["choices"][0]["message"]["content"].strip()
         assert answer.json()["model"] == server.model == "SmolLM2-135M-Instruct"
+
+
+def test_a_long_prompt_is_read_in_parts_between_which_it_can_be_stopped(
+    llama: tuple[EmbeddedLlama, str],
+) -> None:
+    server, url = llama
+    asked = [{"role": "user", "content": "A fox. " * 80}]
+    body = {"messages": asked, "max_tokens": 1, "stream": True, "return_progress": True}
+    headers = {"Authorization": f"Bearer {server.api_key}"}
+    answer = httpx2.post(f"{url}/chat/completions", json=body, headers=headers, timeout=30)
+    told = [json.loads(line[6:]) for line in answer.text.splitlines() if line.startswith("data: {")]
+    read = [chunk["prompt_progress"]["processed"] for chunk in told if "prompt_progress" in chunk]
+    assert read[-1] > 256
+    assert max(after - before for before, after in pairwise([0, *read])) <= 256
 
 
 def test_every_server_has_a_key_of_its_own() -> None:
