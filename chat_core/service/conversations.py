@@ -150,4 +150,4 @@ class Conversations(Turns):
         with suppress(SessionUnreadable):
             last_turn = await self._stop_last_turn(user_id, session_id, last_turn)
         await self._shares.remove_of_session(user_id, session_id)
-        await self._store.delete(user_id, session_id, last_turn=last_turn)
+        await self._store.delete(user_id, session_id, last_turn=last_turn, leave_word=True)

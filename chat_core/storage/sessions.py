@@ -24,6 +24,7 @@ UNDONE_SECONDS = 600
 
 # Conversations that are read in one round trip when something is looked for in all of them.
 _SEARCHED_AT_ONCE = 20
+_WORD_SECONDS = 600
 
 _LIST = Script(Path(__file__).parent / "list.lua")
 _LATEST = Script(Path(__file__).parent / "latest.lua")
@@ -362,9 +363,12 @@ class SessionStore:
 
         await self.change(user_id, session_id, plan)
 
-    async def delete(self, user_id: str, session_id: str, *, last_turn: str | None = None) -> None:
-        """Removes everything of the session, a running turn included. Raises SessionNotFound, and what
-        `require_last_turn` does."""
+    async def delete(
+        self, user_id: str, session_id: str, *, last_turn: str | None = None, leave_word: bool = False
+    ) -> None:
+        """Removes everything of the session, a running turn included. With `leave_word` a process that still
+        writes that turn finds its stop flag, for a while: it would take the session for one that the store
+        has lost. Raises SessionNotFound, and what `require_last_turn` does."""
 
         async def plan(state: SessionState) -> Change:
             require_last_turn(state, last_turn)
@@ -374,6 +378,8 @@ class SessionStore:
             parts = (keys.session, keys.messages, keys.images, keys.undone)
             stored = [part(user_id, session_id) for part in parts]
             change.add("DEL", *stored, *_turn_keys(user_id, state))
+            if leave_word and state.open_turn:
+                change.add("SET", keys.stop(user_id, state.open_turn), "1", "EX", _WORD_SECONDS)
             return change
 
         await self.change(user_id, session_id, plan)

@@ -1,6 +1,7 @@
 """LiveTurn: a turn in the memory of the process that runs it."""
 
 import asyncio
+import time
 from bisect import bisect_right
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -40,9 +41,11 @@ class LiveTurn:
 
     `replies` is how many are written in it, side by side, and `readers` are the tasks that read the models.
     `pending_end` is the end that is still to be stored, `logged` the position up to which the log is written.
-    `continued` is the stored reply that the turn goes on with,
-    if it does: its text is there from the beginning. `images` are the data URLs to be stored with its end,
-    by id. `steps` is what was done for it so far, for who watches how long that takes.
+    `continued` is the stored reply that the turn goes on with, if it does: its text is there from the
+    beginning. `images` are the data URLs to be stored with its end, by id. `head` and `said` are what the
+    store has of its session, should it lose that: the fields of the head, and the latest messages up to the
+    user's. `alive_at` is when the store last heard of it, on the monotonic clock. `steps` is what was done
+    for it so far, for who watches how long that takes.
     """
 
     def __init__(
@@ -65,6 +68,9 @@ class LiveTurn:
         self.cancelled_as: Status | None = None
         self.pending_end: TurnEnd | None = None
         self.images: Mapping[str, str] = {}
+        self.head: Mapping[str, str] = {}
+        self.said: Sequence[ChatMessage] = ()
+        self.alive_at = time.monotonic()
         self.steps: list[Step] = []
         self._published_end: TurnEnd | None = None
         self._ended = asyncio.Event()

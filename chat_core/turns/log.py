@@ -5,6 +5,8 @@ the id `120-0`, the end event `120-1`. So a follower can go on from any position
 piece written twice, after a lost answer, is recognised.
 """
 
+import logging
+import time
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -41,6 +43,8 @@ from ..storage import (
 )
 from .live import LiveTurn, coalesce, pieces_of, text_of
 
+log = logging.getLogger(__name__)
+
 _FLUSH = Script(Path(__file__).parent / "flush.lua")
 _BLOCK_MS = 1000
 
@@ -51,6 +55,10 @@ class TurnState(NamedTuple):
 
     open: bool
     stop_requested: bool
+
+
+# What of a session's head tells of what cannot be stored again.
+_LOST_WITH_SESSION = ("images",)
 
 
 class TurnLog:
@@ -197,12 +205,12 @@ class TurnLog:
             self._flush_call(turn.user_id, turn.session_id, turn.id, turn.read(turn.logged)) for turn in turns
         ]
         replies = await run_scripts(self._redis, *calls) if calls else []
-        for turn, position in zip(turns, positions, strict=True):
+        states = [TurnState(bool(is_open), bool(stop_requested)) for is_open, stop_requested in replies]
+        for turn, position, state in zip(turns, positions, states, strict=True):
             turn.logged = position
-        return [
-            TurnState(open=bool(is_open), stop_requested=bool(stop_requested))
-            for is_open, stop_requested in replies
-        ]
+            if state.open:
+                turn.alive_at = time.monotonic()
+        return states
 
     def _flush_call(
         self, user_id: str, session_id: str, turn_id: str, pieces: Sequence[TurnPiece]
@@ -218,6 +226,33 @@ class TurnLog:
             ],
             [turn_id, self._lease_ms, self._store.ttl_seconds, *arguments],
         )
+
+    def is_silent(self, turn: LiveTurn) -> bool:
+        """Whether others may have closed the turn, and deleted its session: its last sign of life is old."""
+        return time.monotonic() - turn.alive_at > self._lease_ms / 1000
+
+    async def restore(self, turn: LiveTurn) -> bool:
+        """Stores the session of a running turn again, as far as the turn knows it, if the store has lost it:
+        emptied, or started again without what it had. False, and nothing changed, if it is there, or was
+        deleted; for a silent turn also if the user has others."""
+        if not turn.said:
+            return False
+        user_id, session_id = turn.user_id, turn.session_id
+        change = Change(user_id, session_id)
+        change.require("0", "EXISTS", keys.session(user_id, session_id))
+        change.require("0", "EXISTS", keys.stop(user_id, turn.id))  # see SessionStore.delete
+        if self.is_silent(turn):
+            change.require("0", "EXISTS", keys.sessions(user_id))
+        self._plan_lease(change, turn.id)
+        kept = {name: value for name, value in turn.head.items() if name not in _LOST_WITH_SESSION}
+        title = kept.get("title") or title_from(turn.said[0])
+        change.set_head(**kept | {"title": title, "open_turn": turn.id, "last_turn": turn.id})
+        change.append(*turn.said)
+        if await self._store.commit(change) is None:
+            return False
+        turn.logged = 0
+        log.warning("the store has lost session %.8s…, whose latest messages are stored again", session_id)
+        return True
 
     async def finish(
         self,
@@ -325,6 +360,10 @@ class TurnLog:
             *versions, reply = asked.versions
             change.set_message(-1, asked.model_copy(update={"versions": tuple(versions)}))
             change.append(reply)
+
+    async def forget_stop(self, user_id: str, turn_id: str) -> None:
+        """Nobody writes the turn any more, so nobody need be told to stop."""
+        await self._redis.delete(keys.stop(user_id, turn_id))
 
     async def request_stop(self, user_id: str, turn_id: str) -> None:
         """Asks the process that runs the turn, whichever it is, to stop it."""

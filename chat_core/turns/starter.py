@@ -303,6 +303,7 @@ class TurnStarter:
         turn.steps.append(Step("store claim", began, time.time()))
         self._run(turn, dict(zip(turn_ids, once or (options,), strict=True)), history, asked)
         said = history._replace(items=[*history.items, asked])
+        turn.head, turn.said = {**state.head, **options.head()}, said.items
         self._titler.after(turn, said, options.model)
         self._summarizer.after(turn, said, options.model)
         return turn.id
@@ -333,6 +334,7 @@ class TurnStarter:
         *said, reply = known.items
         turn = LiveTurn(turn_id, request.user_id, request.session_id, request.address, continued=reply)
         turn.steps.append(Step("store claim", began, time.time()))
+        turn.head, turn.said = state.head, known.items
         position = turn.position
         shown = end_of_reply(reply, self._models.context_tokens(self._limits.context_tokens) // 2)
         self._run(turn, {turn_id: options}, known._replace(items=[*said, shown]), request_to_continue(reply))

@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 from ..errors import StoreUnavailable
 from ..messages import TurnEnd, TurnError
@@ -101,18 +102,29 @@ class TurnWriter:
             await next_slice()
             for turn, state in zip(some, await self._log.flush(some), strict=True):
                 if not state.open:
-                    turn.cancel("interrupted")
+                    if not await self._restore(turn):
+                        turn.cancel("interrupted")
                 elif state.stop_requested:
                     turn.cancel("stopped")
+
+    async def _restore(self, turn: LiveTurn) -> bool:
+        """Whether the store had lost the turn's session, which it has again. Who stood still, while the store
+        did not, is the last to know what became of it."""
+        stood_still = self._failing_since is None and self._log.is_silent(turn)
+        return not stood_still and await self._log.restore(turn)
 
     async def _finish(self, turn: LiveTurn, end: TurnEnd) -> None:
         await next_slice()
         ids, began = (turn.user_id, turn.session_id), time.time()
         try:
-            pieces, continues = turn.read(turn.logged), turn.continued is not None
-            finished = await self._log.finish(
-                *ids, turn.id, end, pieces, turn.position, continues=continues, images=turn.images
+            finish = partial(
+                self._log.finish, *ids, turn.id, end, continues=turn.continued is not None, images=turn.images
             )
+            finished = await finish(turn.read(turn.logged), turn.position)
+            if not finished and await self._restore(turn):
+                finished = await finish(turn.read(), turn.position)
+            if not finished:
+                await self._log.forget_stop(turn.user_id, turn.id)
             if not finished and end.message:
                 await self._log.replace_recovered_reply(*ids, end, turn.images)
         except Exception:

@@ -612,6 +612,47 @@ async def test_a_turn_of_this_process_is_not_dead_however_late_its_sign_of_life(
     assert await finish(log, turn)
 
 
+async def known(store: SessionStore, turn: LiveTurn) -> LiveTurn:
+    """It knows what the store has of its session."""
+    head = (await store.read(USER, SESSION)).head
+    turn.head, turn.said = {**head, "images": "1", "dropped": "3"}, [answer("t0"), question()]
+    return turn
+
+
+async def test_a_session_that_the_store_has_lost_is_stored_again_with_all_of_the_reply(
+    redis: Redis, store: SessionStore, log: TurnLog, turn: LiveTurn
+) -> None:
+    turn.append("text", "Be")
+    await log.flush([await known(store, turn)])
+    await redis.flushall()
+    turn.append("text", "cause.")
+    assert await log.flush([turn]) == [TurnState(open=False, stop_requested=False)]
+    assert await log.restore(turn)
+    assert await log.flush([turn]) == [TurnState(open=True, stop_requested=False)]
+    session = await store.get(USER, SESSION)
+    assert (session.title, session.role, session.running, session.dropped) == ("Why?", "assistant", True, 3)
+    assert await finish(log, turn)
+    assert (await read(log.follow(USER, SESSION, "t1")))[0] == "Because."
+    assert await contents(store) == ["Because.", "Why?", "Because."]
+    assert [one.id for one in await store.sessions(USER)] == [SESSION]
+
+
+@pytest.mark.parametrize("stopped", [False, True], ids=["running", "silent"])
+async def test_a_session_that_is_there_or_was_deleted_is_not_stored_again(
+    redis: Redis, store: SessionStore, log: TurnLog, turn: LiveTurn, stopped: bool
+) -> None:
+    before = await dump(redis)
+    assert not await log.restore(await known(store, turn))
+    assert await dump(redis) == before
+    if stopped:  # somebody has closed it meanwhile, so nobody is left word
+        await store.create(USER, "another", {"role": "assistant"})
+        turn.alive_at -= 60
+    await store.delete(USER, SESSION, leave_word=not stopped)
+    before = await dump(redis)
+    assert not await log.restore(turn)
+    assert await dump(redis) == before
+
+
 async def test_a_sign_of_life_and_a_recovery_at_once_lose_no_text(
     redis: Redis, store: SessionStore, log: TurnLog
 ) -> None:

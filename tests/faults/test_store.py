@@ -51,6 +51,13 @@ def tell(*command: str | int) -> Callable[[EmbeddedValkey], None]:
     return send
 
 
+def start_empty(valkey: EmbeddedValkey) -> None:
+    tell("FLUSHALL")(valkey)
+    tell("SAVE")(valkey)
+    kill(valkey)
+    restart(valkey)
+
+
 FAULTS = {
     "frozen": (freeze, thaw, "away"),
     "killed": (kill, restart, "away"),
@@ -95,23 +102,23 @@ async def test_replies_go_on_and_are_saved_and_new_messages_are_told(
             assert "Traceback" not in app.log
 
 
-async def test_after_an_emptied_store_the_app_goes_on_with_new_conversations(
-    tmp_path: Path, settings: dict[str, str]
+@pytest.mark.parametrize("empty", [tell("FLUSHALL"), start_empty], ids=["emptied", "started again empty"])
+async def test_replies_go_on_and_are_saved_though_the_store_has_lost_everything(
+    tmp_path: Path, settings: dict[str, str], empty: Callable[[EmbeddedValkey], None]
 ) -> None:
     with running_valkey(tmp_path / "store") as valkey:
         address = {"REDIS_URL": f"unix://{valkey.socket}"}
         with running_app(tmp_path, **settings, **address) as app:
             async with callers(app.url, 5) as people:
                 asking = await ask_all(people, QUESTION)
-                tell("FLUSHALL")(valkey)
+                await asyncio.to_thread(empty, valkey)
                 await asyncio.wait_for(asyncio.gather(*asking), 10)
-                for person in people:  # who had heard something keeps it, and is told that it is all
-                    assert person.last["status"] == "interrupted"
-                    assert person.text(time.monotonic()).startswith("You said: ")
-                with pytest.raises(RuntimeError, match="not found"):
-                    await people[0].call("chat_events", message="again")
-                await people[0].start()
-                assert (await people[0].call("chat_events", message="again"))["status"] == "done"
+                for person in people:
+                    assert person.last["status"] == "done"
+                    assert QUESTION in person.text(time.monotonic())
+                    await eventually(partial(is_stored, person, QUESTION), 10)
+                    assert (await person.call("chat_events", message="again"))["status"] == "done"
+            assert app.log.count("the store has lost session") == len(people)
             assert "Traceback" not in app.log
 
 
