@@ -43,12 +43,11 @@ class EmbeddedValkey:
 
     @property
     def socket(self) -> Path:
-        """The server's unix socket; in the temporary directory when the data's path is too long."""
-        path = self._dir / "valkey.sock"
-        if len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH:
-            return path
-        name = hashlib.sha256(os.fsencode(self._dir)).hexdigest()[:12]
-        return Path(tempfile.gettempdir()) / f"chat-{os.getuid()}-{name}" / "valkey.sock"
+        """The server's unix socket; in a temporary directory when the data's path is too long."""
+        name = f"chat-{os.getuid()}-{hashlib.sha256(os.fsencode(self._dir)).hexdigest()[:12]}"
+        usual, shortest = Path(tempfile.gettempdir()) / name, Path("/tmp") / name
+        paths = [directory / "valkey.sock" for directory in (self._dir, usual, shortest)]
+        return next((path for path in paths if len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH), paths[-1])
 
     def start(self, timeout_seconds: float = 10) -> None:
         """Starts the server unless it answers already. Raises StoreUnavailable. Blocks."""

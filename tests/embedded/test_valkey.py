@@ -4,6 +4,7 @@ import os
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -161,6 +162,17 @@ def test_a_server_outlives_its_app_and_is_used_again(apps: Apps, how: str) -> No
         assert redis.get("name") == "Ada"
     later.stop()
     wait_until_gone(pid)
+
+
+def test_where_the_temporary_directory_has_a_long_path_too_another_one_is_used(
+    apps: Apps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apps.directory = apps.directory.joinpath(*["d" * 50] * 4)
+    monkeypatch.setattr(tempfile, "tempdir", str(apps.directory))
+    server = apps.start()
+    assert server.socket.parents[1] == Path("/tmp")
+    server.stop()
+    server.socket.parent.rmdir()
 
 
 def test_a_data_directory_with_a_very_long_path_works(apps: Apps) -> None:
