@@ -177,7 +177,7 @@ _LOOK_SECONDS = 0.1
 
 # When Python looks for cycles of objects that nobody uses: through new ones often, as it always does, through
 # all of them rarely. With a hundred replies under way that is a tenth of a second, in vain.
-_GARBAGE_THRESHOLDS = (700, 10, 1000)
+_GARBAGE_THRESHOLDS = (700, 10, 100)
 
 _LARGEST_CALL_BYTES = 1_000_000
 

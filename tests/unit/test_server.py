@@ -55,7 +55,7 @@ async def test_python_rarely_looks_through_all_objects_while_the_app_serves() ->
     app, before = create_app(service, demo), gc.get_threshold()
     try:
         async with app.router.lifespan_context(app):
-            assert gc.get_threshold()[2] >= 1000
+            assert gc.get_threshold()[2] >= 10 * before[2]
     finally:
         gc.set_threshold(*before)
         gc.unfreeze()
