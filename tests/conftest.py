@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import signal
 import subprocess
 import tempfile
 import time
@@ -24,6 +25,9 @@ from tests.many_servers import HOST, running_cluster
 from tests.running import RunningApp, running_app
 
 Connect = Callable[[], Redis]
+
+# What a shell starts in the background ignores Ctrl+C, and so would the processes that tests end by it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
