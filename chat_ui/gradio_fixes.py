@@ -426,13 +426,13 @@ def _origin_of(address: str, headers: tuple[tuple[str, str], ...], route_path: s
     return _get_request_origin(alike, route_path)
 
 
+_HEADERS_OF_ORIGIN = ("x-forwarded-host", "x-forwarded-proto", "x-gradio-server")
+
+
 def _no_time() -> str:
     """`history.py`, `now_utc_iso`: writes down when each frame began, for a history of runs that is not
     kept."""
     return ""
-
-
-_HEADERS_OF_ORIGIN = ("x-forwarded-host", "x-forwarded-proto", "x-gradio-server")
 
 
 def keep_routes(app: App) -> None:

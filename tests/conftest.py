@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from signal import SIGCONT
+from typing import Any
 
 import fakeredis
 import pytest
@@ -33,6 +34,19 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     """The tests run on the event loop that the app runs on."""
     return {"uvicorn's": auto_loop_factory()}
+
+
+def calls_of(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> list[tuple[Any, ...]]:
+    """What the function is called with from now on, by position."""
+    calls: list[tuple[Any, ...]] = []
+    function = getattr(owner, name)
+
+    def noted(*arguments: Any, **named: Any) -> Any:
+        calls.append(arguments)
+        return function(*arguments, **named)
+
+    monkeypatch.setattr(owner, name, noted)
+    return calls
 
 
 @contextmanager

@@ -57,10 +57,6 @@ class TurnState(NamedTuple):
     stop_requested: bool
 
 
-# What of a session's head tells of what cannot be stored again.
-_LOST_WITH_SESSION = ("images",)
-
-
 class TurnLog:
     """Turns in Redis. `lease_seconds` is how long a turn survives without a sign of life from its
     process. `live` holds the turns that this process runs, by id: however late their sign of life is,
@@ -244,9 +240,9 @@ class TurnLog:
         if self.is_silent(turn):
             change.require("0", "EXISTS", keys.sessions(user_id))
         self._plan_lease(change, turn.id)
-        kept = {name: value for name, value in turn.head.items() if name not in _LOST_WITH_SESSION}
-        title = kept.get("title") or title_from(turn.said[0])
-        change.set_head(**kept | {"title": title, "open_turn": turn.id, "last_turn": turn.id})
+        title = turn.head.get("title") or title_from(turn.said[0])
+        fresh = {"title": title, "open_turn": turn.id, "last_turn": turn.id, "images": ""}  # which are gone
+        change.set_head(**{**turn.head, **fresh})
         change.append(*turn.said)
         if await self._store.commit(change) is None:
             return False

@@ -5,7 +5,6 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 
 from ..errors import StoreUnavailable
 from ..messages import TurnEnd, TurnError
@@ -115,18 +114,15 @@ class TurnWriter:
 
     async def _finish(self, turn: LiveTurn, end: TurnEnd) -> None:
         await next_slice()
-        ids, began = (turn.user_id, turn.session_id), time.time()
+        began = time.time()
         try:
-            finish = partial(
-                self._log.finish, *ids, turn.id, end, continues=turn.continued is not None, images=turn.images
-            )
-            finished = await finish(turn.read(turn.logged), turn.position)
+            finished = await self._store_end(turn, end)
             if not finished and await self._restore(turn):
-                finished = await finish(turn.read(), turn.position)
+                finished = await self._store_end(turn, end)
             if not finished:
                 await self._log.forget_stop(turn.user_id, turn.id)
-            if not finished and end.message:
-                await self._log.replace_recovered_reply(*ids, end, turn.images)
+                if end.message:
+                    await self._log.replace_recovered_reply(turn.user_id, turn.session_id, end, turn.images)
         except Exception:
             if self._failing_for() > self._patience_seconds:
                 unsaved = TurnError.of(StoreUnavailable(), reference=turn.id)
@@ -136,6 +132,18 @@ class TurnWriter:
         turn.publish_end(end)
         turn.steps.append(Step("store finish", began, time.time()))
         self._on_saved(turn)
+
+    async def _store_end(self, turn: LiveTurn, end: TurnEnd) -> bool:
+        return await self._log.finish(
+            turn.user_id,
+            turn.session_id,
+            turn.id,
+            end,
+            turn.read(turn.logged),
+            turn.position,
+            continues=turn.continued is not None,
+            images=turn.images,
+        )
 
     def _note_failure(self, error: Exception) -> None:
         if self._failing_since is None:

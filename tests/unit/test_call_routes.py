@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -20,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from chat_ui import gradio_fixes
 from chat_ui.call_routes import CallRoutes, Function
 from chat_ui.calls import WellFormedCalls
+from tests.conftest import calls_of
 
 
 class LoggedIn:
@@ -85,23 +85,12 @@ FORMS: dict[str, Callable[[httpx2.AsyncClient], Awaitable[str]]] = {
 }
 
 
-@pytest.fixture
-def compared(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """The routes that FastAPI has compared requests with."""
-    compared: Counter[str] = Counter()
-    matches = APIRoute.matches
-
-    def counted(route: APIRoute, scope: Any) -> Any:
-        compared[route.path] += 1
-        return matches(route, scope)
-
-    monkeypatch.setattr(APIRoute, "matches", counted)
-    return compared
-
-
 @pytest.mark.parametrize("direct", [False, True], ids=["as Gradio does it", "direct"])
 @pytest.mark.parametrize("form", FORMS)
-async def test_a_call_is_answered_without_fastapi(form: str, direct: bool, compared: Counter[str]) -> None:
+async def test_a_call_is_answered_without_fastapi(
+    form: str, direct: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared = calls_of(monkeypatch, APIRoute, "matches")  # with routes
     async with served(direct=direct) as (http, _):
         assert "Hello Bo from None" in await FORMS[form](http)
         assert (not compared) == direct

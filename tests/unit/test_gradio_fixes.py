@@ -38,7 +38,7 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from chat_ui import gradio_fixes
-from tests.conftest import eventually
+from tests.conftest import calls_of, eventually
 
 SKIP = gr.skip()
 
@@ -346,17 +346,10 @@ async def test_a_stream_begins_without_a_thread(demo: gr.Blocks, fixed: bool, do
 async def test_a_queue_is_looked_at_when_something_came(
     demo: gr.Blocks, fixed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looks, length = 0, Queue.__len__
-
-    def counted(queue: Queue) -> int:
-        nonlocal looks
-        looks += 1
-        return length(queue)
-
-    monkeypatch.setattr(Queue, "__len__", counted)
+    looks = calls_of(monkeypatch, Queue, "__len__")
     async with served(demo) as open_tab:
         await open_tab().output("rest")
-        assert (looks < 20) == fixed
+        assert (len(looks) < 20) == fixed
 
 
 @once_fixed
@@ -378,33 +371,19 @@ async def test_only_those_who_wait_are_told_how_long(demo: gr.Blocks, fixed: boo
 async def test_waiting_for_a_message_makes_no_task(
     demo: gr.Blocks, fixed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    waits, wait_for = 0, asyncio.wait_for
-
-    async def counted(*arguments: Any, **named: Any) -> Any:
-        nonlocal waits
-        waits += 1
-        return await wait_for(*arguments, **named)
-
-    monkeypatch.setattr(asyncio, "wait_for", counted)
+    waits = calls_of(monkeypatch, asyncio, "wait_for")
     async with served(demo) as open_tab:
         assert await open_tab().values("hello") == ["hello"]
-        assert (waits == 0) == fixed
+        assert (len(waits) == 0) == fixed
 
 
 async def test_plain_values_are_not_searched_for_files(
     demo: gr.Blocks, fixed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    walks, traverse = 0, gradio_client.utils.traverse
-
-    def counted(*arguments: Any) -> Any:
-        nonlocal walks
-        walks += 1
-        return traverse(*arguments)
-
-    monkeypatch.setattr(gradio_client.utils, "traverse", counted)
+    walks = calls_of(monkeypatch, gradio_client.utils, "traverse")
     async with served(demo) as open_tab:
         await open_tab().output("plain")
-        assert (walks == 0) == fixed
+        assert (len(walks) == 0) == fixed
 
 
 @once_fixed
@@ -429,24 +408,16 @@ async def test_only_routes_that_are_needed_stay(demo: gr.Blocks) -> None:
 
 @once_fixed
 async def test_what_is_asked_for_most_is_found_first(demo: gr.Blocks) -> None:
-    tried = 0
-    matches = APIRoute.matches
-
-    def counted(route: APIRoute, scope: Any) -> Any:
-        nonlocal tried
-        tried += 1
-        return matches(route, scope)
-
     app = App.create_app(demo)
     gradio_fixes.keep_routes(app)
     client = httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://test")
     async with client:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(APIRoute, "matches", counted)
+            tried = calls_of(patch, APIRoute, "matches")
             ended = {"session_hash": "a", "fn_index": 0, "event_id": "b"}
             answer = await client.post("/gradio_api/cancel", json=ended)
     assert answer.status_code == 200
-    assert tried <= 2
+    assert len(tried) <= 2
 
 
 def paths(app: App) -> set[str]:
@@ -520,19 +491,11 @@ async def test_a_frame_carries_what_is_read_of_it(demo: gr.Blocks, fixed: bool) 
 async def test_a_stream_asks_now_and_then_whether_its_reader_has_gone(
     demo: gr.Blocks, fixed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked, is_disconnected = 0, gradio_fixes._is_disconnected
-
-    async def counted(request: Request) -> bool:
-        nonlocal asked
-        asked += 1
-        return await is_disconnected(request)
-
-    monkeypatch.setattr(
-        *((gradio_fixes, "_is_disconnected") if fixed else (Request, "is_disconnected")), counted
-    )
+    place = (gradio_fixes, "_is_disconnected") if fixed else (Request, "is_disconnected")
+    asked = calls_of(monkeypatch, *place)
     async with served(demo) as open_tab:
         await open_tab().output("stream")
-        assert (asked == 1) == fixed
+        assert (len(asked) == 1) == fixed
 
 
 @once_fixed
@@ -548,14 +511,7 @@ async def test_a_stream_comes_frame_by_frame(demo: gr.Blocks) -> None:
 async def test_only_the_first_frame_and_the_end_are_made_ready(
     demo: gr.Blocks, fixed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made_ready, process_api = 0, Blocks.process_api
-
-    async def counted(*arguments: Any, **named: Any) -> Any:
-        nonlocal made_ready
-        made_ready += 1
-        return await process_api(*arguments, **named)
-
-    monkeypatch.setattr(Blocks, "process_api", counted)
+    made_ready = calls_of(monkeypatch, Blocks, "process_api")
     async with served(demo) as open_tab:
         heard = await open_tab()._heard("count", 5)
         assert [output["data"] for _, output in heard] == [
@@ -563,7 +519,7 @@ async def test_only_the_first_frame_and_the_end_are_made_ready(
             *([[["replace", [], number]]] for number in (2, 3, 4, 5)),
             [5],
         ]
-        assert made_ready == (2 if fixed else 6)
+        assert len(made_ready) == (2 if fixed else 6)
         assert not demo.pending_diff_streams
 
 
