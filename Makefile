@@ -22,10 +22,10 @@ faults-page: $(VENV)/.dev
 	$(BIN)/python -m pytest -m 'long and not alone' tests/app tests/browser tests/embedded $(ARGS)
 
 faults-alone: $(VENV)/.dev
-	$(BIN)/python -m pytest -m alone -n 0 tests/app tests/browser $(ARGS)
+	$(BIN)/python -m pytest -m alone -n 0 tests/app tests/browser tests/faults $(ARGS)
 
 faults-processes: $(VENV)/.dev
-	$(BIN)/python -m pytest -m '' tests/faults $(ARGS)
+	$(BIN)/python -m pytest -m 'not alone' tests/faults $(ARGS)
 
 # Fifty people at one app, with faults, for MINUTES.
 MINUTES ?= 5

@@ -6,13 +6,40 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 APP = Path(__file__).parent.parent / "app.py"
 START_SECONDS = 100
 _USUAL = {"GRADIO_SERVER_PORT": "0", "PYTHONWARNINGS": "default", "TITLE_MODEL": "off"}
+
+
+def children(process: int) -> set[int]:
+    """The processes that it has started, and that run."""
+    found = set()
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended meanwhile
+            state, parent = file.read_text().rpartition(")")[2].split()[:2]
+            if int(parent) == process and state != "Z":
+                found.add(int(file.parent.name))
+    return found
+
+
+def gone(pid: int) -> bool:
+    """No such process, or only its entry, which waits for a parent that does not care."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    return True
+
+
+def wait_until_gone(pid: int) -> None:
+    for _ in range(500):
+        if gone(pid):
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"process {pid} still runs")
 
 
 class RunningApp:

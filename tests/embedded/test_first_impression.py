@@ -7,6 +7,7 @@ import pytest
 
 from chat_core.models.llama import EmbeddedLlama
 from chat_core.roles import Role, load_roles
+from tests.embedded.conftest import running
 
 REPEATED_AT_MOST = 0.05
 
@@ -15,11 +16,9 @@ REPEATED_AT_MOST = 0.05
 def llama() -> Iterator[httpx2.Client]:
     """A client of the embedded model."""
     server = EmbeddedLlama()
-    url = server.start()
     key = {"Authorization": f"Bearer {server.api_key}"}
-    with httpx2.Client(base_url=url, headers=key, timeout=100) as client:
+    with running(server) as url, httpx2.Client(base_url=url, headers=key, timeout=100) as client:
         yield client
-    server.stop()
 
 
 def repeated(text: str) -> float:

@@ -1,15 +1,24 @@
 """The embedded model: behind a key, on a port of its own, or with a clear reason why not."""
 
+import asyncio
 import json
-from collections.abc import Iterator
+import os
+import sys
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
+from signal import SIGHUP, SIGINT, SIGKILL, SIGTERM
 
 import httpx2
 import pytest
 
 from chat_core.errors import ModelNotConfigured
+from chat_core.models import llama_server
 from chat_core.models.llama import EmbeddedLlama, _bundled_model
+from tests.embedded.conftest import running
+from tests.running import children
 
 QUESTION = {"messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 8}
 
@@ -18,9 +27,8 @@ QUESTION = {"messages": [{"role": "user", "content": "Say hello."}], "max_tokens
 def llama() -> Iterator[tuple[EmbeddedLlama, str]]:
     """A started server and its base URL."""
     server = EmbeddedLlama()
-    url = server.start()
-    yield server, url
-    server.stop()
+    with running(server) as url:
+        yield server, url
 
 
 @pytest.mark.parametrize(
@@ -62,25 +70,85 @@ def test_it_listens_on_this_machine_only(llama: tuple[EmbeddedLlama, str]) -> No
     assert httpx2.URL(llama[1]).host == "127.0.0.1"
 
 
-def test_a_server_can_be_stopped_right_after_its_start_and_does_not_answer_then() -> None:
+async def test_a_server_can_be_stopped_right_after_its_start_and_does_not_answer_then() -> None:
     server = EmbeddedLlama()
+    urls = []
     for _ in range(4):
-        url = server.start()
-        server.stop()
+        urls.append(await server.start())
+        await server.stop()
+    assert len(set(urls)) == 1
     with pytest.raises(httpx2.ConnectError):
-        httpx2.get(f"{url}/models")
-    server.stop()  # and stopping nothing is no error
+        httpx2.get(f"{urls[0]}/models")
+    await server.stop()  # and stopping nothing is no error
 
 
-def test_a_missing_file_is_a_clear_error(tmp_path: Path) -> None:
+@asynccontextmanager
+async def reading(url: str, api_key: str) -> AsyncIterator[None]:
+    """The model reads a long prompt meanwhile, for some seconds."""
+    asked = [{"role": "user", "content": "A fox. " * 900}]
+    body = {"messages": asked, "stream": True, "return_progress": True}
+    headers = {"Authorization": f"Bearer {api_key}"}
+    async with httpx2.AsyncClient(timeout=30) as client:
+        request = client.build_request("POST", f"{url}/chat/completions", json=body, headers=headers)
+        answer = await client.send(request, stream=True)
+        await anext(answer.aiter_lines())
+        yield
+
+
+async def test_it_stops_at_once_while_it_reads_a_prompt() -> None:
+    server = EmbeddedLlama()
+    url = await server.start()
+    async with reading(url, server.api_key):
+        async with asyncio.timeout(0.5):
+            await server.stop()
+
+
+async def test_its_process_ends_at_once_with_its_input() -> None:
+    order = {"file": str(_bundled_model()), "name": "tiny", "api_key": "key", "port": 0}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, llama_server.__file__, stdin=PIPE, stdout=PIPE
+    )
+    assert process.stdin
+    assert process.stdout
+    process.stdin.write(json.dumps(order).encode() + b"\n")
+    url = json.loads(await process.stdout.readline())["url"]
+    for ignored in (SIGINT, SIGTERM, SIGHUP):
+        process.send_signal(ignored)
+    async with reading(url, "key"):
+        process.stdin.close()
+        async with asyncio.timeout(0.5):
+            assert await process.wait() == 0
+
+
+async def test_one_that_dies_is_started_again_at_the_same_address(caplog: pytest.LogCaptureFixture) -> None:
+    server = EmbeddedLlama()
+    before = children(os.getpid())
+    url = await server.start()
+    (process,) = children(os.getpid()) - before
+    keeping = asyncio.create_task(server.keep_running())
+    os.kill(process, SIGKILL)
+    async with asyncio.timeout(20), httpx2.AsyncClient(timeout=20) as client:
+        status = None
+        while status != 200:
+            await asyncio.sleep(0.05)
+            with suppress(httpx2.TransportError):
+                headers = {"Authorization": f"Bearer {server.api_key}"}
+                status = (await client.get(f"{url}/models", headers=headers)).status_code
+    assert "the embedded model ended with -9, and is started again" in caplog.text
+    keeping.cancel()
+    await server.stop()
+    assert children(os.getpid()) == before
+
+
+async def test_a_missing_file_is_a_clear_error(tmp_path: Path) -> None:
     file = tmp_path / "model.gguf"
     with pytest.raises(ModelNotConfigured) as caught:
-        EmbeddedLlama(file).start()
+        await EmbeddedLlama(file).start()
     assert caught.value.reason == f"EMBEDDED_MODEL {file} is not a file."
 
 
 @pytest.mark.parametrize("content", ["empty", "text", "only its first bytes", "half of a model"])
-def test_a_file_that_is_no_model_is_a_clear_error(tmp_path: Path, content: str) -> None:
+async def test_a_file_that_is_no_model_is_a_clear_error(tmp_path: Path, content: str) -> None:
     bundled = _bundled_model()
     assert bundled is not None
     with bundled.open("rb") as model:
@@ -94,7 +162,7 @@ def test_a_file_that_is_no_model_is_a_clear_error(tmp_path: Path, content: str) 
     file = tmp_path / "model.gguf"
     file.write_bytes(bad[content])
     with pytest.raises(ModelNotConfigured) as caught:
-        EmbeddedLlama(file).start()
+        await EmbeddedLlama(file).start()
     assert caught.value.reason.startswith(f"EMBEDDED_MODEL {file} cannot be loaded")
 
 

@@ -14,8 +14,9 @@ import pytest
 
 from chat_core.errors import StoreUnavailable
 from chat_core.storage.valkey import EmbeddedValkey
+from tests.running import gone, wait_until_gone
 
-from .conftest import client, gone, wait_until_gone
+from .conftest import client
 
 ROOT = Path(__file__).parents[2]
 

@@ -20,7 +20,8 @@ class Caller:
         self.url = url  # the app may come back at another address
         self.conversation: Json = {}
         self.heard: list[tuple[float, str]] = []
-        self.began = asyncio.Event()
+        self.started = asyncio.Event()  # the turn
+        self.began = asyncio.Event()  # the reply's text
         self.last: Json = {}
 
     async def start(self) -> None:
@@ -62,7 +63,9 @@ class Caller:
         try:
             async for event in self.events("chat_events", message=message):
                 self.last = event
-                if event["type"] == "text":
+                if event["type"] == "started":
+                    self.started.set()
+                elif event["type"] == "text":
                     self.heard.append((time.monotonic(), event["text"]))
                     self.began.set()
         except (aiohttp.ClientError, ConnectionError):

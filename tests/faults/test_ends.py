@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from chat_core.storage.valkey import EmbeddedValkey
 from tests.conftest import process_of, running_valkey
 from tests.faults.callers import Caller, ask_all, callers
-from tests.running import running_app
+from tests.running import children, gone, running_app, wait_until_gone
 
 PEOPLE = 20
 QUESTION = " ".join(f"word{number:03}" for number in range(200))
@@ -29,17 +29,24 @@ async def talk(people: list[Caller]) -> list[asyncio.Task[None]]:
 async def check_what_is_kept(people: list[Caller], url: str, until: float) -> None:
     """Every question is there, and every reply as far as it was heard at that time, said to be interrupted;
     and the conversation goes on."""
+    await check_replies(people, url, until)
+    assert all(person.began.is_set() for person in people)
+    last = await people[0].call("chat_events", message="again")
+    assert last["message"]["content"] == "You said: again"
+
+
+async def check_replies(people: list[Caller], url: str, until: float) -> None:
+    """As far as there is a reply: of some the model may not have said a word."""
     for person in people:
         person.url = url
     async with asyncio.timeout(LEASE_SECONDS + 1):
         await asyncio.gather(*(_ended(person) for person in people))
     for person in people:
-        question, reply = await person.history()
+        question, *replies = await person.history()
         assert question["content"] == QUESTION
-        assert reply["status"] == "interrupted"
-        assert reply["content"].startswith(person.text(until).rstrip())
-    last = await people[0].call("chat_events", message="again")
-    assert last["message"]["content"] == "You said: again"
+        assert [reply["status"] for reply in replies] == ["interrupted"] * person.began.is_set()
+        text = replies[0]["content"] if replies else ""
+        assert text.startswith(person.text(until).rstrip())
 
 
 async def _ended(person: Caller) -> None:
@@ -67,20 +74,55 @@ async def test_an_end_keeps_every_word_and_leaves_nothing_running(
                 await check_what_is_kept(people, again.url, time.monotonic())
 
 
-async def test_an_end_leaves_nothing_of_the_embedded_servers(directory: Path) -> None:
-    with running_app(directory, RATE_LIMIT="", MAX_REPLIES_PER_ADDRESS="0") as app:
-        async with callers(app.url, 3) as people:
-            asking = [asyncio.create_task(person.ask("Tell me a long story.")) for person in people]
-            async with asyncio.timeout(40):  # one core may be all there is
-                await people[0].began.wait()
-            store = await _process_of_store(directory)
+@pytest.mark.alone  # the model would share its core
+@pytest.mark.parametrize("how", [SIGTERM, SIGINT])
+async def test_an_end_leaves_nothing_of_the_embedded_servers(directory: Path, how: Signals) -> None:
+    settings = {"RATE_LIMIT": "", "RATE_LIMIT_ADDRESS": "", "MAX_REPLIES_PER_ADDRESS": "0"}
+    with running_app(directory, **settings) as app:
+        async with callers(app.url, PEOPLE) as people:
+            asking = [asyncio.create_task(person.ask(QUESTION)) for person in people]
+            async with asyncio.timeout(60):
+                await asyncio.gather(*(person.started.wait() for person in people))
+                await asyncio.wait(
+                    [asyncio.create_task(person.began.wait()) for person in people],
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+            servers = children(app.process.pid)
             began = time.monotonic()
-            code = await asyncio.to_thread(app.end, SIGTERM)
-            assert time.monotonic() - began <= 5  # the model has every core until then
-            assert code == 0
-            with pytest.raises(ProcessLookupError):
-                os.kill(store, 0)
+            code = await asyncio.to_thread(app.end, how)
+            took = time.monotonic() - began
             await asyncio.gather(*asking)
+            assert code == 0
+            assert took <= 2
+            assert len(servers) == 2  # of the store and of the model
+            assert all(map(gone, servers))
+            with running_app(directory, **settings) as again:
+                await check_replies(people, again.url, time.monotonic())
+
+
+async def test_a_kill_leaves_the_store_alone_of_the_embedded_servers(directory: Path) -> None:
+    with running_app(directory) as app:
+        store, servers = await _process_of_store(directory), children(app.process.pid)
+        app.end(SIGKILL)
+        (model,) = servers - {store}
+        wait_until_gone(model)
+        assert not gone(store)  # the next app goes on with it
+
+
+async def test_a_kill_of_the_embedded_model_ends_its_reply_and_no_other(directory: Path) -> None:
+    with running_app(directory) as app:
+        (model,) = children(app.process.pid) - {await _process_of_store(directory)}
+        async with callers(app.url, 1) as (person,):
+            asking = asyncio.create_task(person.ask("Tell me a long story."))
+            await person.began.wait()
+            os.kill(model, SIGKILL)
+            await asking
+            assert person.last["status"] == "failed"
+            assert person.last["error"]["code"] == "model_disconnected"
+            async with asyncio.timeout(30):
+                while person.last["status"] == "failed":
+                    await person.ask("Hello!")
+            assert person.last["message"]["content"]
 
 
 @pytest.mark.parametrize("store_too", [False, True])

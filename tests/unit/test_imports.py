@@ -38,6 +38,7 @@ BORDERS = {
     "opentelemetry": {"chat_ui/tracing.py"},
     "authlib": {"chat_ui/sign_in.py"},
     "PIL": {"chat_core/decoder.py"},
+    "xllamacpp": {"chat_core/models/llama_server.py"},
     "math_core": {"chat_ui/mathml.py"},
     "dotenv": {"chat_core/settings.py"},
     "gradio": {"chat_ui"},
