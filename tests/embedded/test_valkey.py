@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from signal import SIGCONT, SIGINT, SIGKILL, SIGSTOP
+from time import sleep
 
 import pytest
 
 from chat_core.errors import StoreUnavailable
+from chat_core.storage.repair import repair
 from chat_core.storage.valkey import EmbeddedValkey
 from tests.running import gone, wait_until_gone
 
@@ -133,6 +135,7 @@ def test_starts_at_the_same_moment_make_one_server(apps: Apps) -> None:
 APP = """
 import sys, time
 from pathlib import Path
+from chat_core.storage.repair import repair
 from chat_core.storage.valkey import EmbeddedValkey
 EmbeddedValkey(Path(sys.argv[1])).start()
 print("started", flush=True)
@@ -232,6 +235,53 @@ def test_a_server_that_dies_at_once_is_a_clear_error_that_names_its_log(apps: Ap
         apps.start()
     assert str(apps.directory / "valkey.log") in str(caught.value)
     assert "MANIFEST" in (apps.directory / "valkey.log").read_text()
+
+
+def break_file(file: Path, how: str) -> None:
+    if how == "missing":
+        file.unlink()
+    else:
+        file.write_bytes(file.read_bytes()[:-9] + b"garbage")
+
+
+@pytest.mark.parametrize("how", ["missing", "damaged"])
+@pytest.mark.parametrize(
+    ("file", "left"),
+    [("2.base.rdb", {"new"}), ("2.incr.aof", {"old"}), ("manifest", {"old", "new"})],
+)
+def test_data_without_one_of_their_files_are_kept_until_they_are_repaired(
+    apps: Apps, file: str, how: str, left: set[str]
+) -> None:
+    server = apps.start()
+    with client(server) as redis:
+        redis.set("old", "1")
+        redis.bgrewriteaof()
+        while redis.info("persistence")["aof_rewrite_in_progress"]:
+            sleep(0.01)
+        redis.set("new", "2")
+    server.stop()
+    name = f"appendonly.aof.{file}"
+    break_file(server.files / name, how)
+    before = {path.name: path.read_bytes() for path in server.files.iterdir()}
+    with pytest.raises(StoreUnavailable) as caught:
+        apps.start()
+    assert (name if server.manifest.exists() else str(server.files)) in caught.value.reason
+    assert {path.name: path.read_bytes() for path in server.files.iterdir()} == before
+    copy, said = repair(server)
+    assert {path.name: path.read_bytes() for path in copy.iterdir()} == before
+    is_whole = (server.files / name).exists() and (how, file) != ("damaged", "2.base.rdb")
+    assert (f"{name} is left out" in said) != is_whole
+    again = apps.start()
+    with client(again) as redis:
+        assert set(redis.keys()) == left
+
+
+def test_a_server_that_was_killed_over_its_first_files_is_started_again(apps: Apps) -> None:
+    server = apps.start()
+    server.stop()
+    server.manifest.unlink()
+    with client(apps.start()) as redis:
+        assert redis.dbsize() == 0
 
 
 def test_a_server_that_does_not_answer_gets_no_second_one_beside_it(apps: Apps) -> None:
