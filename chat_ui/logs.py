@@ -2,6 +2,7 @@
 
 import json
 import logging
+from asyncio import CancelledError
 from datetime import UTC, datetime
 
 
@@ -31,6 +32,12 @@ def start_logging(level: str, form: str) -> None:
     logging.getLogger("httpx2").setLevel(logging.WARNING)
     logging.getLogger("mcp").setLevel(logging.ERROR)
     logging.getLogger("python_multipart").setLevel(logging.ERROR)
+    logging.getLogger("uvicorn.error").addFilter(_is_no_cancellation)
+
+
+def _is_no_cancellation(record: logging.LogRecord) -> bool:
+    """Requests that are cut off as the app ends are no failures; their number is a line of its own."""
+    return record.exc_info is None or not isinstance(record.exc_info[1], CancelledError)
 
 
 _LINE = "%(levelname)s %(name)s: %(message)s"

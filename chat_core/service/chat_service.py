@@ -279,7 +279,7 @@ class ChatService(Conversations, Shares, Archives, Completions):
             await self._temporary.drain()
         for turn in self._writer.turns.values():
             turn.cancel("interrupted")
-        if self._drained_by is None:
+        if is_first := self._drained_by is None:
             self._drained_by = asyncio.get_running_loop().time() + _SHUTDOWN_SECONDS
         try:
             async with asyncio.timeout_at(self._drained_by):
@@ -287,7 +287,8 @@ class ChatService(Conversations, Shares, Archives, Completions):
                 await self._writer.wait_until_saved()
                 await self._budget.close()
         except TimeoutError:
-            log.error("%d replies could not be saved before the end", len(self._writer.turns))
+            if is_first:
+                log.error("%d replies could not be saved before the end", len(self._writer.turns))
 
 
 def _catalog_options(settings: Settings) -> CatalogOptions:

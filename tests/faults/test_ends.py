@@ -160,4 +160,6 @@ async def test_sigterm_ends_the_app_also_while_its_store_is_frozen(
                 code = await asyncio.to_thread(app.end, SIGTERM)
                 assert time.monotonic() - began <= 8
                 assert code == 0
+                assert app.log.count("3 replies could not be saved") == 1
+                assert "Traceback" not in app.log
                 await asyncio.gather(*asking, return_exceptions=True)
