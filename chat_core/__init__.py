@@ -25,12 +25,13 @@ from .models import ModelOffer, PictureOffer
 from .pictures import PictureOrder
 from .roles import Language, Role, Roles
 from .service import ChatService, HealthReport, Imported, Notice, StopResult, UndoResult, new_user_id
-from .settings import Settings
+from .settings import THIS_MACHINE, Settings
 from .sharing import Share, SharedConversation, SharedFace
 from .storage import TokensLeft
 from .turns import TurnReport
 
 __all__ = [
+    "THIS_MACHINE",
     "ChatError",
     "ChatMessage",
     "ChatService",

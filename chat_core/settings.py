@@ -147,6 +147,9 @@ def _frame_ancestors(value: tuple[str, ...]) -> tuple[str, ...]:
 Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
 Count = Annotated[int, Field(ge=0)]
 ApiKey = Annotated[SecretStr, AfterValidator(_header_value)]
+# How limits name the app's own machine, by whichever of its addresses it was reached.
+THIS_MACHINE = "127.0.0.1"
+
 BaseUrl = Annotated[str, AfterValidator(_web_address)]
 
 _API_KEY = "the provider's API key, ASCII characters without spaces"
@@ -325,6 +328,12 @@ class Settings(BaseModel):
         if problems:
             raise ConfigError(problems) from None
         return settings
+
+    def spared(self, limit: str) -> str:
+        """The address that this limit of addresses leaves out: THIS_MACHINE, unless somebody has set the
+        limit. Who comes from there sits at it, or comes through a proxy that nobody has named, as all others
+        do then."""
+        return "" if limit in self.model_fields_set else THIS_MACHINE
 
     @property
     def redis_address(self) -> str:

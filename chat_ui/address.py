@@ -11,12 +11,11 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from chat_core import THIS_MACHINE
+
 log = logging.getLogger(__name__)
 
-# Whoever comes from the app's own machine sits at it, or comes through a proxy that nobody has named, as all
-# others do then.
-_THIS_MACHINE = ("127.0.0.1", "::1", "::ffff:127.0.0.1")
-
+_AT_THIS_MACHINE = (THIS_MACHINE, "::1", "::ffff:127.0.0.1")
 
 # What reverse proxies say of whom they speak for.
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
@@ -26,15 +25,15 @@ def is_at_the_machine(client: tuple[str, int] | None, headers: Mapping[str, str]
     """Whether the `client` of a request with these `headers` sits at the app's own machine: whoever runs the
     app, as far as can be told."""
     host = client[0] if client else ""
-    return host in _THIS_MACHINE and not any(name in headers for name in _FORWARDED)
+    return host in _AT_THIS_MACHINE and not any(name in headers for name in _FORWARDED)
 
 
 def address_of(client: tuple[str, int] | None) -> str:
-    """A key for the `client` of an ASGI scope or a request; "" for one that is not to be counted. Who has one
-    IPv6 address has a whole network of them, so that counts as one."""
+    """A key for the `client` of an ASGI scope or a request; "" for one that has none. Who has one IPv6
+    address has a whole network of them, so that counts as one."""
     host = client[0] if client else ""
-    if host in _THIS_MACHINE:
-        return ""
+    if host in _AT_THIS_MACHINE:
+        return THIS_MACHINE
     try:
         address = ip_address(host)
     except ValueError:  # a name that a trusted proxy gave

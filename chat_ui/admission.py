@@ -17,11 +17,14 @@ from gradio.queueing import Queue
 from starlette.datastructures import QueryParams
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from chat_core import THIS_MACHINE
+
 from .address import address_of
 from .gradio_fixes import drop_session
 from .refusals import Refusal
 
 _CALLS = re.compile(r"(/gradio_api/(queue/join|call/.+|run/.+|upload|mcp)|/mcp)/?")
+_QUEUED = re.compile(r"/gradio_api/(queue/join|call/.+)/?")
 STREAMS = re.compile(r"/gradio_api/(queue/data|call/.+/(?P<event_id>\w+))/?")
 
 # A page listens at once, and so do clients; a network may need a moment.
@@ -31,10 +34,16 @@ _UNHEARD_SECONDS = 15.0
 # together must not be everything either.
 _MANY_CALLS = 150
 
+# Who comes from the app's own machine may be everybody, and have as many calls under way as there are people.
+# But all of them listen: so many whose callers have not begun to, and further ones wait for a moment.
+_UNHEARD_AT_MACHINE = 96
+_WAIT_SECONDS = 2.0
+
 
 class Admission:
     """ASGI middleware that lets an address have `per_address` unfinished calls at once (0: any number), and
-    drops those that nobody has listened to for `unheard_seconds`. A reply that one of them began goes on."""
+    drops those that nobody has listened to for `unheard_seconds`. A reply that one of them began goes on. The
+    app's own machine may have any number that somebody listens to."""
 
     def __init__(
         self, app: ASGIApp, queue: Queue, *, per_address: int, unheard_seconds: float = _UNHEARD_SECONDS
@@ -47,6 +56,8 @@ class Admission:
         self._addresses: dict[str, str] = {}  # of sessions
         self._listeners: Counter[str] = Counter()  # of sessions
         self._deadlines: dict[str, asyncio.TimerHandle] = {}  # of sessions that nobody listens to
+        self._places = asyncio.Semaphore(_UNHEARD_AT_MACHINE)
+        self._places_taken: Counter[str] = Counter()  # by sessions of this machine that nobody listens to yet
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         method, path = scope.get("method"), scope.get("path", "")
@@ -59,17 +70,23 @@ class Admission:
 
     async def _take_call(self, scope: Scope, receive: Receive, send: Send) -> None:
         address = address_of(scope.get("client"))
-        if self._has_its_share(address):
-            await self._refusal("too_many_calls").answer(scope)(scope, receive, send)
-            return
         if len(self._queue) >= (self._queue.max_size or math.inf):
             # Gradio would say so too, and its page in English only.
             await self._refusal("app_busy").answer(scope)(scope, receive, send)
             return
+        needs_place = address == THIS_MACHINE and self._per_address > 0 and _QUEUED.fullmatch(scope["path"])
+        has_place = bool(needs_place and await self._take_place())
+        if self._has_its_share(address) or (needs_place and not has_place):
+            await self._refusal("too_many_calls").answer(scope)(scope, receive, send)
+            return
 
         async def note(message: Message) -> None:
+            nonlocal has_place
             if message["type"] == "http.response.body":
-                self._note(address, message.get("body", b""))
+                session = self._note(address, message.get("body", b""))
+                if has_place and session and not self._listeners[session]:
+                    self._places_taken[session] += 1
+                    has_place = False  # it is the session's now
             await send(message)
 
         self._requests[address] += 1
@@ -79,9 +96,11 @@ class Admission:
             self._requests[address] -= 1
             if not self._requests[address]:
                 del self._requests[address]
+            if has_place:
+                self._places.release()
 
     def _has_its_share(self, address: str) -> bool:
-        if not address or not self._per_address:
+        if address in ("", THIS_MACHINE) or not self._per_address:
             return False
         share, unfinished = self._per_address, self._queue.pending_event_ids_session
         sessions = [session for session, caller in self._addresses.items() if caller == address]
@@ -90,23 +109,38 @@ class Admission:
             share = -(-share // 8)
         return share <= taken
 
+    async def _take_place(self) -> bool:
+        """Whether this machine may have one more call that nobody listens to yet, maybe after a moment."""
+        try:
+            async with asyncio.timeout(_WAIT_SECONDS):
+                return await self._places.acquire()
+        except TimeoutError:
+            return False
+
+    def _give_back_places(self, session: str) -> None:
+        for _ in range(self._places_taken.pop(session, 0)):
+            self._places.release()
+
     def _refusal(self, key: str) -> Refusal:
         headers = {"retry-after": f"{self._unheard_seconds:.0f}"}
         return Refusal(HTTPStatus.TOO_MANY_REQUESTS, key, headers=headers)
 
-    def _note(self, address: str, answer: bytes) -> None:
-        """Remembers whose call it is that was answered with the id of its event."""
+    def _note(self, address: str, answer: bytes) -> str:
+        """Remembers whose call it is that was answered with the id of its event: the session in which it is,
+        "" if there is none."""
         try:
             session = self._session(json.loads(answer)["event_id"])
         except (ValueError, KeyError, TypeError):  # an upload, or a refusal of Gradio's
-            return
+            return ""
         if session:
             self._addresses[session] = address
             self._expect_listener(session)
+        return session
 
     async def _listen(self, session: str, scope: Scope, receive: Receive, send: Send) -> None:
         self._listeners[session] += 1
         self._call_off_deadline(session)
+        self._give_back_places(session)
         try:
             await self._app(scope, receive, send)
         finally:
@@ -129,6 +163,7 @@ class Admission:
     def _drop(self, session: str) -> None:
         """Forgets a session: one that ended well a while ago, or one that nobody listens to."""
         del self._deadlines[session], self._addresses[session]
+        self._give_back_places(session)
         drop_session(self._queue, session)
 
     def _session_of(self, scope: Scope, event_id: str | None) -> str:

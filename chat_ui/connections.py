@@ -14,6 +14,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from chat_core import THIS_MACHINE
+
 from .address import address_of
 
 # The longest that a browser sends, with all cookies of a site, are a quarter of it.
@@ -32,9 +34,9 @@ def allow_many_connections() -> None:
 
 
 class Connections:
-    """Makes connections for uvicorn: no more than `per_address` of one address (0: any number), but of those
-    of `proxies`, which speak for many. A client has `patience` seconds to send the head of a request, and as
-    many for each part of its body."""
+    """Makes connections for uvicorn: no more than `per_address` of one address (0: any number), but of the
+    app's own machine and of `proxies`, which speak for many. A client has `patience` seconds to send the
+    head of a request, and as many for each part of its body."""
 
     def __init__(
         self, *, per_address: int, proxies: Sequence[str], patience: float = _PATIENCE_SECONDS
@@ -51,7 +53,11 @@ class Connections:
         """Counts a new connection of the client's: what `give_back` is to be told, None if it is one too
         many."""
         address = address_of(client)
-        if not (client and address) or any(ip_address(client[0]) in proxy for proxy in self._proxies):
+        if (
+            not client
+            or address == THIS_MACHINE
+            or any(ip_address(client[0]) in proxy for proxy in self._proxies)
+        ):
             return ""
         if 0 < self._per_address <= self._taken[address]:
             return None

@@ -10,6 +10,8 @@ from http import HTTPStatus
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from chat_core import THIS_MACHINE
+
 from .address import address_of
 from .caching import is_left_to_gradio
 from .refusals import Refusal
@@ -35,7 +37,8 @@ _MOST_KNOWN = 10_000
 
 class Throttle:
     """ASGI middleware that lets an address have `most_open` requests at once, and send `calls_per_second` and
-    twice as many that only fetch something. After a pause it may send those of some seconds at once."""
+    twice as many that only fetch something. After a pause it may send those of some seconds at once. The
+    app's own machine is not counted."""
 
     def __init__(
         self, app: ASGIApp, *, most_open: int = MOST_OPEN, calls_per_second: float = _CALLS_PER_SECOND
@@ -49,7 +52,7 @@ class Throttle:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         address = address_of(scope.get("client")) if scope["type"] == "http" else ""
-        if not address:
+        if address in ("", THIS_MACHINE):
             await self._app(scope, receive, send)
         elif self._open[address] >= self._most_open:
             await _refuse(scope, receive, send)

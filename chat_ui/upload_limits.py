@@ -84,7 +84,7 @@ class UploadLimits:
         is_filling = self._would_have_more(size, _BYTES_IN_ALL // 2)
         share = _BYTES_PER_HOUR // 8 if is_filling else _BYTES_PER_HOUR
         has_had_its_share = self._files[address] >= _FILES_PER_HOUR or self._bytes[address] + size > share
-        if (address and has_had_its_share) or self._would_have_more(size, _BYTES_IN_ALL):
+        if has_had_its_share or self._would_have_more(size, _BYTES_IN_ALL):
             raise _too_many()
         self._bytes[address] += size
 

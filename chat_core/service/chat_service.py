@@ -100,7 +100,10 @@ class ChatService(Conversations, Shares, Archives, Completions):
             self._models = ModelCatalog(_catalog_options(settings), model)
             ttl_seconds = settings.session_ttl_seconds
             self._limiter = RateLimiter(
-                self._connection.redis, settings.rate_limit, settings.rate_limit_address
+                self._connection.redis,
+                settings.rate_limit,
+                settings.rate_limit_address,
+                spared=settings.spared("rate_limit_address"),
             )
             self._budget = TokenBudget(
                 self._connection.redis, settings.daily_tokens, settings.daily_tokens_address
@@ -311,6 +314,7 @@ def _limits(settings: Settings) -> TurnLimits:
         concurrent_replies=settings.max_concurrent_replies,
         replies_per_user=settings.max_replies_per_user,
         replies_per_address=settings.max_replies_per_address,
+        spared_address=settings.spared("max_replies_per_address"),
         context_messages=settings.context_messages,
         context_tokens=settings.context_tokens,
     )

@@ -14,11 +14,12 @@ from . import keys
 
 class RateLimiter:
     """Moving windows of so many messages per user and per address, like "20/minute"; the empty string
-    allows everything. Ids of users cost nothing, addresses do."""
+    allows everything. Ids of users cost nothing, addresses do; the `spared` one is not counted."""
 
-    def __init__(self, redis: Redis, per_user: str, per_address: str = "") -> None:
+    def __init__(self, redis: Redis, per_user: str, per_address: str = "", *, spared: str = "") -> None:
         self._per_user = parse(per_user) if per_user else None
         self._per_address = parse(per_address) if per_address else None
+        self._spared = spared
         self._limiter = MovingWindowRateLimiter(_Counters(redis))
 
     async def check(self, user_id: str, address: str = "") -> None:
@@ -29,7 +30,7 @@ class RateLimiter:
 
     async def check_address(self, address: str) -> None:
         """Counts something else that was asked for from this address. Raises RateLimited."""
-        if address:
+        if address and address != self._spared:
             await self._count(self._per_address, "address", address)
 
     async def _count(self, limit: RateLimitItem | None, *key: str) -> None:

@@ -94,14 +94,15 @@ class ContinuedTurn(NamedTuple):
 
 @dataclass(frozen=True)
 class TurnLimits:
-    """The longest message, how many replies may run at once, in all and of one user or from one address,
-    and what a model is shown of a history: so many messages and about so many tokens. 0 for no limit, except
-    of the first two."""
+    """The longest message, how many replies may run at once, in all and of one user or from one address
+    other than the spared one, and what a model is shown of a history: so many messages and about so many
+    tokens. 0 for no limit, except of the first two."""
 
     message_chars: int
     concurrent_replies: int
     replies_per_user: int
     replies_per_address: int
+    spared_address: str
     context_messages: int
     context_tokens: int
 
@@ -436,7 +437,8 @@ class TurnStarter:
         limits = self._limits
         running = [reply for one in self._all for reply in one._running()]
         of_user = sum(one.replies for one in running if one.user_id == request.user_id)
-        from_address = sum(one.replies for one in running if one.address == request.address != "")
+        is_counted = request.address not in ("", limits.spared_address)
+        from_address = sum(one.replies for one in running if is_counted and one.address == request.address)
         more = request.replies - 1
         if 0 < limits.replies_per_user <= of_user + more:
             raise TooManyRepliesOfUser(limits.replies_per_user)

@@ -29,8 +29,11 @@ async def test_nobody_who_is_not_a_trusted_proxy_chooses_an_address(
         with pytest.raises(RuntimeError, match=r"try again in \d+ seconds"):
             async with callers(app.url, 1, "127.0.0.2", {"x-forwarded-for": "192.0.2.2"}):
                 pass
-        async with callers(app.url, 4):  # this machine is not counted
+        async with callers(app.url, 3):
             pass
+        with pytest.raises(RuntimeError, match="too fast"):
+            async with callers(app.url, 1):  # a limit that was set is this machine's too
+                pass
         assert app.log.count("TRUSTED_PROXIES does not name") == 1
         assert "comes from 127.0.0.2" in app.log
 

@@ -74,6 +74,15 @@ async def test_a_user_who_is_called_like_an_address_is_none(redis: Redis) -> Non
     await limiter.check("u_ada", "192.0.2.1")
 
 
+async def test_a_spared_address_has_no_limit(redis: Redis) -> None:
+    limiter = RateLimiter(redis, "", "1/hour", spared="127.0.0.1")
+    for number in range(3):
+        await limiter.check(f"u_{number}", "127.0.0.1")
+    await limiter.check("u_ada", "127.0.0.2")
+    with pytest.raises(RateLimited):
+        await limiter.check("u_ada", "127.0.0.2")
+
+
 async def test_an_unknown_address_has_no_limit(redis: Redis) -> None:
     limiter = RateLimiter(redis, "", "1/hour")
     for _ in range(3):

@@ -357,6 +357,17 @@ async def test_an_address_has_a_share_of_the_replies(open_service: OpenService, 
         assert isinstance(await begin(service, f"u_{number}"), str)
 
 
+async def test_a_share_of_addresses_is_the_own_machines_too_where_somebody_has_set_it(
+    open_service: OpenService, begin: Begin
+) -> None:
+    usual = await open_service()
+    for number in range(15):
+        assert isinstance(await begin(usual, f"u_{number}", "127.0.0.1"), str)
+    chosen = await open_service(max_replies_per_address=12)
+    replies = [await begin(chosen, f"v_{number}", "127.0.0.1") for number in range(13)]
+    assert replies[12] is TooManyRepliesFromAddress
+
+
 async def test_shares_can_be_switched_off(open_service: OpenService, begin: Begin) -> None:
     service = await open_service(max_replies_per_user=0, max_replies_per_address=0)
     for _ in range(15):

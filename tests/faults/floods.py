@@ -65,6 +65,7 @@ class Flooder:
 
     http: aiohttp.ClientSession
     url: str
+    address: str
     answers: Counter[int] = field(default_factory=Counter)
     _conversation: tuple[str, ...] = ()
     _unread: list[aiohttp.ClientResponse] = field(default_factory=list)
@@ -111,7 +112,7 @@ class Flooder:
         if len(self._silent) < MOST_FILES:
             with suppress(OSError):
                 _, writer = await asyncio.open_connection(
-                    app.hostname, app.port, local_addr=(FLOODING_ADDRESS, 0)
+                    app.hostname, app.port, local_addr=(self.address, 0)
                 )
                 self._silent.append(writer)
 
@@ -152,10 +153,10 @@ FLOODS: dict[str, Callable[[Flooder], Awaitable[None]]] = {
 
 
 @asynccontextmanager
-async def flooded(url: str, kind: str) -> AsyncIterator[Counter[int]]:
+async def flooded(url: str, kind: str, address: str = FLOODING_ADDRESS) -> AsyncIterator[Counter[int]]:
     """Everything inside happens in a flood from one address; how its calls are answered, by status."""
-    async with client_at(FLOODING_ADDRESS) as http, asyncio.TaskGroup() as group:
-        flooder = Flooder(http, url)
+    async with client_at(address) as http, asyncio.TaskGroup() as group:
+        flooder = Flooder(http, url, address)
 
         async def call_and_call() -> None:
             while True:

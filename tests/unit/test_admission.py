@@ -16,7 +16,7 @@ from chat_ui import admission, gradio_fixes
 from chat_ui.admission import Admission
 from tests.conftest import eventually
 
-SHORT = 0.1  # seconds that nobody need listen
+SHORT = 0.25  # seconds that nobody need listen
 
 
 class Served:
@@ -161,6 +161,46 @@ async def test_without_a_limit_nobody_is_refused(open_callers: Open) -> None:
     ana = (await open_callers(per_address=0))("192.0.2.1")
     for _ in range(100):
         await ana.take("hello")
+
+
+async def test_callers_at_the_machine_wait_while_too_many_of_them_do_not_listen(
+    open_callers: Open, page: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admission, "_UNHEARD_AT_MACHINE", 4)
+    caller = await open_callers(per_address=1)
+    here, bob = caller("127.0.0.1"), caller("192.0.2.2")
+    for _ in range(10):  # whoever listens gives the place back
+        assert "Hello" in await here.call("hello")
+    streams = [await here.take("stream") for _ in range(4)]
+    waiting = asyncio.create_task(here.post("hello"))
+    assert "Hello" in await bob.call("hello")
+    assert not waiting.done()
+    listening = asyncio.create_task(here.client.get(streams[0]))
+    assert (await waiting).status_code == 200
+    monkeypatch.setattr(admission, "_WAIT_SECONDS", SHORT)
+    assert (await here.post("hello")).status_code == 429
+    page.may_end.set()
+    for stream in streams[1:]:
+        assert "all" in (await here.client.get(stream)).text
+    assert "all" in (await listening).text
+    assert (await here.post("hello")).status_code == 200
+
+
+async def test_what_is_refused_or_dropped_gives_its_place_at_the_machine_back(
+    open_callers: Open, page: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admission, "_UNHEARD_AT_MACHINE", 2)
+    monkeypatch.setattr(admission, "_WAIT_SECONDS", SHORT / 10)
+    here = (await open_callers(per_address=1, unheard_seconds=SHORT))("127.0.0.1")
+    for _ in range(3):
+        assert (await here.client.post("/gradio_api/call/hello", json={"data": 1})).status_code == 422
+    for _ in range(2):
+        await here.take("stream")
+    assert (await here.post("stream")).status_code == 429
+    async with asyncio.timeout(5):
+        await page.closed.wait()
+        await eventually(lambda: is_empty(page.queue))
+    assert (await here.post("hello")).status_code == 200
 
 
 async def test_when_many_calls_are_under_way_shares_are_smaller(
