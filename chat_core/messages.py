@@ -1,9 +1,9 @@
 """What is said and what is stored: messages, sessions, and the events of a turn."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple, Self
+from typing import Annotated, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, Json, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, Json, ValidationError
 
 from .errors import ChatError, Fact, InvalidInput
 from .pictures import PictureOrder
@@ -192,6 +192,14 @@ class Summary(_Record):
     edited: bool = False
     failed: bool = False
 
+    @classmethod
+    def parse(cls, stored: str | None) -> Self | None:
+        """A stored one; None if there is none that can be read, for another one can be made."""
+        try:
+            return cls.model_validate_json(stored) if stored else None
+        except ValidationError:
+            return None
+
 
 class Note(_Record):
     """What a user wants the role of the key `role` to know; `created_at` is in seconds since 1970."""
@@ -278,12 +286,12 @@ class Session(_Record):
     last_line: str = ""
     revision: int = 0
     last_turn: str = ""
-    open_turn: str = ""
+    open_turn: str = Field("", pattern=r"^[A-Za-z0-9_-]*$")
     running: bool = False
     pinned: bool = False
     folder: str = ""
     cost: FiniteFloat | None = None
-    summary: Json[Summary] | None = None
+    summary: Annotated[Summary | None, BeforeValidator(Summary.parse)] = None
     branched_from: str = ""
     expires_at: float | None = None
 

@@ -107,10 +107,11 @@ async def connect(request: pytest.FixtureRequest) -> AsyncIterator[Connect]:
     client: Connect
     if request.param == "fakeredis":
         server = fakeredis.FakeServer()
-        client = partial(fakeredis.FakeAsyncRedis, server=server, decode_responses=True)
+        client = partial(
+            fakeredis.FakeAsyncRedis, server=server, decode_responses=True, encoding_errors="replace"
+        )
     elif request.param == "valkey":
-        address = f"unix://{request.getfixturevalue('valkey').socket}"
-        client = partial(Redis.from_url, address, decode_responses=True)
+        client = partial(clients.connect, StoreAddress(f"unix://{request.getfixturevalue('valkey').socket}"))
     else:
         client = partial(clients.connect, request.getfixturevalue(request.param))
     opened: list[Redis] = []

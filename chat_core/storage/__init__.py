@@ -3,7 +3,8 @@
 `keys` names every key; `sessions` reads and changes sessions by `changes`, which `commit.lua` carries out;
 `connection` opens the Redis that the settings call for, by one of the `clients`, `valkey` an embedded one,
 whose data `repair` makes readable again; `census` looks at all users for the operator, and `backup` keeps all
-that is theirs in a file; `trouble` tells why one cannot be used.
+that is theirs in a file; `trouble` tells why one cannot be used, `damage` what to do where a key is
+not what it should be.
 """
 
 from . import keys
@@ -13,6 +14,7 @@ from .census import Census
 from .changes import Change, SessionState, require_last_turn
 from .clients import connect
 from .connection import STORE_TIMEOUT_SECONDS, StoreConnection, redis_errors_as_store_unavailable
+from .damage import is_of_wrong_type
 from .limits import RateLimiter
 from .logins import LoginStore, TryLimit
 from .notes import NoteStore
@@ -50,6 +52,7 @@ __all__ = [
     "TryLimit",
     "connect",
     "index_of",
+    "is_of_wrong_type",
     "keys",
     "parse_rows",
     "redis_errors_as_store_unavailable",

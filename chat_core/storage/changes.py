@@ -51,10 +51,9 @@ class SessionState(NamedTuple):
 
     def summary_before(self, index: int) -> Summary | None:
         """The summary, unless it covers the row of that index or a later one."""
-        stored = self.head.get("summary")
-        if not stored:
+        summary = Summary.parse(self.head.get("summary"))
+        if summary is None:
             return None
-        summary = Summary.model_validate_json(stored)
         covers = summary.through and index_of(self.rows[index:], summary.through) is not None
         return None if covers else summary
 
@@ -79,7 +78,7 @@ class Change:
     """Commands that Redis runs in one step, if nothing has changed since `state` was read.
 
     Committing also notes the change: the revision grows, and all keys of the session expire together. With
-    `reorder` the session becomes the user's latest one.
+    `reorder` the session becomes the user's latest one. Raises SessionUnreadable where nobody can tell.
     """
 
     def __init__(
@@ -95,7 +94,10 @@ class Change:
         self._guards: list[tuple[Part, ...]] = []
         self._commands: list[tuple[Part, ...]] = []
         if state is not None:
-            self.require(state.head.get("revision", ""), "HGET", self._head, "revision")
+            revision = state.head.get("revision", "")
+            if revision and not revision.isdecimal():
+                raise SessionUnreadable()  # what was read of it is not what is there
+            self.require(revision, "HGET", self._head, "revision")
 
     def require(self, expected: Part, *command: Part) -> None:
         """Nothing is changed unless the command gets this reply; "" stands for none."""

@@ -20,6 +20,8 @@ AbstractConnection.pack_command = HiredisRespSerializer.pack  # type: ignore[met
 
 _OPTIONS: dict[str, Any] = {
     "max_connections": 2000,
+    # One byte that is no UTF-8 must not fail whatever is read together with it.
+    "encoding_errors": "replace",
     "health_check_interval": 30,
     # Not the library's ten tries: a person waits for the word that the store is away.
     "socket_timeout": 4,

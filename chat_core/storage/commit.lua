@@ -25,6 +25,10 @@ for _ = 1, guards do
     if tostring(redis.call(unpack(ARGV, expected + 1, last)) or '') ~= ARGV[expected] then return false end
 end
 
+-- A script that fails has done what came before: of these it is asked whether they are what they should be.
+redis.call('ZCARD', index)
+redis.call('SCARD', pinned)
+
 local replies = {}
 while position <= #ARGV do
     replies[#replies + 1] = redis.call(unpack(ARGV, next_parts()))
@@ -56,8 +60,8 @@ end
 -- The index of a user's sessions lasts as long as the one that lasts longest.
 local any_pinned = redis.call('SCARD', pinned) > 0
 keep(index, any_pinned)
-keep(pinned, any_pinned)
-local is_pinned = redis.call('SISMEMBER', pinned, session_id) == 1
+if any_pinned then redis.call('PERSIST', pinned) end -- of none there is no set
+local is_pinned = any_pinned and redis.call('SISMEMBER', pinned, session_id) == 1
 keep(head, is_pinned)
 for i = 4, #KEYS do keep(KEYS[i], is_pinned) end
 return replies

@@ -55,6 +55,11 @@ def custom_prompt(user_id: str) -> str:
     return f"chat:{{{user_id}}}:custom-prompt"
 
 
+def damaged(key: str) -> str:
+    """What was set aside from that key, of whatever type it is; it expires."""
+    return f"{key}:damaged"
+
+
 def session(user_id: str, session_id: str) -> str:
     """Hash: the session's head."""
     return f"chat:{{{user_id}}}:session:{session_id}"

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from ..messages import Note
 from . import keys
+from .damage import sets_damage_aside
 from .scripts import Redis
 
 log = logging.getLogger(__name__)
@@ -19,6 +20,7 @@ class NoteStore:
         self._redis = redis
         self._ttl_seconds = ttl_seconds
 
+    @sets_damage_aside
     async def all(self, user_id: str) -> list[Note]:
         """The user's notes for all roles, the oldest first."""
         async with self._redis.pipeline(transaction=False) as pipe:
@@ -26,6 +28,7 @@ class NoteStore:
             rows, *_ = await pipe.execute()
         return parse_notes(rows)
 
+    @sets_damage_aside
     async def save(self, user_id: str, note: Note) -> None:
         """Adds the note."""
         async with self._redis.pipeline(transaction=True) as pipe:
@@ -34,6 +37,7 @@ class NoteStore:
                 pipe.expire(keys.notes(user_id), self._ttl_seconds)
             await pipe.execute()
 
+    @sets_damage_aside
     async def delete(self, user_id: str, *note_ids: str) -> bool:
         """Removes the notes of these ids; whether there was one."""
         return bool(note_ids) and bool(await self._redis.hdel(keys.notes(user_id), *note_ids))

@@ -3,8 +3,9 @@
 import secrets
 import time
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from . import keys
 from .scripts import Redis
@@ -37,8 +38,11 @@ class ProcessBoard:
             pipe.expire(keys.PROCESSES, _KEPT_SECONDS)
             pipe.hgetall(keys.PROCESSES)
             found = (await pipe.execute())[-1]
-        notes = {name: ProcessNote.model_validate_json(text) for name, text in found.items()}
-        del notes[self._name]
+        del found[self._name]
+        notes = {}
+        for name, text in found.items():
+            with suppress(ValidationError):  # of a process of another version
+                notes[name] = ProcessNote.model_validate_json(text)
         if gone := [name for name, other in notes.items() if now - other.at > _KEPT_SECONDS]:
             await self._redis.hdel(keys.PROCESSES, *gone)
         return {name: other for name, other in notes.items() if now - other.at < _SILENT_SECONDS}

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from ..errors import UnknownRole
 from ..roles import CUSTOM, Role, Roles
 from . import keys
+from .damage import sets_damage_aside
 from .scripts import Redis
 
 log = logging.getLogger(__name__)
@@ -22,6 +23,7 @@ class RoleStore:
         self._roles = roles
         self._ttl_seconds = ttl_seconds
 
+    @sets_damage_aside
     async def own(self, user_id: str) -> list[Role]:
         """The user's own roles, the oldest first."""
         async with self._redis.pipeline(transaction=False) as pipe:
@@ -51,6 +53,7 @@ class RoleStore:
         """The same, and the default role when none has that key (any more)."""
         return await self._find(user_id, key) or self._roles[""]
 
+    @sets_damage_aside
     async def _find(self, user_id: str, key: str) -> Role | None:
         if not key or key in self._roles:
             return self._roles[key]
@@ -66,6 +69,7 @@ class RoleStore:
         # Callers name it whether it was written or not.
         return CUSTOM.model_copy(update={"prompt": prompt}) if prompt else CUSTOM
 
+    @sets_damage_aside
     async def save(self, user_id: str, *roles: Role) -> None:
         """Stores the roles, each in the place of that of its key."""
         async with self._redis.pipeline(transaction=True) as pipe:
@@ -76,6 +80,7 @@ class RoleStore:
                 pipe.delete(keys.custom_prompt(user_id))
             await pipe.execute()
 
+    @sets_damage_aside
     async def delete(self, user_id: str, key: str) -> bool:
         """Removes the user's own role of that key; whether there was one."""
         async with self._redis.pipeline(transaction=True) as pipe:

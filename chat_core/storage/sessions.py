@@ -3,16 +3,18 @@
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from ..errors import MessageNotFound, SessionChanged, SessionNotFound, SessionUnreadable
 from ..messages import ChatMessage, Note, Session, SessionList, StoredMessages, Summary
 from ..slices import next_slice
 from . import keys
 from .changes import Change, SessionState, require_last_turn, session_of
+from .damage import is_of_wrong_type, sets_damage_aside
 from .notes import parse_notes, queue_notes
 from .rows import index_of, parse_rows
 from .scripts import Redis, Script, ScriptCall, run_scripts
@@ -99,6 +101,7 @@ class SessionStore:
             found = [session for session in found if session.folder == folder]
         return await self._matching(user_id, found, query.casefold()) if query else found
 
+    @sets_damage_aside
     async def latest_sessions(self, user_id: str, limit: int = 0, including: str = "") -> SessionList:
         """The user's latest `limit` sessions (0: all), the one changed last first; besides, in their places,
         all that are pinned and the one of the id `including`."""
@@ -115,6 +118,7 @@ class SessionStore:
                 unreadable[session_id] = head.get("title", "")
         return SessionList(found, older, unreadable)
 
+    @sets_damage_aside
     async def latest_with_role(self, user_id: str, role: str) -> str:
         """The id of the session that was changed last among those with that role in which something was said;
         "" if there is none."""
@@ -131,12 +135,17 @@ class SessionStore:
         """The data URLs of the session's images of these ids, as far as they are stored."""
         if not ids:
             return {}
-        found = await self._redis.hmget(keys.images(user_id, session_id), ids)
-        return {image_id: url for image_id, url in zip(ids, found, strict=True) if url}
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.hmget(keys.images(user_id, session_id), ids)
+            (found,) = await _executed(pipe)
+        return {image_id: url for image_id, url in zip(ids, found or (), strict=False) if url}
 
     async def image_ids(self, user_id: str, session_id: str) -> set[str]:
         """The ids of the session's stored images."""
-        return set(await self._redis.hkeys(keys.images(user_id, session_id)))
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.hkeys(keys.images(user_id, session_id))
+            (found,) = await _executed(pipe)
+        return set(found or ())
 
     async def read(self, user_id: str, session_id: str, limit: int = 0) -> SessionState:
         """The session with its latest `limit` rows (0: all), to be changed; its head may be unreadable.
@@ -347,8 +356,7 @@ class SessionStore:
             if state.rows == restored:  # done before, only the answer got lost
                 return None
             key = keys.undone(user_id, session_id)
-            stored = await self._redis.get(key)
-            undone = UndoneTurn.model_validate_json(stored) if stored else None
+            undone = await self._undone(key)
             if undone is None or undone.restore_id != restore_id:
                 raise MessageNotFound()
             require_last_turn(state, undone.last_turn_left)
@@ -363,6 +371,14 @@ class SessionStore:
 
         await self.change(user_id, session_id, plan)
 
+    async def _undone(self, key: str) -> UndoneTurn | None:
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.get(key)
+            (stored,) = await _executed(pipe)
+        with suppress(ValidationError):
+            return UndoneTurn.model_validate_json(stored) if stored else None
+        return None
+
     async def delete(
         self, user_id: str, session_id: str, *, last_turn: str | None = None, leave_word: bool = False
     ) -> None:
@@ -372,7 +388,7 @@ class SessionStore:
 
         async def plan(state: SessionState) -> Change:
             require_last_turn(state, last_turn)
-            change = Change(user_id, session_id, None if state.head is _NO_HEAD else state)
+            change = Change(user_id, session_id, state if _is_readable(state) else None)
             change.add("ZREM", keys.sessions(user_id), session_id)
             change.add("SREM", keys.pinned(user_id), session_id)
             parts = (keys.session, keys.messages, keys.images, keys.undone)
@@ -410,6 +426,10 @@ class SessionStore:
 
     async def commit(self, change: Change) -> list[Any] | None:
         """The replies of the change's commands; None, and nothing changed, when something else came first."""
+        return await self._committed(change.user_id, change)
+
+    @sets_damage_aside
+    async def _committed(self, _: str, change: Change) -> list[Any] | None:
         replies: list[Any] | None = (await run_scripts(self._redis, self.commit_call(change)))[0]
         return replies
 
@@ -483,7 +503,7 @@ async def _executed(pipe: Pipeline) -> list[Any]:
     """The replies; None where a key is of another type than it should be."""
     replies = await pipe.execute(raise_on_error=False)
     for reply in replies:
-        if isinstance(reply, Exception) and not str(reply).startswith("WRONGTYPE"):
+        if isinstance(reply, Exception) and not is_of_wrong_type(reply):
             raise reply
     return [None if isinstance(reply, Exception) else reply for reply in replies]
 
@@ -512,6 +532,13 @@ def _state_of(session_id: str, replies: Sequence[Any]) -> SessionState:
             session_id, {"revision": head.get("revision", ""), "title": head.get("title", "")}, []
         )
     return SessionState(session_id, head, rows, total - len(rows))
+
+
+def _is_readable(state: SessionState) -> bool:
+    try:
+        return bool(state.session)
+    except SessionUnreadable:
+        return False
 
 
 def _turn_keys(user_id: str, state: SessionState) -> list[str]:

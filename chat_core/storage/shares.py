@@ -6,9 +6,11 @@ import time
 from collections.abc import Callable
 
 from pydantic import ValidationError
+from redis.exceptions import ResponseError
 
 from ..sharing import Share, SharedConversation
 from . import keys
+from .damage import is_of_wrong_type, sets_damage_aside
 from .scripts import Redis
 
 log = logging.getLogger(__name__)
@@ -22,6 +24,7 @@ class ShareStore:
         self._redis = redis
         self._clock = clock
 
+    @sets_damage_aside
     async def add(self, user_id: str, share: Share, copy: SharedConversation) -> None:
         """Stores the copy under the share's token."""
         seconds = max(1, math.ceil(share.expires_at - self._clock()))
@@ -32,6 +35,7 @@ class ShareStore:
             await pipe.execute()
         await self._redis.set(keys.share_owner(share.token), user_id, ex=seconds)
 
+    @sets_damage_aside
     async def all(self, user_id: str) -> list[Share]:
         """The user's links that hold, the oldest first; others are forgotten."""
         found = []
@@ -53,14 +57,17 @@ class ShareStore:
 
     async def find(self, token: str) -> SharedConversation | None:
         """What may be read under the token, if anything."""
-        user_id = await self._redis.get(keys.share_owner(token))
-        stored = await self._redis.get(keys.share(user_id, token)) if user_id else None
         try:
+            user_id = await self._redis.get(keys.share_owner(token))
+            stored = await self._redis.get(keys.share(user_id, token)) if user_id else None
             return SharedConversation.model_validate_json(stored) if stored else None
-        except ValidationError:
+        except (ValidationError, ResponseError) as error:
+            if isinstance(error, ResponseError) and not is_of_wrong_type(error):
+                raise
             log.warning("a shared conversation cannot be read")
             return None
 
+    @sets_damage_aside
     async def remove(self, user_id: str, *tokens: str) -> bool:
         """Ends the user's links of these tokens; whether there was one."""
         if not tokens:

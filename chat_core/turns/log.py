@@ -27,6 +27,7 @@ from ..messages import (
     title_from,
 )
 from ..storage import (
+    STORE_ERRORS,
     Change,
     Plan,
     Redis,
@@ -35,6 +36,7 @@ from ..storage import (
     SessionState,
     SessionStore,
     index_of,
+    is_of_wrong_type,
     keys,
     parse_rows,
     require_last_turn,
@@ -47,6 +49,9 @@ log = logging.getLogger(__name__)
 
 _FLUSH = Script(Path(__file__).parent / "flush.lua")
 _BLOCK_MS = 1000
+
+# Its id, and what it has.
+Entry = tuple[str, Mapping[str, str]]
 
 
 class TurnState(NamedTuple):
@@ -371,24 +376,30 @@ class TurnLog:
 
     async def recover(self, user_id: str, session_id: str) -> bool:
         """Closes the session's turn if its process has died, keeping the text that was logged as an
-        interrupted reply. True if there was something to close."""
+        interrupted reply. True if there was something to close. Raises SessionUnreadable."""
         lease = keys.lease(user_id, session_id)
 
         async def plan(state: SessionState) -> Change | None:
-            turn_id = state.open_turn
+            turn_id = state.session.open_turn
             if not turn_id or turn_id in self.live or await self._redis.exists(lease):
                 return None
             log = keys.log(user_id, turn_id)
-            entries = await self._redis.xrange(log)
-            pieces = _pieces_of(map(_event, entries), 0)
+            entries = await self._entries(log)
+            events = _readable(entries or ())
+            pieces = _pieces_of(events, 0)
             position = pieces[-1].end if pieces else 0
             before = _reply_of(state, turn_id)
             end = _interrupted_end(turn_id, pieces, state, before)
             change = Change(user_id, session_id, state)
-            self._planned_end(change, turn_id, end, position, state, continues=before is not None)
             # Should the process give a sign of life after all, the turn stays its own.
             change.require(0, "EXISTS", lease)
-            change.require(len(entries), "XLEN", log)
+            if entries is None or len(events) < len(entries):
+                change.add("DEL", log)  # nothing might come after what is damaged
+                for piece in pieces:
+                    change.add("XADD", log, f"{piece.end}-0", *_fields_of(piece))
+            else:
+                change.require(len(entries), "XLEN", log)
+            self._planned_end(change, turn_id, end, position, state, continues=before is not None)
             return change
 
         return await self._change_end(user_id, session_id, plan)
@@ -419,19 +430,27 @@ class TurnLog:
         block: int | None = None
         over = False
         while True:
-            rows = await self._redis.xread({log: f"{after}-0"}, block=block)
-            read = [_event(entry) for entry in rows[0][1]] if rows else []
+            try:
+                rows = await self._redis.xread({log: f"{after}-0"}, block=block)
+            except STORE_ERRORS as error:
+                if not is_of_wrong_type(error):
+                    raise
+                await self.recover(user_id, session_id)
+                break
+            read = _readable(rows[0][1]) if rows else []
             for piece in _pieces_of(read, after):
                 after = piece.end
                 yield piece
             if read and isinstance(read[-1], TurnEnd):
                 yield read[-1]
                 return
-            if rows:
-                continue
             if over:
                 break
+            if read:
+                continue
             await self.recover(user_id, session_id)
+            if rows:  # what cannot be read would come again and again
+                break
             # Nobody writes the log of an ended turn any more: one last look for what came meanwhile.
             over = await self.open_turn(user_id, session_id) != turn_id
             block = None if over else _BLOCK_MS
@@ -458,12 +477,33 @@ class TurnLog:
         yield TurnEnd.of_voices(ends)
 
     async def _logged_end(self, user_id: str, turn_id: str) -> TurnEnd:
-        last = await self._redis.xrevrange(keys.log(user_id, turn_id), count=1)
-        event = _event(last[0]) if last else None
-        return event if isinstance(event, TurnEnd) else TurnEnd(status="interrupted")
+        events = _readable(await self._entries(keys.log(user_id, turn_id), count=1) or ())
+        return next((event for event in events if isinstance(event, TurnEnd)), TurnEnd(status="interrupted"))
+
+    async def _entries(self, log: str, count: int | None = None) -> list[Entry] | None:
+        """The log's latest entries, oldest first; None if it is none."""
+        try:
+            latest: list[Entry] = await self._redis.xrevrange(log, count=count)
+        except STORE_ERRORS as error:
+            if not is_of_wrong_type(error):
+                raise
+            return None
+        return latest[::-1]
 
 
-def _event(entry: tuple[str, dict[str, str]]) -> TurnEvent:
+def _readable(entries: Iterable[Entry]) -> list[TurnEvent]:
+    """What the entries of a log tell, as far as they can be read."""
+    events: list[TurnEvent] = []
+    for entry in entries:
+        try:
+            events.append(_event(entry))
+        except ValueError:
+            log.warning("an entry of a turn's log cannot be read")
+    return events
+
+
+def _event(entry: Entry) -> TurnEvent:
+    """Raises ValueError."""
     entry_id, fields = entry
     ((name, value),) = fields.items()
     if name == "end":
