@@ -5,7 +5,18 @@ import os
 import signal
 import sys
 import tempfile
-from contextlib import suppress
+
+# SIGHUP is a closed terminal; what is ignored, like that by nohup, stays so.
+_ENDINGS = [
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP")
+    if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) is not signal.SIG_IGN
+]
+
+if __name__ == "__main__":
+    # Imports take seconds, in which there is nothing to save yet, and traces of an end are of no use.
+    for _ending in _ENDINGS:
+        signal.signal(_ending, lambda *_: os._exit(0))
 
 # What is imported stays: to look through it in vain is a sixth of the start.
 gc.disable()
@@ -41,16 +52,22 @@ gc.freeze()
 gc.enable()
 
 
+def _end(*_: object) -> None:
+    """Ends the program without a failure, and undisturbed by whoever is impatient."""
+    for ending in _ENDINGS:
+        signal.signal(ending, signal.SIG_IGN)
+    sys.exit(0)
+
+
 def main() -> None:
     """Serves until Ctrl+C, SIGTERM or SIGHUP; running replies are saved before it ends."""
     start_logging(service.settings.log_level, service.settings.log_format)
-    # Once everything is closed uvicorn passes on the signal that ended it, which is no failure.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    # The terminal was closed; whoever started the app with nohup wants it to go on.
-    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+    # Once everything is closed uvicorn passes on the signal that ended it.
+    for ending in _ENDINGS:
+        signal.signal(ending, _end)
+    if hasattr(signal, "SIGHUP") and signal.SIGHUP in _ENDINGS:  # which uvicorn does not know
         signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
-    with suppress(KeyboardInterrupt):
-        Server(app, service).run()
+    Server(app, service).run()
 
 
 if __name__ == "__main__":

@@ -144,6 +144,8 @@ class Server(uvicorn.Server):
             await self._unless_forced(self._service.finish_turns(seconds))
         await self._service.drain()
         await super().shutdown(sockets)
+        if self.force_exit:  # uvicorn has left this out; what is open would be closed amid tracebacks
+            await self.lifespan.shutdown()
 
     def _take_no_more(self) -> None:
         """Whoever connects from now on gets to another process: a reverse proxy finds nobody listening here.

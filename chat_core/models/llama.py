@@ -6,6 +6,7 @@ import logging
 import secrets
 import sys
 from asyncio.subprocess import PIPE, Process
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,7 +18,9 @@ log = logging.getLogger(__name__)
 
 # What the bundled 135-million-parameter model can hold, on two slow cores.
 CONTEXT_TOKENS = 2048
-_PAUSE_SECONDS = 1
+# Before it is started again: doubled each time that this fails.
+_SHORTEST_PAUSE_SECONDS = 1.0
+_LONGEST_PAUSE_SECONDS = 10.0
 
 
 class EmbeddedLlama:
@@ -58,26 +61,38 @@ class EmbeddedLlama:
     async def _run(self, order: dict[str, object]) -> dict[str, str]:
         """What the process answers. Its input stays open: it ends with that."""
         self._process = process = await asyncio.create_subprocess_exec(
-            sys.executable, llama_server.__file__, stdin=PIPE, stdout=PIPE, start_new_session=True
+            *(sys.executable, "-P", llama_server.__file__),  # this directory is none to import from
+            stdin=PIPE,
+            stdout=PIPE,
+            start_new_session=True,
         )
         assert process.stdin
         assert process.stdout
-        process.stdin.write(json.dumps(order).encode() + b"\n")
-        answer = await process.stdout.readline() or b'{"error": "its server has ended"}'
-        said: dict[str, str] = json.loads(answer)
-        return said
+        with suppress(OSError, RuntimeError):  # it has ended: uvloop's pipe is closed then
+            process.stdin.write(json.dumps(order).encode() + b"\n")
+        async for line in process.stdout:
+            if line.startswith(b'{"'):  # and is nothing that a library prints
+                said: dict[str, str] = json.loads(line)
+                return said
+        return {"error": "its server has ended"}
 
     async def keep_running(self) -> None:
-        """Starts it again whenever its process ends, be it that the system takes its memory. Ends when that
-        cannot be done."""
-        while self._process:
-            code = await self._process.wait()
-            log.warning("the embedded model ended with %d, and is started again", code)
-            await asyncio.sleep(_PAUSE_SECONDS)
+        """Starts it again whenever its process ends, be it that the system takes its memory, and tries on
+        when that fails. Until it is cancelled."""
+        pause, told = _SHORTEST_PAUSE_SECONDS, ""
+        while True:
+            if self._process:
+                code = await self._process.wait()
+                log.warning("the embedded model ended with %d, and is started again", code)
+                pause, told = _SHORTEST_PAUSE_SECONDS, ""
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
             try:
                 await self.start()
             except ModelNotConfigured as error:
-                log.error("%s", error)
+                if told != error.reason:
+                    log.error("%s", error)
+                told = error.reason
 
     async def stop(self) -> None:
         """Ends it at once, with the replies that it is writing."""

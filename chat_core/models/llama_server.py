@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import sys
+from contextlib import suppress
 from typing import Any
 
 _WINDOW_TOKENS = 8192
@@ -56,20 +57,24 @@ def main() -> None:
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
-    order = json.loads(sys.stdin.readline())
-    try:
-        server = serve(**order)
-    except RuntimeError as error:
-        answer({"error": str(error)})
+    # What is printed from now on goes to the log: nobody reads its output once it has answered.
+    output = os.dup(1)
+    os.dup2(2, 1)
+    if not (line := sys.stdin.readline()):  # the app has ended
         return
-    answer({"url": f"{server.listening_address}/v1"})
+    try:
+        server = serve(**json.loads(line))
+    except (RuntimeError, UnicodeError) as error:
+        answer(output, {"error": str(error)})
+        return
+    answer(output, {"url": f"{server.listening_address}/v1"})
     sys.stdin.read()
     os._exit(0)  # to let go of the server would be to wait for what it is reading
 
 
-def answer(said: dict[str, str]) -> None:
-    sys.stdout.write(json.dumps(said) + "\n")
-    sys.stdout.flush()
+def answer(output: int, said: dict[str, str]) -> None:
+    with suppress(BrokenPipeError):  # the app has ended meanwhile
+        os.write(output, json.dumps(said).encode() + b"\n")
 
 
 if __name__ == "__main__":

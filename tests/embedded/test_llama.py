@@ -15,6 +15,7 @@ import httpx2
 import pytest
 
 from chat_core.errors import ModelNotConfigured
+from chat_core.models import llama as llama_module
 from chat_core.models import llama_server
 from chat_core.models.llama import EmbeddedLlama, _bundled_model
 from tests.embedded.conftest import running
@@ -120,24 +121,54 @@ async def test_its_process_ends_at_once_with_its_input() -> None:
             assert await process.wait() == 0
 
 
-async def test_one_that_dies_is_started_again_at_the_same_address(caplog: pytest.LogCaptureFixture) -> None:
+async def _others(known: set[int]) -> set[int]:
+    while True:
+        await asyncio.sleep(0.01)
+        if others := children(os.getpid()) - known:
+            return others
+
+
+async def test_one_that_dies_is_started_again_at_the_same_address_also_if_that_fails_at_first(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(llama_module, "_SHORTEST_PAUSE_SECONDS", 0.1)
     server = EmbeddedLlama()
     before = children(os.getpid())
     url = await server.start()
     (process,) = children(os.getpid()) - before
     keeping = asyncio.create_task(server.keep_running())
-    os.kill(process, SIGKILL)
     async with asyncio.timeout(20), httpx2.AsyncClient(timeout=20) as client:
+        for _ in range(3):  # the second and the third one while it loads
+            os.kill(process, SIGKILL)
+            (process,) = await _others(before | {process})
         status = None
         while status != 200:
             await asyncio.sleep(0.05)
             with suppress(httpx2.TransportError):
                 headers = {"Authorization": f"Bearer {server.api_key}"}
                 status = (await client.get(f"{url}/models", headers=headers)).status_code
-    assert "the embedded model ended with -9, and is started again" in caplog.text
+    assert caplog.text.count("the embedded model ended with -9, and is started again") == 1
+    assert caplog.text.count("its server has ended") == 1
     keeping.cancel()
     await server.stop()
     assert children(os.getpid()) == before
+
+
+async def test_a_server_that_ends_at_once_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/true")
+    for _ in range(20):  # in some of them it has ended before it is told what to serve
+        with pytest.raises(ModelNotConfigured, match="its server has ended"):
+            await EmbeddedLlama().start()
+
+
+def test_what_libraries_print_is_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = tmp_path / "noisy.py"
+    script.write_text(
+        f"print(1, flush=True)\nimport runpy\nrunpy.run_path({llama_server.__file__!r}, None, '__main__')"
+    )
+    monkeypatch.setattr(llama_server, "__file__", str(script))
+    with running(EmbeddedLlama()) as url:
+        assert url.startswith("http://127.0.0.1:")
 
 
 async def test_a_missing_file_is_a_clear_error(tmp_path: Path) -> None:

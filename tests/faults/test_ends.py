@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from chat_core.storage.valkey import EmbeddedValkey
 from tests.conftest import process_of, running_valkey
 from tests.faults.callers import Caller, ask_all, callers
-from tests.running import children, gone, running_app, wait_until_gone
+from tests.running import children, gone, launch, running_app, wait_until_gone
 
 PEOPLE = 20
 QUESTION = " ".join(f"word{number:03}" for number in range(200))
@@ -96,6 +96,36 @@ async def test_an_end_leaves_nothing_of_the_embedded_servers(directory: Path, ho
             assert took <= 2
             assert len(servers) == 2  # of the store and of the model
             assert all(map(gone, servers))
+            with running_app(directory, **settings) as again:
+                await check_replies(people, again.url, time.monotonic())
+
+
+@pytest.mark.parametrize("how", [SIGTERM, SIGINT, SIGHUP])
+def test_an_end_amid_the_imports_is_no_failure(tmp_path: Path, how: Signals) -> None:
+    process = launch(tmp_path)
+    imported = Path(f"/proc/{process.pid}/maps")
+    while "pydantic_core" not in imported.read_text():
+        assert process.poll() is None
+    process.send_signal(how)
+    assert process.communicate(timeout=5)[1] == ""
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize("how", [SIGTERM, SIGINT, SIGHUP])
+async def test_who_is_impatient_disturbs_no_end(
+    directory: Path, settings: dict[str, str], how: Signals
+) -> None:
+    with running_app(directory, **settings) as app:
+        async with callers(app.url, 3) as people:
+            asking = await talk(people)
+            while app.process.poll() is None:
+                app.process.send_signal(how)
+                await asyncio.sleep(0.01)
+            await asyncio.gather(*asking)
+            app.close()
+            assert app.process.returncode == 0
+            assert "Traceback" not in app.log
+            assert not (directory / "data" / "valkey.sock").exists()
             with running_app(directory, **settings) as again:
                 await check_replies(people, again.url, time.monotonic())
 
