@@ -83,6 +83,7 @@ class EmbeddedLlama:
         while True:
             if self._process:
                 code = await self._process.wait()
+                self._process = None
                 log.warning("the embedded model ended with %d, and is started again", code)
                 pause, told = _SHORTEST_PAUSE_SECONDS, ""
             await asyncio.sleep(pause)
