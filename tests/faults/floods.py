@@ -65,7 +65,7 @@ class Flooder:
 
     http: aiohttp.ClientSession
     url: str
-    address: str
+    address: str = FLOODING_ADDRESS
     answers: Counter[int] = field(default_factory=Counter)
     _conversation: tuple[str, ...] = ()
     _unread: list[aiohttp.ClientResponse] = field(default_factory=list)
