@@ -20,10 +20,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from chat_core import THIS_MACHINE
 
 from .address import address_of
+from .answers import place_of
 from .gradio_fixes import drop_session
 from .refusals import Refusal
 
-_CALLS = re.compile(r"(/gradio_api/(queue/join|call/.+|run/.+|upload|mcp)|/mcp)/?")
+_CALLS = re.compile(r"(/gradio_api/(queue/join|call/.+|(?P<direct>run/.+)|upload|mcp)|/mcp)/?")
 _QUEUED = re.compile(r"/gradio_api/(queue/join|call/.+)/?")
 STREAMS = re.compile(r"/gradio_api/(queue/data|call/.+/(?P<event_id>\w+))/?")
 
@@ -61,14 +62,14 @@ class Admission:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         method, path = scope.get("method"), scope.get("path", "")
-        if method == "POST" and _CALLS.fullmatch(path):
-            await self._take_call(scope, receive, send)
+        if method == "POST" and (call := _CALLS.fullmatch(path)):
+            await self._take_call(scope, receive, send, is_direct=bool(call["direct"]))
         elif method == "GET" and (stream := STREAMS.fullmatch(path)):
             await self._listen(self._session_of(scope, stream["event_id"]), scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
-    async def _take_call(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _take_call(self, scope: Scope, receive: Receive, send: Send, *, is_direct: bool) -> None:
         address = address_of(scope.get("client"))
         if len(self._queue) >= (self._queue.max_size or math.inf):
             # Gradio would say so too, and its page in English only.
@@ -91,7 +92,9 @@ class Admission:
 
         self._requests[address] += 1
         try:
-            await self._app(scope, receive, note)
+            # What is answered at once is sent at once too.
+            async with place_of(address if is_direct else ""):
+                await self._app(scope, receive, note)
         finally:
             self._requests[address] -= 1
             if not self._requests[address]:

@@ -7,10 +7,12 @@ no longer there, or is no longer needed.
 import asyncio
 import inspect
 import logging
+import re
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AsyncExitStack, contextmanager, nullcontext, suppress
 from functools import lru_cache
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -31,13 +33,20 @@ from gradio.blocks import Blocks, BlocksConfig
 from gradio.components import _Keywords
 from gradio.components.api_component import Api
 from gradio.queueing import Queue
+from gradio.route_utils import GradioMultiPartParser
 from gradio.routes import App
 from gradio.server_messages import ProcessCompletedMessage, ProcessGeneratingMessage
 from gradio.state_holder import SessionState
 from pydantic import BaseModel
-from starlette.requests import Request
+from starlette.datastructures import FormData
+from starlette.formparsers import MultiPartException
+from starlette.requests import ClientDisconnect, Request
 from starlette.routing import Route
 
+from chat_core.slices import work_for
+
+from .address import address_of
+from .answers import is_long, place_of
 from .refusals import reader_language
 from .texts import t
 
@@ -58,6 +67,7 @@ def apply(demo: gr.Blocks) -> None:
         (Queue, "broadcast_estimations", _to_those_who_wait),
         (gradio.route_utils, "call_process_api", _when_it_is_read),
         (gradio.route_utils, "get_request_origin", _origin),
+        (gradio.route_utils, "GradioMultiPartParser", OnlyFiles),
         (gradio.history, "now_utc_iso", _no_time),
         (gradio.utils, "get_type_hints", _type_hints),
     ):
@@ -321,6 +331,8 @@ async def _when_it_is_read(**named: Any) -> Any:
     and each frame of a reply that an endpoint streams is the whole text so far. Here a stream waits for its
     reader; what comes meanwhile is in its next frame."""
     app, body = named["app"], named["body"]
+    address = address_of(named["gr_request"].client)
+    work_for(address)
     messages = app.get_blocks()._queue.pending_messages_per_session
     while (  # noqa: ASYNC110 - nothing tells when a message is fetched
         app.iterators.get(body.event_id)
@@ -329,7 +341,9 @@ async def _when_it_is_read(**named: Any) -> Any:
     ):
         await asyncio.sleep(0.2)
     try:
-        return await _next_plain_frame(app, body, named["fn"]) or await _call_process_api(**named)
+        if inspect.isasyncgenfunction(named["fn"].fn):
+            return await _next_plain_frame(app, body, named["fn"]) or await _call_process_api(**named)
+        return await _answer_in_place(address, **named)
     except gr.Error:
         raise
     except Exception as error:
@@ -337,6 +351,29 @@ async def _when_it_is_read(**named: Any) -> Any:
         log.exception("%s failed", named["fn"].name)
         language = reader_language(named["gr_request"].request.headers)
         raise gr.Error(t(language, "error.internal"), print_exception=False) from error
+
+
+async def _answer_in_place(address: str, **named: Any) -> dict[str, Any]:
+    """What does not stream, made in one of the address's places, which a long answer has until it is
+    fetched."""
+    async with AsyncExitStack() as place:
+        await place.enter_async_context(place_of(address))
+        answer: dict[str, Any] = await _call_process_api(**named)
+        if is_long(answer.get("data")):
+            holding = asyncio.create_task(_until_fetched(place.pop_all(), named["app"], named["body"]))
+            _holding.add(holding)
+            holding.add_done_callback(_holding.discard)
+    return answer
+
+
+_holding: set[asyncio.Task[None]] = set()
+
+
+async def _until_fetched(place: AsyncExitStack, app: App, body: Any) -> None:
+    unfetched = app.get_blocks()._queue.pending_event_ids_session
+    async with place:
+        while body.event_id in unfetched.get(body.session_hash, ()):  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0.05)
 
 
 async def _next_plain_frame(app: App, body: Any, fn: BlockFunction) -> dict[str, Any] | None:
@@ -433,6 +470,39 @@ def _no_time() -> str:
     """`history.py`, `now_utc_iso`: writes down when each frame began, for a history of runs that is not
     kept."""
     return ""
+
+
+class OnlyFiles(GradioMultiPartParser):
+    """`route_utils.py`, `GradioMultiPartParser`: keeps what has come of an upload whose sender breaks it off,
+    and what was sent under names that `upload_fn` has no use for, for ever; and any length of text in
+    memory. Here nothing is left of what is not taken."""
+
+    def on_headers_finished(self) -> None:
+        super().on_headers_finished()
+        part = self._current_part
+        name = Path(part.file.filename or "").name if part.file else ""
+        if part.field_name != "files" or not re.search(r"\w", name):
+            raise MultiPartException("Only files are taken, each with a name.")
+
+    async def parse(self) -> FormData:
+        """Raises MultiPartException, which `upload_file` answers with status 400."""
+        try:
+            form = await super().parse()
+            if len(self.items) < len(self._files_to_close_on_error):
+                raise ClientDisconnect
+        except MultiPartException:
+            raise
+        except BaseException as error:
+            self._remove_files()
+            if isinstance(error, ClientDisconnect):
+                raise MultiPartException("The upload was broken off.") from error
+            raise
+        return form
+
+    def _remove_files(self) -> None:
+        for file in self._files_to_close_on_error:
+            file.close()
+            Path(file.name).unlink(missing_ok=True)
 
 
 def keep_routes(app: App) -> None:

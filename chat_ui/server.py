@@ -24,10 +24,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.config import LOGGING_CONFIG
 
 from chat_core import ChatService, Settings
-from chat_core.slices import next_slice
+from chat_core.slices import next_slice, work_for
 
-from .address import ForwardedNotice
+from .address import ForwardedNotice, address_of
 from .admission import Admission
+from .answers import InParts
 from .caching import Caching
 from .call_routes import CallRoutes, Function
 from .calls import PossibleAddresses, WellFormedCalls, refuse_query
@@ -102,13 +103,14 @@ class PageHead:
 
 class InSlices:
     """ASGI middleware that begins no more requests in one round of the loop than it has room for, except
-    those of who watches the app."""
+    those of who watches the app. What comes of them is done for the address that they come from."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] not in _PROBES:
+            work_for(address_of(scope.get("client")))
             await next_slice()
         await self._app(scope, receive, send)
 
@@ -170,9 +172,10 @@ def _connections(settings: Settings) -> Any:
         return "auto"
     from .connections import Connections, allow_many_connections
 
-    allow_many_connections()
     per_address = MOST_OPEN if settings.max_calls_per_address else 0
-    return Connections(per_address=per_address, proxies=settings.trusted_proxies)
+    return Connections(
+        per_address=per_address, in_all=allow_many_connections(), proxies=settings.trusted_proxies
+    )
 
 
 _LOOK_SECONDS = 0.1
@@ -271,6 +274,7 @@ def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
     )
     app.add_middleware(ForwardedNotice)
     app.add_middleware(InSlices)
+    app.add_middleware(InParts)
 
     @app.get("/healthz")
     async def healthz() -> JSONResponse:

@@ -26,6 +26,7 @@ UNDONE_SECONDS = 600
 
 # Conversations that are read in one round trip when something is looked for in all of them.
 _SEARCHED_AT_ONCE = 20
+_LISTED_AT_ONCE = 200
 _WORD_SECONDS = 600
 
 _LIST = Script(Path(__file__).parent / "list.lua")
@@ -110,7 +111,9 @@ class SessionStore:
         call = ScriptCall(_LIST, index, [keys.session(user_id, ""), limit, including])
         ((older, rows),) = await run_scripts(self._redis, call)
         found, unreadable = [], {}
-        for session_id, fields, *facts in rows:
+        for number, (session_id, fields, *facts) in enumerate(rows):
+            if number % _LISTED_AT_ONCE == _LISTED_AT_ONCE - 1:
+                await next_slice()
             head = dict(zip(fields[::2], fields[1::2], strict=True))
             if session := self._readable(session_id, head, *facts):
                 found.append(session)

@@ -1,10 +1,13 @@
 """Files: those that are not taken, and those that nobody uploaded, for a request may name any path."""
 
+import asyncio
 import json
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
+from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 from uuid import uuid4
 
@@ -12,6 +15,7 @@ import aiohttp
 import pytest
 from gradio.utils import get_upload_folder
 
+from tests.conftest import eventually
 from tests.faults.floods import client_at
 from tests.pictures import picture
 from tests.running import RunningApp
@@ -118,3 +122,45 @@ async def test_a_malformed_upload_is_refused_and_leaves_no_line_in_the_log(app: 
             async with http.post(f"{app.url}/gradio_api/upload", data=sent, headers=headers) as answer:
                 assert (answer.status, (await answer.json())["code"]) == (400, "upload_malformed")
     assert "oundary" not in "".join(app.lines[logged:])
+
+
+async def test_of_an_upload_that_comes_to_nothing_nothing_is_left(app: RunningApp) -> None:
+    mark, logged = uuid4().hex.encode(), len(app.lines)
+    headers = {"content-type": "multipart/form-data; boundary=x"}
+    async with client_at("127.0.0.14") as http:
+        for named in ('name="files"', 'name="file"; filename="a.png"', 'name="files"; filename=".."'):
+            sent = part(named, mark) + b"\r\n--x--\r\n"
+            async with http.post(f"{app.url}/gradio_api/upload", data=sent, headers=headers) as answer:
+                assert (answer.status, (await answer.json())["code"]) == (400, "upload_malformed"), named
+        cut = part('name="files"; filename="a.png"', mark)
+        async with http.post(f"{app.url}/gradio_api/upload", data=cut, headers=headers) as answer:
+            assert (answer.status, (await answer.json())["code"]) == (400, "upload_malformed")
+    assert not begun(mark)
+    address = urlsplit(app.url)
+    _, writer = await asyncio.open_connection(address.hostname, address.port, local_addr=("127.0.0.14", 0))
+    head = "POST /gradio_api/upload HTTP/1.1\r\nhost: test\r\ncontent-length: 1000000\r\n"
+    writer.write(f"{head}content-type: {headers['content-type']}\r\n\r\n".encode() + cut)
+    await eventually(lambda: asyncio.to_thread(begun, mark))
+    writer.close()
+
+    async def is_gone() -> bool:
+        return not await asyncio.to_thread(begun, mark)
+
+    await eventually(is_gone)
+    assert "Traceback" not in "".join(app.lines[logged:])
+
+
+def part(named: str, mark: bytes) -> bytes:
+    """The first part of a form, with more of it than the system keeps back before it writes."""
+    return (
+        f"--x\r\ncontent-disposition: form-data; {named}\r\n\r\n".encode() + mark + picture() + bytes(100_000)
+    )
+
+
+def begun(mark: bytes) -> bool:
+    """Whether there is a file of an upload that has not ended, with the mark."""
+    for path in Path(get_upload_folder()).glob("tmp*"):
+        with suppress(OSError):  # another one has ended meanwhile
+            if path.read_bytes().startswith(mark):
+                return True
+    return False

@@ -19,6 +19,8 @@ from benchmarks.page_client import BOXES, Page, Tab
 from benchmarks.scripted_model import Script
 from tests.running import APP, RunningApp, running_app
 
+from .owners import Owner, archive, conversation
+
 # As it comes, except that a limit of messages would soon end both the floods and the person's talk.
 SETTINGS = {
     "OPENAI_API_KEY": "none",
@@ -70,10 +72,14 @@ class Flooder:
     _conversation: tuple[str, ...] = ()
     _unread: list[aiohttp.ClientResponse] = field(default_factory=list)
     _silent: list[asyncio.StreamWriter] = field(default_factory=list)
+    _brought: asyncio.Task[Owner] | None = None
+    _asking: set[asyncio.Task[aiohttp.ClientResponse]] = field(default_factory=set)
 
     def close(self) -> None:
         for one in (*self._unread, *self._silent):
             one.close()
+        for asking in (*self._asking, *([self._brought] if self._brought else [])):
+            asking.cancel()
 
     async def unread_answers(self) -> None:
         await self._call("roles")
@@ -116,11 +122,53 @@ class Flooder:
                 )
                 self._silent.append(writer)
 
+    async def long_answers(self) -> None:
+        """Asks for all of a long conversation, in both ways, and reads nothing of it."""
+        owner = await self._bring("long.json", conversation(980, 2000))
+        await self._call("history", owner.user_id, owner.latest, 0)
+        if len(self._asking) < MOST_FILES // 2:
+            self._ask("history", user_id=owner.user_id, session_id=owner.latest)
+
+    async def many_conversations(self) -> None:
+        """Asks for a list of thousands, and for a word in them, many times at once."""
+        owner = await self._bring("many.zip", archive(900, conversation(4, 200)), times=2)
+        for name, asked in (("sessions", {}), ("search_sessions", {"query": "nowhere"})):
+            if len(self._asking) < MOST_FILES // 2:
+                self._ask(name, user_id=owner.user_id, **asked)
+
+    async def _bring(self, name: str, content: bytes, *, times: int = 1) -> Owner:
+        """Somebody who has imported the file, as all workers know them."""
+
+        async def bring() -> Owner:
+            owner = Owner(self.http, self.url)
+            while times > owner.brought:
+                try:
+                    await owner.bring(name, content)
+                except (AssertionError, aiohttp.ClientResponseError):  # calls of an earlier flood count still
+                    await asyncio.sleep(1)
+            return owner
+
+        self._brought = self._brought or asyncio.create_task(bring())
+        return await asyncio.shield(self._brought)
+
+    def _ask(self, name: str, **values: str) -> None:
+        """Asks for what is answered within the request, and does not wait for it."""
+        asking = asyncio.create_task(self.http.post(f"{self.url}/gradio_api/run/{name}", json=values))
+        self._asking.add(asking)
+
+        def answered(asking: asyncio.Task[aiohttp.ClientResponse]) -> None:
+            self._asking.discard(asking)
+            if not (asking.cancelled() or asking.exception()):
+                self.answers[asking.result().status] += 1
+                self._unread.append(asking.result())
+
+        asking.add_done_callback(answered)
+
     async def all_of_it(self) -> None:
         """Does all that is done once and leaves its answer unread."""
         await asyncio.gather(self.unread_answers(), self.unread_streams(), self.unread_replies())
 
-    async def _call(self, name: str, *data: str) -> str:
+    async def _call(self, name: str, *data: str | int) -> str:
         """The id of the event, "" if there is none."""
         async with self.http.post(f"{self.url}/gradio_api/call/{name}", json={"data": data}) as answer:
             self.answers[answer.status] += 1
@@ -149,6 +197,8 @@ FLOODS: dict[str, Callable[[Flooder], Awaitable[None]]] = {
     "stalled readers": Flooder.stalled_readers,
     "quick answers": Flooder.quick_answers,
     "silent connections": Flooder.silent_connections,
+    "long answers": Flooder.long_answers,
+    "many conversations": Flooder.many_conversations,
 }
 
 

@@ -2,15 +2,10 @@
 nobody else notices."""
 
 import asyncio
-import json
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
-from typing import Any
-from zipfile import ZIP_DEFLATED, ZipFile
 
 import aiohttp
 import pytest
@@ -21,6 +16,7 @@ from tests.conftest import eventually
 from tests.running import RunningApp
 
 from .floods import Flooder, Person, app_over_scripted_model, client_at, memory_of
+from .owners import Owner, archive, conversation
 from .prober import probed
 from .watching import (
     MOST_SECONDS,
@@ -119,39 +115,6 @@ async def complete(app: RunningApp) -> None:
         await asyncio.gather(*(ask(http, stream) for stream in [True, False] * 50))
 
 
-def conversation(messages: int, chars: int) -> bytes:
-    """One that /import_session takes."""
-    text = "lorem **ipsum** `dolor`\n" * (chars // 24)
-    roles = ["user", "assistant"] * (messages // 2)
-    said = [
-        {"id": f"{n}", "turn_id": f"{n // 2}", "timestamp": 0, "role": role, "content": text}
-        for n, role in enumerate(roles)
-    ]
-    head = {"format": "role-chat", "version": 1, "title": "Long", "role": "", "model": "", "exported_at": 0}
-    return json.dumps(head | {"messages": said}).encode()
-
-
-@dataclass
-class Owner:
-    """A user who imports conversations and does something with them."""
-
-    http: aiohttp.ClientSession
-    url: str
-    user_id: str = ""
-
-    async def call(self, name: str, **values: Any) -> Any:
-        asked = {"user_id": self.user_id, **values}
-        async with self.http.post(f"{self.url}/gradio_api/run/{name}", json=asked) as answer:
-            assert answer.status == 200, await answer.text()
-            return (await answer.json())["data"][0]
-
-    async def bring(self, name: str, content: bytes) -> str:
-        """The id of the latest conversation in the file."""
-        self.user_id = (await self.call("start_chat", role=""))["user_id"]
-        file = await Tab(await Page.get(self.http, self.url), self.http).upload(name, content)
-        return str((await self.call("import_session", file=file))["session_id"])
-
-
 async def move_a_long_conversation(app: RunningApp) -> None:
     async with client_at("127.0.0.1") as http:
         call = (owner := Owner(http, app.url)).call
@@ -166,13 +129,10 @@ async def move_a_long_conversation(app: RunningApp) -> None:
 
 
 async def search_many_conversations(app: RunningApp) -> None:
-    packed, one = BytesIO(), conversation(100, 2000)
-    with ZipFile(packed, "w", ZIP_DEFLATED) as archive:
-        for number in range(200):
-            archive.writestr(f"conversations/{number} long.json", one)
+    many = archive(200, conversation(100, 2000))
     async with client_at("127.0.0.1") as http:
         owner = Owner(http, app.url)
-        await owner.bring("many.zip", packed.getvalue())
+        await owner.bring("many.zip", many)
         assert not (await owner.call("search_sessions", query="nowhere"))["sessions"]
         assert len((await owner.call("search_sessions", query="ipsum"))["sessions"]) == 200
 

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Any, cast
 
 import pytest
@@ -14,6 +14,8 @@ from chat_ui.connections import Connections
 
 PATIENCE = 0.2
 HEAD = b"POST / HTTP/1.1\r\nhost: test\r\n"
+# More than the system takes over.
+LONG_PARTS, PART_BYTES = 200, 65_536
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Connect = Callable[..., Awaitable[Streams]]
@@ -21,6 +23,12 @@ Connect = Callable[..., Awaitable[Streams]]
 
 async def answer_slowly(scope: Scope, receive: Receive, send: Send) -> None:
     """Answers with the length of the body, for longer than clients may be silent."""
+    if scope["path"] == "/long":
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for _ in range(LONG_PARTS):
+            await send({"type": "http.response.body", "body": bytes(PART_BYTES), "more_body": True})
+        await send({"type": "http.response.body"})
+        return
     length, more = 0, True
     while more:
         message = await receive()
@@ -37,7 +45,7 @@ async def answer_slowly(scope: Scope, receive: Receive, send: Send) -> None:
 @pytest.fixture
 async def open_connection() -> AsyncIterator[Connect]:
     """Opens connections to a server, from that address of this machine."""
-    connections = Connections(per_address=2, proxies=["127.0.0.9/32"], patience=PATIENCE)
+    connections = Connections(per_address=2, in_all=1000, proxies=["127.0.0.9/32"], patience=PATIENCE)
     config = uvicorn.Config(answer_slowly, port=0, http=cast(Any, connections), ws="none", log_config=None)
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())
@@ -97,6 +105,38 @@ async def test_who_goes_on_slowly_is_waited_for_and_answered_to_the_end(open_con
     answers = await ends(reader)
     assert b"18." in answers
     assert b"2." in answers.rpartition(b"HTTP/1.1")[2]
+
+
+async def test_who_does_not_read_an_answer_is_not_waited_for(open_connection: Connect) -> None:
+    async def ask(address: str) -> Streams:
+        reader, writer = await open_connection(address)
+        writer.write(b"GET /long HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n")
+        return reader, writer
+
+    slow, _ = await ask("127.0.0.2")
+    await ask("127.0.0.3")
+    silent, _ = await ask("127.0.0.3")
+    read = 0
+    while some := await slow.read(2_000_000):  # for longer than the other may be silent
+        read += len(some)
+        await asyncio.sleep(PATIENCE / 2)
+    assert read > LONG_PARTS * PART_BYTES
+    again, _ = await ask("127.0.0.3")  # which had two
+    assert await again.readline() == b"HTTP/1.1 200 OK\r\n"
+    with suppress(ConnectionResetError):
+        assert len(await silent.read()) < LONG_PARTS * PART_BYTES
+
+
+async def test_when_half_of_all_are_there_an_address_has_fewer() -> None:
+    connections = Connections(per_address=16, in_all=32, proxies=[])
+
+    def taken(address: str, number: int) -> int:
+        return sum(connections.take((address, 1)) is not None for _ in range(number))
+
+    assert [taken("192.0.2.1", 20), taken("192.0.2.2", 20)] == [16, 2]
+    for _ in range(10):
+        connections.give_back("192.0.2.1")
+    assert taken("192.0.2.2", 20) == 8
 
 
 async def test_a_head_without_end_is_refused(open_connection: Connect) -> None:

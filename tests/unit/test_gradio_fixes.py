@@ -7,7 +7,7 @@ import inspect
 import json
 import typing
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, nullcontext
 from itertools import count
 from typing import Any
@@ -71,6 +71,7 @@ def page() -> gr.Blocks:
             "hide": (lambda: gr.Button(visible=False), [], [button]),
             "stream": (frames, [], [word]),
             "many": (many, [], [word]),
+            "long": (lambda: "long " * 60_000, [], [word]),
         }
         for name, (function, inputs, outputs) in listeners.items():
             button.click(function, inputs, outputs, api_name=name)
@@ -159,11 +160,12 @@ class Session:
 
 
 @asynccontextmanager
-async def served(demo: gr.Blocks) -> AsyncIterator[Callable[[], Session]]:
-    """Opens tabs of the page."""
+async def served(demo: gr.Blocks, address: str = "127.0.0.1") -> AsyncIterator[Callable[[], Session]]:
+    """Opens tabs of the page, at that address."""
     app = FastAPI()
     gr.mount_gradio_app(app, demo, path="/", run_history=False, enable_monitoring=False, ssr_mode=False)
-    client = httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://test")
+    transport = httpx2.ASGITransport(app, client=(address, 1234))
+    client = httpx2.AsyncClient(transport=transport, base_url="http://test")
     async with app.router.lifespan_context(app), client:
         yield lambda: Session(demo, client)
     demo._queue.close()
@@ -197,6 +199,7 @@ async def demo(monkeypatch: pytest.MonkeyPatch, fixed: bool) -> gr.Blocks:
         (gradio.routes, "asyncio"),
         (gradio.route_utils, "call_process_api"),
         (gradio.route_utils, "get_request_origin"),
+        (gradio.route_utils, "GradioMultiPartParser"),
         (gradio.history, "now_utc_iso"),
         (gradio.helpers, "inspect"),
         (gradio.utils, "get_type_hints"),
@@ -564,3 +567,31 @@ async def test_a_stream_waits_for_its_reader(demo: gr.Blocks, fixed: bool) -> No
         assert (unread.qsize() <= 20) == fixed
         heard = await tab.fetch()
         assert [kind for kind, _ in heard].count("process_generating") == 100
+
+
+async def test_of_long_answers_that_nobody_fetches_few_are_made(demo: gr.Blocks, fixed: bool) -> None:
+    async with served(demo, "192.0.2.1") as open_tab:
+        tabs = [open_tab() for _ in range(6)]
+        for tab in tabs:
+            await tab.join("long")
+
+        async def made() -> list[int]:
+            """Those whose call has begun and ended."""
+            unread = demo._queue.pending_messages_per_session
+            return [
+                number for number, tab in enumerate(tabs) if unread[tab.hash].qsize() > (1 if fixed else 2)
+            ]
+
+        await eventually(lambda: has(4, made))
+        await asyncio.sleep(0.1)
+        if not fixed:
+            assert len(await made()) == 6
+            return
+        assert await made() == [0, 1, 2, 3]
+        await tabs[2].fetch()
+        await eventually(lambda: has(4, made))
+        assert 4 in await made()
+
+
+async def has(number: int, made: Callable[[], Awaitable[list[int]]]) -> bool:
+    return len(await made()) >= number

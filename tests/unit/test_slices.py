@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from chat_core.slices import next_slice
+from chat_core.slices import next_slice, work_for
 
 CROWD = 20
 MOST_AT_ONCE = 4
@@ -14,8 +14,8 @@ async def have_a_slice() -> None:
     work()
 
 
-def work() -> None:
-    time.sleep(0.004)
+def work(seconds: float = 0.004) -> None:
+    time.sleep(seconds)
 
 
 async def test_a_crowd_works_a_few_in_each_round_and_in_order() -> None:
@@ -35,6 +35,40 @@ async def test_a_crowd_works_a_few_in_each_round_and_in_order() -> None:
             counts.append(len(done) - before)
     assert done == [*range(CROWD)]
     assert 1 < max(counts) <= MOST_AT_ONCE
+
+
+async def test_those_for_whom_it_is_done_take_turns() -> None:
+    done: list[str] = []
+
+    async def have_one(whom: str) -> None:
+        work_for(whom)
+        await have_a_slice()
+        done.append(whom)
+
+    async with asyncio.TaskGroup() as group:
+        for whom in ["ana"] * CROWD + ["bob"] * 2 + ["cai"]:
+            group.create_task(have_one(whom))
+    begun = done[: 3 * MOST_AT_ONCE]
+    assert (begun.count("bob"), begun.count("cai"), done.count("ana")) == (2, 1, CROWD)
+
+
+async def test_while_rounds_are_long_each_has_one() -> None:
+    counts: list[int] = []
+    done: list[None] = []
+
+    async def have_a_long_one() -> None:
+        await next_slice()
+        work(0.02)
+        done.append(None)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(10):
+            group.create_task(have_a_long_one())
+        while len(done) < 10:
+            before = len(done)
+            await asyncio.sleep(0)
+            counts.append(len(done) - before)
+    assert max(counts) == 1
 
 
 async def test_one_alone_does_not_wait() -> None:
