@@ -78,9 +78,9 @@ class Logins:
             async with redis_errors_as_store_unavailable(_ASK_SECONDS):
                 owner = await self._store.owner(token)
         except StoreUnavailable:
-            if token not in self._last_known:
+            owner = self._last_known.get(token, "")
+            if not owner:
                 raise
-            owner = self._last_known[token]
         else:
             self._remember(token, owner)
         name, _, proof = owner.partition(" ")
@@ -90,7 +90,8 @@ class Logins:
 
     async def log_out(self, token: str) -> None:
         """Ends the login, everywhere."""
-        self._last_known.pop(token, None)
+        if token in self._last_known:
+            self._last_known[token] = ""  # who asked just before may hear of it late
         async with redis_errors_as_store_unavailable():
             await self._store.remove(token)
 
@@ -116,6 +117,8 @@ class Logins:
         return f"{name} {hashlib.sha256(self._users[name].encode()).hexdigest()[:16]}"
 
     def _remember(self, token: str, owner: str) -> None:
+        if not self._last_known.get(token, owner):
+            return
         self._last_known.pop(token, None)
         if owner:
             self._last_known[token] = owner

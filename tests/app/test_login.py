@@ -1,6 +1,7 @@
 """Logins over real HTTP: who comes in, how often it may be tried, for how long and where a login holds."""
 
 import asyncio
+import math
 import re
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -76,6 +77,7 @@ async def status(url: str, method: str = "GET", **headers: str) -> int:
         return answer.status
 
 
+@pytest.mark.timeout(300)  # on a busy machine three apps that start one after the other take their time
 async def test_a_login_holds_at_every_process_after_a_restart_and_until_it_is_ended(
     tmp_path: Path, pair: list[RunningApp], settings: dict[str, str]
 ) -> None:
@@ -198,25 +200,37 @@ async def test_a_form_of_another_site_neither_logs_in_nor_out(pair: list[Running
     assert await status(f"{pair[0].url}/config", **ana) == 200
 
 
+def taken(free: int, seconds: float) -> range:
+    """How many tries may be looked at in so many seconds: after the free ones one each time that a wait of 1,
+    2, 4 … seconds is over, which on a busy machine a flood takes longer than."""
+    return range(free, free + int(math.log2(1 + seconds)) + 1)
+
+
 @pytest.mark.parametrize("name", ["dan", "nobody"])
 async def test_a_flood_of_wrong_passwords_is_refused_and_the_right_one_is_taken_afterwards(
     pair: list[RunningApp], name: str
 ) -> None:
     async with browsing() as http:
+        began = time.monotonic()
         tries = [post(http, pair[n % 2].url, name, f"guess-{n}", **BROWSER) for n in range(300)]
         answers = await asyncio.gather(*tries)
         codes = [code for code, _, _ in answers]
-        assert (codes.count(401), codes.count(429)) == (5, 295)
-        _, refused, page = next(found for found in answers if found[0] == 429)
+        looked_at = codes.count(401)
+        assert looked_at in taken(5, time.monotonic() - began)
+        assert codes.count(429) == 300 - looked_at
+        refused = [
+            (int(answer.headers["retry-after"]), page) for code, answer, page in answers if code == 429
+        ]
+        seconds, page = min(refused)
         assert "Too many wrong passwords. Please try again in 1 seconds" in page
-        assert 1 <= int(refused.headers["retry-after"]) <= 2
+        assert 1 <= seconds <= 2
         if name == "dan":
-            await asyncio.sleep(int(refused.headers["retry-after"]))
+            await asyncio.sleep(max(refused)[0])
             assert (await post(http, pair[1].url, "dan", password("dan")))[0] == 200
     lines = f"A login as '{name[:2]}'… from 127.0.0.1 failed"
 
     async def are_logged() -> bool:
-        return sum(app.log.count(lines) for app in pair) == 5
+        return sum(app.log.count(lines) for app in pair) == looked_at
 
     await eventually(are_logged)
     assert not re.search(r"guess-|secret-|nobody|'dan", "".join(app.log for app in pair))
@@ -226,9 +240,11 @@ async def test_an_address_that_tries_many_names_has_to_wait_and_others_have_not(
     pair: list[RunningApp],
 ) -> None:
     async with browsing("127.0.0.3") as http:
+        began = time.monotonic()
         tries = [post(http, pair[n % 2].url, f"name{n}", "guess") for n in range(40)]
         codes = [code for code, _, _ in await asyncio.gather(*tries)]
-        assert (codes.count(401), codes.count(429)) == (20, 20)
+        assert codes.count(401) in taken(20, time.monotonic() - began)
+        assert codes.count(429) == 40 - codes.count(401)
     async with browsing("127.0.0.4") as http:
         assert (await post(http, pair[0].url, "ana", password("ana")))[0] == 200
 

@@ -184,3 +184,25 @@ async def test_without_the_store_nobody_comes_in_and_nobody_who_is_in_is_put_out
     ):
         with pytest.raises(StoreUnavailable):
             await refused
+
+
+async def test_a_log_out_holds_for_who_asked_just_before(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logins = Logins(USERS, redis)
+    token = await logins.log_in("ana", "secret-ana")
+    get = redis.get
+
+    async def answer_late(key: str) -> Any:
+        found = await get(key)
+        await logins.log_out(token)
+        return found
+
+    async def away(*_: Any, **__: Any) -> None:
+        raise ConnectionError
+
+    monkeypatch.setattr(redis, "get", answer_late)
+    assert await logins.user(token) == "ana"
+    monkeypatch.setattr(redis, "get", away)
+    with pytest.raises(StoreUnavailable):
+        await logins.user(token)
