@@ -451,6 +451,15 @@ TEXTS: dict[str, dict[Language, str]] = {
         "zh": "参数 {field} 不正确：应为 {expected}。",
         "en": "{field} must be {expected}.",
     },
+    # Of what people fill in beside a message.
+    "invalid_input.temperature": {
+        "zh": "温度不正确：请输入 0 到 2 的数。",
+        "en": "The temperature must be a number from 0 to 2.",
+    },
+    "invalid_input.max_tokens": {
+        "zh": "最大长度不正确：请输入 1 到 1000000 的整数。",
+        "en": "The maximum length must be a whole number from 1 to 1000000.",
+    },
     "error.message_empty": {"zh": "请先输入内容。", "en": "Please write something first."},
     "error.message_too_long": {
         "zh": "消息有 {length} 个字符，最多允许 {limit} 个。请缩短后再发送。",
@@ -706,7 +715,9 @@ def error_text(
 ) -> str:
     """What went wrong and what to do next, for a person, with the provider's own reason if it gave one. The
     operator is told what to set. `wait` finds the words for the seconds to wait."""
-    sentences = [t(language, f"error.{error.code}", **error.facts)]
+    of_field = f"{error.code}.{error.facts.get('field')}"
+    key = of_field if of_field in TEXTS else f"error.{error.code}"
+    sentences = [t(language, key, **error.facts)]
     if error.code in _WAITS:
         seconds = error.facts.get("retry_after")
         whole = math.ceil(seconds) if isinstance(seconds, int | float) else 0

@@ -6,7 +6,15 @@ from typing import TypeVar
 import pytest
 
 from chat_core import Language, TurnError
-from chat_core.errors import ChatError, ModelAuthFailed, ModelError, ModelRateLimited, RateLimited
+from chat_core.errors import (
+    ChatError,
+    InvalidInput,
+    ModelAuthFailed,
+    ModelError,
+    ModelRateLimited,
+    RateLimited,
+)
+from chat_core.messages import Sampling
 from chat_ui.texts import TEXTS, choose_language, error_text, joined
 
 Kind = TypeVar("Kind", bound=ChatError)
@@ -57,6 +65,15 @@ def test_an_error_is_error_texted_with_its_facts_and_the_providers_reason() -> N
     assert error_text("en", told).startswith(
         "The model's provider asks to slow down. Please try again later."
     )
+
+
+def test_a_setting_beside_the_message_is_called_what_the_page_calls_it() -> None:
+    for name, words, value in (("temperature", "温度不正确", 9), ("max_tokens", "最大长度不正确", 0)):
+        with pytest.raises(InvalidInput) as caught:
+            Sampling.of(**{name: value})
+        assert error_text("zh", caught.value).startswith(words)
+    told = TurnError.of(InvalidInput("place", "a number"))
+    assert error_text("zh", told) == "参数 place 不正确：应为 a number。"
 
 
 def test_only_the_operator_is_told_what_only_the_operator_can_do() -> None:
