@@ -18,6 +18,7 @@ from mcp.server import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.types import TextContent, Tool
 from pydantic import Field, TypeAdapter
+from pydantic_core import from_json
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -26,9 +27,10 @@ from starlette.types import Receive, Scope, Send
 from chat_core import ChatService, Role
 
 from .api import Endpoints
+from .bodies import read_body
 from .login import logged_in_user
 from .page import FramePacer
-from .refusals import reader_language
+from .refusals import Refusal, malformed, reader_language
 from .texts import t
 
 log = logging.getLogger(__name__)
@@ -50,9 +52,11 @@ _INSTRUCTIONS = (
 
 class McpApi:
     """The tools, which answer with JSON as text. Where nobody logs in, a conversation is named together with
-    its user, as USER:SESSION, so that its name is all that a program has to keep."""
+    its user, as USER:SESSION, so that its name is all that a program has to keep. A request may have
+    `most_bytes`."""
 
-    def __init__(self, service: ChatService) -> None:
+    def __init__(self, service: ChatService, *, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
         self._endpoints = Endpoints(service, FramePacer())
         self._server: Server[Any, Request] = Server("role-chat", instructions=_INSTRUCTIONS)
         self._tools: dict[str, tuple[Tool, Callable[..., Awaitable[Json]]]] = {}
@@ -76,10 +80,27 @@ class McpApi:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] == "POST":
+            try:
+                receive = await self._checked(receive)
+            except Refusal as refused:
+                await refused.answer(scope)(scope, receive, send)
+                return
             await self._requests.handle_request(scope, receive, send)
         else:  # a stream that nothing would ever come by
             refusal = Response(status_code=HTTPStatus.METHOD_NOT_ALLOWED, headers={"allow": "POST"})
             await refusal(scope, receive, send)
+
+    async def _checked(self, receive: Receive) -> Receive:
+        """What tells the package the body. It would read one of any size, and fail with a traceback at JSON
+        that is too deep, or has numbers or characters that Python cannot read or write. Raises Refusal."""
+        receive, body = await read_body(receive, self._most_bytes)
+        if len(body) > self._most_bytes:
+            raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "call_too_large")
+        try:
+            from_json(body)
+        except ValueError:
+            raise malformed("the request's body", "JSON in UTF-8") from None
+        return receive
 
     async def start_chat(
         self, role: str = "", variables: dict[str, str] | None = None, user_id: UserId = ""

@@ -219,6 +219,8 @@ def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
     service opens when the server starts."""
 
     settings = service.settings
+    # The longest message, in the longest form that JSON has for it, and what else a page sends.
+    most_bytes = 12 * settings.max_message_chars + _LARGEST_CALL_BYTES
     metrics = Metrics(service)
     routing = Routing(service, demo._queue)
     mcp = None
@@ -226,7 +228,7 @@ def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
         # Its package takes long to import, and need not be there.
         from .mcp_api import McpApi
 
-        mcp = McpApi(service)
+        mcp = McpApi(service, most_bytes=most_bytes)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -246,8 +248,6 @@ def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
     app.add_middleware(CallRoutes, functions=functions, logins=settings.asks_who)
     if settings.asks_who:
         app.add_middleware(Ownership)
-    # The longest message, in the longest form that JSON has for it, and what else a page sends.
-    most_bytes = 12 * settings.max_message_chars + _LARGEST_CALL_BYTES
     app.add_middleware(WellFormedCalls, demo=demo, most_bytes=most_bytes)
     app.add_middleware(UploadLimits)
     app.add_middleware(Admission, queue=demo._queue, per_address=settings.max_calls_per_address)

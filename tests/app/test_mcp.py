@@ -1,8 +1,11 @@
 """The tools at /mcp, called by the official client."""
 
 import json
+import re
+from io import BytesIO
 
 import aiohttp
+import pytest
 
 from tests.fake_openai import FakeOpenAI
 from tests.running import RunningApp
@@ -72,3 +75,24 @@ async def test_what_is_refused_is_a_sentence(app: RunningApp) -> None:
         assert "message" in await refusal(session, "ask_teacher")
     async with aiohttp.ClientSession() as http, http.get(f"{app.url}/mcp") as page:
         assert page.status == 405
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b'{"jsonrpc":"2.0","id":' + b"9" * 5000 + b',"method":"ping"}', 400),
+        (b'{"jsonrpc":"2.0","id":1,"method":"ping","params":' + b"[" * 5000 + b"]" * 5000 + b"}", 400),
+        (b'{"jsonrpc":"2.0","id":"\\ud800","method":"ping"}', 400),
+        (b'"' + b"x" * 1_100_000 + b'"', 413),
+    ],
+    ids=["number", "depth", "surrogate", "size"],
+)
+async def test_what_cannot_be_read_is_refused_quietly(app: RunningApp, body: bytes, status: int) -> None:
+    headers = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
+    seen = len(app.lines)
+    async with (
+        aiohttp.ClientSession(headers=headers) as http,
+        http.post(f"{app.url}/mcp", data=BytesIO(body)) as answer,
+    ):
+        assert (answer.status, bool((await answer.json())["detail"])) == (status, True)
+    assert not re.search("Traceback|ERROR", "".join(app.lines[seen:]))
