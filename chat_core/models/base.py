@@ -36,6 +36,14 @@ class DrawnPicture(NamedTuple):
 
 StreamItem = Piece | Finish | AnsweredBy | Usage
 
+_MOST_COUNTED = 1_000_000_000
+
+
+def is_plausible(usage: Usage) -> bool:
+    """Whether its numbers are some that a reply can have: a store could not add up others."""
+    counted = usage.prompt_tokens, usage.completion_tokens, usage.total_tokens, usage.cost or 0
+    return all(0 <= number <= _MOST_COUNTED for number in counted)
+
 
 class ChatModel(Protocol):
     """Anything that answers. `stream` yields pieces as they come, a finish if the reply was cut and, if the

@@ -11,6 +11,7 @@ from ..images import MAX_MEGABYTES, url_of
 from ..messages import Usage
 from ..pictures import PictureOrder
 from ..providers import Provider
+from .base import is_plausible
 from .sse import StreamError
 
 # A picture in base64, with what stands around it.
@@ -106,8 +107,10 @@ class PictureParser:
                     raise StreamError(error)
                 yield from self._pictures(row, is_partial)
             if usage := event.get("usage"):
-                yield self._counted(usage)
-        except (AttributeError, TypeError, ValueError):
+                counted = self._counted(usage)
+                if is_plausible(counted):
+                    yield counted
+        except (AttributeError, TypeError, ValueError, OverflowError):
             raise ModelGarbled("The answer is not one of a server that makes pictures.") from None
 
     def _pictures(self, row: dict[str, Any], is_partial: bool) -> Iterator[FoundPicture]:

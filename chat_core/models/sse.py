@@ -10,7 +10,7 @@ from pydantic_core import from_json
 
 from ..errors import ModelDisconnected, ModelGarbled
 from ..messages import FinishReason, TextKind, Usage
-from .base import Finish, Piece, StreamItem
+from .base import Finish, Piece, StreamItem, is_plausible
 from .thinking import ThinkingTags
 
 _LONGEST_LINE_BYTES = 2**20
@@ -50,12 +50,15 @@ class StreamParser:
         self._price = price
         self._rest = b""
         self._framed = False
+        self._over = False
         self._whole = b""  # the lines of an object that is no event
         self._tags: ThinkingTags | None = ThinkingTags()
         self._halves: dict[TextKind, str] = {}  # empty until there was one
 
     def feed(self, chunk: bytes) -> Iterator[StreamItem]:
         """What came with `chunk`. Lazily, so that what stands before a bad line is not lost with it."""
+        if self._over:
+            return
         lines = (self._rest + chunk).split(b"\n")
         self._rest = lines.pop()
         for line in lines:
@@ -63,9 +66,10 @@ class StreamParser:
                 self._framed = True
                 data = line[5:].strip()
                 if data == b"[DONE]":
-                    self.finished = True
-                else:
-                    yield from self._items(data)
+                    self.finished = self._over = True
+                    self._rest = b""
+                    return
+                yield from self._items(data)
             elif not self._framed and (self._whole or line.startswith(b"{")):
                 self._whole += line
         if len(self._rest) + len(self._whole) > _LONGEST_LINE_BYTES:
@@ -110,7 +114,8 @@ class StreamParser:
                     self.finished = True
             if usage := event.get("usage"):
                 counted = Usage.model_validate({k: v for k, v in usage.items() if v is not None})
-                yield counted.priced(self._price)
+                if is_plausible(counted):
+                    yield counted.priced(self._price)
         except (AttributeError, TypeError, ValueError):
             raise ModelGarbled("A piece of the stream is not a chat completion chunk.") from None
 

@@ -400,6 +400,21 @@ async def test_nonsense_behind_a_whole_reply_does_not_spoil_it(server, make_mode
     assert await read(make_model()) == [HEL]
 
 
+@pytest.mark.parametrize(
+    "counts",
+    ['{"prompt_tokens": 1%s}' % ("0" * 300), '{"total_tokens": -1}', '{"cost": 1e999}', '{"cost": NaN}'],
+    ids=["without measure", "fewer than none", "infinite cost", "cost that is no number"],
+)
+async def test_counts_that_no_reply_can_have_are_left_out(server, make_model, counts):
+    server.answers.append(stream(text("Hel"), event('{"usage": ' + counts + "}"), finish(), DONE))
+    assert await read(make_model()) == [HEL]
+
+
+async def test_nothing_belongs_to_a_reply_that_is_over(server, make_model):
+    server.answers.append(stream(text("Hel") + finish() + DONE + text("more"), text("and more")))
+    assert await read(make_model()) == [HEL]
+
+
 async def test_a_whole_reply_leaves_its_connection_for_the_next_one(server, make_model):
     model = make_model()
     await read(model)
