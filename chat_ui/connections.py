@@ -6,6 +6,7 @@ that a process is given, and whoever says too much all memory.
 """
 
 import resource
+import socket
 import sys
 from asyncio import BaseTransport, TimerHandle
 from collections import Counter
@@ -25,6 +26,9 @@ from .address import address_of
 # The longest that a browser sends, with all cookies of a site, are a quarter of it.
 _MOST_HEAD_BYTES = 65_536
 _PATIENCE_SECONDS = 20.0
+
+# That the system takes over of what a client has no room for.
+_MOST_UNSENT_BYTES = 131_072
 
 _MOST_FILES = 65_536
 
@@ -104,6 +108,9 @@ class Connection(HttpToolsProtocol):
         if self._address is None:
             self.transport.abort()
         else:
+            # Without it megabytes would be there before it is seen that the client does not read.
+            sock = self.transport.get_extra_info("socket")
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _MOST_UNSENT_BYTES)
             self._expect()
 
     def connection_lost(self, exc: Exception | None) -> None:

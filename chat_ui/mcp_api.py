@@ -6,6 +6,7 @@ for limits and logins all callers would be that client. Here a few tools call th
 
 import json
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -36,6 +37,9 @@ from .texts import t
 log = logging.getLogger(__name__)
 
 Json = dict[str, Any]
+
+# How often who waits for a reply is told how long it is.
+_PROGRESS_SECONDS = 1.0
 SessionId = Annotated[
     str, Field(description="The conversation, as start_chat or an earlier answer named it.")
 ]
@@ -114,9 +118,11 @@ class McpApi:
         """Sends a message to a conversation. Returns {"session_id", "reply"}. A reply that takes too long
         to wait for goes on: see history."""
         user_id, inside = _parted(session_id, user_id)
-        reply = ""
+        reply, told = "", 0.0
         async for reply in self._endpoints.chat(self._asked(), user_id, inside, message):
-            await self._tell_progress(len(reply))
+            if time.monotonic() - told > _PROGRESS_SECONDS:
+                told = time.monotonic()
+                await self._tell_progress(len(reply))
         return {"session_id": session_id, "reply": reply}
 
     async def history(self, session_id: SessionId, limit: int = 0, user_id: UserId = "") -> Json:

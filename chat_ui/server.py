@@ -54,6 +54,7 @@ STATIC = Path(__file__).parent / "static"
 
 # What watches the app has no login.
 _PROBES = ("/healthz", "/livez", "/readyz")
+_GET_OR_HEAD = ["GET", "HEAD"]
 
 # Who calls these has a key in place of a login.
 _KEYED = ("/v1/models", "/v1/chat/completions", METRICS_PATH)
@@ -276,7 +277,7 @@ def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
     app.add_middleware(InSlices)
     app.add_middleware(InParts)
 
-    @app.get("/healthz")
+    @app.api_route("/healthz", methods=_GET_OR_HEAD)
     async def healthz() -> JSONResponse:
         health = await service.health()
         state = {
@@ -286,11 +287,11 @@ def create_app(service: ChatService, demo: gr.Blocks) -> FastAPI:
         }
         return JSONResponse(state, status_code=200 if health.store else 503)
 
-    @app.get("/livez")
+    @app.api_route("/livez", methods=_GET_OR_HEAD)
     async def livez() -> JSONResponse:
         return JSONResponse({"status": "ok"})
 
-    @app.get("/readyz")
+    @app.api_route("/readyz", methods=_GET_OR_HEAD)
     async def readyz() -> JSONResponse:
         trouble = (await service.health()).store_trouble
         ready = not service.is_closed and trouble is None

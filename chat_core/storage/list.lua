@@ -2,7 +2,8 @@
 -- the one that is asked for. What has expired is taken from the index.
 --
 -- KEYS: the index of sessions, the set of pinned ones. ARGV: what the names of the sessions' heads begin with,
--- how many of those that are not pinned (0: all), the id of the one that is asked for.
+-- how many of those that are not pinned (0: all), the id of the one that is asked for, and the ids of those that are
+-- looked at, if not all are.
 --
 -- Returns how many were left out, of which no more is read than that they are there; and for each of the others
 -- its id, its head as names and values, the number of its messages, whether a turn runs, and whether it is
@@ -31,8 +32,9 @@ local function without_summary(head) -- which is long, and in no list
     return head
 end
 
+local looked_at = #ARGV > 3 and {unpack(ARGV, 4)} or redis.call('ZREVRANGE', index, 0, -1)
 local found, others, left_out = {}, 0, 0
-for _, session_id in ipairs(redis.call('ZREVRANGE', index, 0, -1)) do
+for _, session_id in ipairs(looked_at) do
     local key = prefix .. session_id
     if redis.call('EXISTS', key) == 0 then
         redis.call('ZREM', index, session_id)

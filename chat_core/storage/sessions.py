@@ -106,13 +106,12 @@ class SessionStore:
     async def latest_sessions(self, user_id: str, limit: int = 0, including: str = "") -> SessionList:
         """The user's latest `limit` sessions (0: all), the one changed last first; besides, in their places,
         all that are pinned and the one of the id `including`."""
-        # One script, not four commands for each session: a pipeline of thousands takes longer than they do.
-        index = [keys.sessions(user_id), keys.pinned(user_id)]
-        call = ScriptCall(_LIST, index, [keys.session(user_id, ""), limit, including])
-        ((older, rows),) = await run_scripts(self._redis, call)
+        older, rows = await self._listed(user_id, limit or _LISTED_AT_ONCE, including)
+        if older and not limit:
+            older, rows = 0, await self._with_older(user_id, rows)
         found, unreadable = [], {}
-        for number, (session_id, fields, *facts) in enumerate(rows):
-            if number % _LISTED_AT_ONCE == _LISTED_AT_ONCE - 1:
+        for number, (session_id, fields, *facts) in enumerate(rows, 1):
+            if number % _LISTED_AT_ONCE == 0:
                 await next_slice()
             head = dict(zip(fields[::2], fields[1::2], strict=True))
             if session := self._readable(session_id, head, *facts):
@@ -120,6 +119,25 @@ class SessionStore:
             else:
                 unreadable[session_id] = head.get("title", "")
         return SessionList(found, older, unreadable)
+
+    async def _listed(self, user_id: str, limit: int, including: str, *ids: str) -> tuple[int, list[Any]]:
+        """What `list.lua` returns."""
+        # One script, not four commands for each session: a pipeline of thousands takes longer than they do.
+        index = [keys.sessions(user_id), keys.pinned(user_id)]
+        call = ScriptCall(_LIST, index, [keys.session(user_id, ""), limit, including, *ids])
+        ((older, rows),) = await run_scripts(self._redis, call)
+        return older, rows
+
+    async def _with_older(self, user_id: str, rows: list[Any]) -> list[Any]:
+        """These and the rows of all other sessions of the user's: some at a time, for the store does nothing
+        else meanwhile."""
+        ids: list[str] = await self._redis.zrevrange(keys.sessions(user_id), 0, -1)
+        read = {row[0]: row for row in rows}
+        left = [session_id for session_id in ids if session_id not in read]
+        for begin in range(0, len(left), _LISTED_AT_ONCE):
+            _, some = await self._listed(user_id, 0, "", *left[begin : begin + _LISTED_AT_ONCE])
+            read |= {row[0]: row for row in some}
+        return [read[session_id] for session_id in ids if session_id in read]
 
     @sets_damage_aside
     async def latest_with_role(self, user_id: str, role: str) -> str:

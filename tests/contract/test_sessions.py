@@ -266,6 +266,20 @@ async def test_the_latest_sessions_come_with_the_pinned_and_the_open_one(
     assert found.items == [everything[session_id] for session_id in ids]
 
 
+async def test_many_sessions_are_read_some_at_a_time(
+    redis: Redis, store: SessionStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chat_core.storage.sessions._LISTED_AT_ONCE", 2)
+    for number in range(1, 9):
+        await store.create(USER, f"s{number}", {"role": "assistant"})
+    await store.pin(USER, "s2", True)
+    await redis.delete(keys.session(USER, "s3"))
+    found = await store.latest_sessions(USER)
+    assert [session.id for session in found.items] == ["s8", "s7", "s6", "s5", "s4", "s2", "s1"]
+    assert [session.id for session in found.items if session.pinned] == ["s2"]
+    assert found.older == 0
+
+
 async def test_expired_sessions_are_neither_listed_nor_counted(redis: Redis, store: SessionStore) -> None:
     for number in range(1, 7):
         await store.create(USER, f"s{number}", {"role": "assistant"})

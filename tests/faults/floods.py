@@ -19,7 +19,7 @@ from benchmarks.page_client import BOXES, Page, Tab
 from benchmarks.scripted_model import Script
 from tests.running import APP, RunningApp, running_app
 
-from .owners import Owner, archive, conversation
+from .owners import Owner, conversation
 
 # As it comes, except that a limit of messages would soon end both the floods and the person's talk.
 SETTINGS = {
@@ -129,19 +129,12 @@ class Flooder:
         if len(self._asking) < MOST_FILES // 2:
             self._ask("history", user_id=owner.user_id, session_id=owner.latest)
 
-    async def many_conversations(self) -> None:
-        """Asks for a list of thousands, and for a word in them, many times at once."""
-        owner = await self._bring("many.zip", archive(900, conversation(4, 200)), times=2)
-        for name, asked in (("sessions", {}), ("search_sessions", {"query": "nowhere"})):
-            if len(self._asking) < MOST_FILES // 2:
-                self._ask(name, user_id=owner.user_id, **asked)
-
-    async def _bring(self, name: str, content: bytes, *, times: int = 1) -> Owner:
+    async def _bring(self, name: str, content: bytes) -> Owner:
         """Somebody who has imported the file, as all workers know them."""
 
         async def bring() -> Owner:
             owner = Owner(self.http, self.url)
-            while times > owner.brought:
+            while not owner.latest:
                 try:
                     await owner.bring(name, content)
                 except (AssertionError, aiohttp.ClientResponseError):  # calls of an earlier flood count still
@@ -198,7 +191,6 @@ FLOODS: dict[str, Callable[[Flooder], Awaitable[None]]] = {
     "quick answers": Flooder.quick_answers,
     "silent connections": Flooder.silent_connections,
     "long answers": Flooder.long_answers,
-    "many conversations": Flooder.many_conversations,
 }
 
 

@@ -31,7 +31,6 @@ class Owner:
     url: str
     user_id: str = ""
     latest: str = ""  # conversation
-    brought: int = 0  # files
 
     async def call(self, name: str, **values: Any) -> Any:
         asked = {"user_id": self.user_id, **values}
@@ -45,7 +44,6 @@ class Owner:
             self.user_id = (await self.call("start_chat", role=""))["user_id"]
         file = await Tab(await Page.get(self.http, self.url), self.http).upload(name, content)
         self.latest = str((await self.call("import_session", file=file))["session_id"])
-        self.brought += 1
         return self.latest
 
 

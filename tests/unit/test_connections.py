@@ -15,7 +15,7 @@ from chat_ui.connections import Connections
 PATIENCE = 0.2
 HEAD = b"POST / HTTP/1.1\r\nhost: test\r\n"
 # More than the system takes over.
-LONG_PARTS, PART_BYTES = 200, 65_536
+LONG_PARTS, PART_BYTES = 60, 65_536
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Connect = Callable[..., Awaitable[Streams]]

@@ -24,8 +24,9 @@ async def test_an_app_that_shuts_down_is_alive_but_not_ready() -> None:
     async with service, httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
         assert (await client.get("/readyz")).status_code == 200
         await service.drain()
-        statuses = [(await client.get(f"/{probe}")).status_code for probe in ("livez", "readyz", "healthz")]
-        assert statuses == [200, 503, 200]
+        for method in ("GET", "HEAD"):
+            asked = [await client.request(method, f"/{probe}") for probe in ("livez", "readyz", "healthz")]
+            assert [answer.status_code for answer in asked] == [200, 503, 200]
 
 
 async def test_whoever_watches_the_app_does_not_stand_in_line_behind_a_crowd() -> None:
