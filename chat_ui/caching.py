@@ -24,8 +24,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 _PAGES = {"/", "/config", "/gradio_api/info", "/theme.css"}
 # What only the page's own scripts read of a query. With anything else in it, Gradio answers by itself.
 _READ_BY_SCRIPTS = {"c", "v", "copy", "view", "__theme"}
-# Far more than a page loads; anybody can make up addresses under which the app is reached.
-_MOST_KEPT = 300
+# Anybody can make up addresses under which the app is reached, and each has a third of a megabyte.
+_MOST_PAGES = 40
 
 # Their names change with their content.
 _SCRIPTS = re.compile(r"/(assets|static-\w+)/[\w.-]+\.(js|css)")
@@ -81,20 +81,23 @@ class Caching:
     def __init__(self, app: ASGIApp, *, logins: bool = False) -> None:
         self._app = app
         self._logins = logins
-        self._kept: dict[tuple[str, ...], Answer] = {}
+        self._scripts: dict[tuple[str, ...], Answer] = {}  # there are no more than there are files
+        self._pages: dict[tuple[str, ...], Answer] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         key = _what_tells_answers_apart(scope)
         if key is None:
             await self._app(scope, receive, send)
             return
-        answer = self._kept.get(key)
+        is_page = scope["path"] in _PAGES
+        kept = self._pages if is_page else self._scripts
+        answer = kept.get(key)
         if answer is None:
             answer = await self._ask(scope, receive, send)
-            if answer and not (self._logins and scope["path"] in _PAGES):
-                if len(self._kept) >= _MOST_KEPT:
-                    self._kept.clear()
-                self._kept[key] = answer
+            if answer and not (self._logins and is_page):
+                if is_page and len(kept) >= _MOST_PAGES:
+                    kept.clear()
+                kept[key] = answer
         if answer:
             await answer.send(Headers(scope=scope), send)
 

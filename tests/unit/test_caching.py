@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from chat_ui.caching import Caching
 
 ASSETS = Path(BUILD_PATH_LIB)
+SCRIPTS = [f"/assets/{file.name}" for file in sorted(ASSETS.glob("*.js"))[:3]]
 FOR_EVER = "public, max-age=31536000, immutable"
 Asked = Counter[str]
 
@@ -113,12 +114,17 @@ async def test_each_address_has_its_own_page() -> None:
         assert asked["/"] == 3
 
 
-async def test_made_up_addresses_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chat_ui.caching._MOST_KEPT", 2)
+async def test_made_up_addresses_fill_no_memory_and_drop_no_scripts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chat_ui.caching._MOST_PAGES", 2)
     async with served() as (client, asked):
+        for script in SCRIPTS:
+            await client.get(script)
         for host in ("a", "b", "b", "c", "c", "a"):
             await client.get("/", headers={"x-forwarded-host": host})
         assert asked["/"] == 4
+        for script in SCRIPTS:
+            assert (await client.get(script)).status_code == 200
+        assert [asked[script] for script in SCRIPTS] == [1, 1, 1]
 
 
 @pytest.mark.parametrize(
