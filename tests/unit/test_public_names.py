@@ -5,6 +5,7 @@ import chat_core
 
 def test_the_public_names_are_these():
     assert chat_core.__all__ == [
+        "THIS_MACHINE",
         "ChatError",
         "ChatMessage",
         "ChatService",
