@@ -7,6 +7,8 @@ each other, by their store, which calls nobody listens to; one that is listened 
 
 import asyncio
 import logging
+import math
+import time
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
@@ -43,6 +45,9 @@ class Routing:
         self._service = service
         self._queue = queue
         self._listeners: dict[str, list[Language]] = {}  # by sessions and events
+        self._exchanging = asyncio.Lock()
+        self._exchanged_at = -math.inf
+        self._notes: dict[str, ProcessNote] = {}
         self._has_others = False
         self._has_told = False
         self._ended: set[str] = set()  # calls of other processes whose listeners know
@@ -90,7 +95,13 @@ class Routing:
         return ()
 
     async def _exchanged(self) -> dict[str, ProcessNote]:
-        return await self._service.processes.exchange(self._unheard())
+        """What the others have told, a moment ago at most: a crowd that searches asks the store as often as
+        one does."""
+        async with self._exchanging:
+            if time.monotonic() - self._exchanged_at > _SEARCH_AGAIN_SECONDS:
+                self._notes = await self._service.processes.exchange(self._unheard())
+                self._exchanged_at = time.monotonic()
+            return self._notes
 
     def _is_known(self, name: str) -> bool:
         queue = self._queue
