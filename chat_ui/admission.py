@@ -11,6 +11,7 @@ import json
 import math
 import re
 from collections import Counter
+from contextlib import nullcontext
 from http import HTTPStatus
 
 from gradio.queueing import Queue
@@ -93,7 +94,7 @@ class Admission:
         self._requests[address] += 1
         try:
             # What is answered at once is sent at once too.
-            async with place_of(address if is_direct else ""):
+            async with place_of(address) if is_direct else nullcontext():
                 await self._app(scope, receive, note)
         finally:
             self._requests[address] -= 1
@@ -114,6 +115,8 @@ class Admission:
 
     async def _take_place(self) -> bool:
         """Whether this machine may have one more call that nobody listens to yet, maybe after a moment."""
+        if not self._places.locked():
+            return await self._places.acquire()
         try:
             async with asyncio.timeout(_WAIT_SECONDS):
                 return await self._places.acquire()

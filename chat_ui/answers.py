@@ -55,10 +55,13 @@ class InParts:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_parts(message: Message) -> None:
             body = message.get("body", b"")
-            last = max(0, len(body) - 1) // _PART_BYTES * _PART_BYTES
+            if len(body) <= _PART_BYTES:
+                await send(message)
+                return
+            last = (len(body) - 1) // _PART_BYTES * _PART_BYTES
             for begin in range(0, last, _PART_BYTES):
                 part = body[begin : begin + _PART_BYTES]
                 await send({**message, "body": part, "more_body": True})
-            await send({**message, "body": body[last:]} if last else message)
+            await send({**message, "body": body[last:]})
 
         await self._app(scope, receive, send_parts)

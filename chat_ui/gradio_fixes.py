@@ -330,27 +330,31 @@ async def _when_it_is_read(**named: Any) -> Any:
     """`queueing.py`, `Queue.process_events`: makes frame after frame whether somebody fetches them or not,
     and each frame of a reply that an endpoint streams is the whole text so far. Here a stream waits for its
     reader; what comes meanwhile is in its next frame."""
-    app, body = named["app"], named["body"]
-    address = address_of(named["gr_request"].client)
-    work_for(address)
-    messages = app.get_blocks()._queue.pending_messages_per_session
-    while (  # noqa: ASYNC110 - nothing tells when a message is fetched
-        app.iterators.get(body.event_id)
-        and (unread := messages.get(body.session_hash))
-        and unread.qsize() >= _MOST_UNREAD
-    ):
-        await asyncio.sleep(0.2)
+    app, body, request = named["app"], named["body"], named["gr_request"].request
     try:
-        if inspect.isasyncgenfunction(named["fn"].fn):
+        if app.iterators.get(body.event_id):
+            await _until_there_is_room(app, body)
             return await _next_plain_frame(app, body, named["fn"]) or await _call_process_api(**named)
+        address = address_of(request.client)
+        work_for(address)
+        if inspect.isasyncgenfunction(named["fn"].fn):
+            return await _call_process_api(**named)
         return await _answer_in_place(address, **named)
     except gr.Error:
         raise
     except Exception as error:
         # Gradio would answer with null, which nobody can show.
         log.exception("%s failed", named["fn"].name)
-        language = reader_language(named["gr_request"].request.headers)
+        language = reader_language(request.headers)
         raise gr.Error(t(language, "error.internal"), print_exception=False) from error
+
+
+async def _until_there_is_room(app: App, body: Any) -> None:
+    messages = app.get_blocks()._queue.pending_messages_per_session
+    while (  # noqa: ASYNC110 - nothing tells when a message is fetched
+        (unread := messages.get(body.session_hash)) and unread.qsize() >= _MOST_UNREAD
+    ):
+        await asyncio.sleep(0.2)
 
 
 async def _answer_in_place(address: str, **named: Any) -> dict[str, Any]:
