@@ -106,10 +106,9 @@ async def test_pictures_and_files_to_import_are_taken(app: RunningApp, content: 
     assert [path.read_bytes() for path in kept(name)] == [content]
 
 
-@pytest.mark.parametrize("address", ["127.0.0.10", "127.0.0.1"])
-async def test_of_thousands_of_files_from_one_address_few_are_taken(app: RunningApp, address: str) -> None:
+async def test_of_thousands_of_files_from_one_address_few_are_taken(app: RunningApp) -> None:
     form = [picture()] * 4
-    answers = [(await upload(app, address, *form))[0] for _ in range(80)]
+    answers = [(await upload(app, "127.0.0.10", *form))[0] for _ in range(80)]
     assert answers == [200] * 75 + [429] * 5
     assert (await upload(app, "127.0.0.11", *form))[0] == 200
 

@@ -45,3 +45,9 @@ async def test_a_few_addresses_do_not_fill_the_folder_for_all(app: UploadLimits,
     for number in range(3):
         (tmp_path / f"{number}.png").unlink()  # as Gradio does after a while
     assert await upload(app, "192.0.2.98", 100) == 200
+
+
+@pytest.mark.parametrize("address", ["192.0.2.1", "127.0.0.1"])
+async def test_no_address_sends_more_than_its_share(app: UploadLimits, address: str) -> None:
+    assert [await upload(app, address, 100) for _ in range(5)] == [200] * 3 + [429] * 2
+    assert await upload(app, "192.0.2.2", 100) == 200
