@@ -43,6 +43,13 @@ def address_of(client: tuple[str, int] | None) -> str:
     return str(address.ipv4_mapped or ip_network((int(address), 64), strict=False))
 
 
+def remote_address(client: tuple[str, int] | None) -> str:
+    """The same, but "" for the app's own machine, where a proxy may be that nobody has named: its visitors
+    must not be shut out together."""
+    address = address_of(client)
+    return "" if address == THIS_MACHINE else address
+
+
 class ForwardedNotice:
     """ASGI middleware that logs, once, that a proxy says for whom it asks and is not believed."""
 

@@ -19,9 +19,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from chat_core import THIS_MACHINE
-
-from .address import address_of
+from .address import remote_address
 
 # The longest that a browser sends, with all cookies of a site, are a quarter of it.
 _MOST_HEAD_BYTES = 65_536
@@ -67,12 +65,8 @@ class Connections:
     def take(self, client: tuple[str, int] | None) -> str | None:
         """Counts a new connection of the client's: what `give_back` is to be told, None if it is one too
         many."""
-        address = address_of(client)
-        if (
-            not client
-            or address == THIS_MACHINE
-            or any(ip_address(client[0]) in proxy for proxy in self._proxies)
-        ):
+        address = remote_address(client)
+        if not (client and address) or any(ip_address(client[0]) in proxy for proxy in self._proxies):
             return ""
         share = -(-self._per_address // 8) if self._number >= self._in_all // 2 else self._per_address
         if 0 < share <= self._taken[address]:

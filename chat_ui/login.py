@@ -10,11 +10,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from chat_core import THIS_MACHINE, ChatError
+from chat_core import ChatError
 from chat_core.errors import LoginFailed, StoreUnavailable, TooManyLoginTries
 from chat_core.service import LOGIN_SECONDS, Logins
 
-from .address import address_of
+from .address import remote_address
 from .login_page import login_page
 from .refusals import reader_language
 from .texts import error_text, t
@@ -78,10 +78,8 @@ class Login:
         async with request.form(max_files=0, max_fields=10) as form:
             name, password = (str(form.get(field, "")) for field in ("username", "password"))
         name = name.strip()
-        address = address_of(request.client)
         try:
-            # All who come through a proxy that nobody has named would be shut out together.
-            token = await self._logins.log_in(name, password, "" if address == THIS_MACHINE else address)
+            token = await self._logins.log_in(name, password, remote_address(request.client))
         except ChatError as error:
             if isinstance(error, LoginFailed):
                 host = request.client.host if request.client else "nowhere"

@@ -10,9 +10,7 @@ from http import HTTPStatus
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from chat_core import THIS_MACHINE
-
-from .address import address_of
+from .address import remote_address
 from .caching import is_left_to_gradio
 from .refusals import Refusal
 
@@ -51,8 +49,8 @@ class Throttle:
         self._due: dict[tuple[str, bool], float] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        address = address_of(scope.get("client")) if scope["type"] == "http" else ""
-        if address in ("", THIS_MACHINE):
+        address = remote_address(scope.get("client")) if scope["type"] == "http" else ""
+        if not address:
             await self._app(scope, receive, send)
         elif self._open[address] >= self._most_open:
             await _refuse(scope, receive, send)

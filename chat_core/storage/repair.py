@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from ..errors import StoreUnavailable
-from .valkey import EmbeddedValkey, server_program
+from .valkey import EmbeddedValkey, number_of, server_program
 
 _ENTRY = re.compile(r"file (\S+) seq \d+ type ([bhi])")
 
@@ -45,19 +45,15 @@ def _names(manifest: Path) -> list[str]:
     if entries and all(entries):
         return [entry[1] for entry in entries if entry and entry[2] != "h"]  # history, about to be deleted
     bases, changes = (
-        sorted((file.name for file in manifest.parent.glob(f"*.{kind}.*")), key=_number)
+        sorted((file.name for file in manifest.parent.glob(f"*.{kind}.*")), key=number_of)
         for kind in ("base", "incr")
     )
     return [*bases[-1:], *changes]
 
 
-def _number(name: str) -> int:
-    return int(name.split(".")[-3])
-
-
 def _entry(name: str) -> str:
     kind = name.split(".")[-2]
-    return f"file {name} seq {_number(name)} type {kind[0]}\n"
+    return f"file {name} seq {number_of(name)} type {kind[0]}\n"
 
 
 def _mend(file: Path) -> tuple[bool, str]:

@@ -156,8 +156,8 @@ class EmbeddedValkey:
         """Raises StoreUnavailable where it is gone: the server would begin anew, beside all that is there."""
         # One that was killed over its very first files has left a first base, and changes without a byte.
         changes = any(file.stat().st_size for file in self.files.glob("*.incr.aof"))
-        bases = {file.name.split(".")[-3] for file in self.files.glob("*.base.*")}
-        if not self.manifest.exists() and (changes or bases - {"1"}):
+        bases = {number_of(file.name) for file in self.files.glob("*.base.*")}
+        if not self.manifest.exists() and (changes or bases - {1}):
             raise StoreUnavailable(f"{self.files} has no manifest any more; {self._how_to_repair()}")
 
     def _why_it_died(self) -> str:
@@ -172,7 +172,8 @@ class EmbeddedValkey:
         if named := _UNREADABLE.search(logged):
             return self.files / named[1]
         if "Internal error in RDB reading" in logged:
-            return max(self.files.glob("*.base.rdb"), default=self.files)
+            bases = self.files.glob("*.base.rdb")
+            return max(bases, default=self.files, key=lambda file: number_of(file.name))
         return self.manifest if "AOF MANIFEST FILE ERROR" in logged else None
 
     def _how_to_repair(self) -> str:
@@ -187,6 +188,11 @@ class EmbeddedValkey:
         if self._child is not None:
             with suppress(subprocess.TimeoutExpired):
                 self._child.wait(timeout_seconds)
+
+
+def number_of(name: str) -> int:
+    """Of a file of data, which is higher the later it was begun."""
+    return int(name.split(".")[-3])
 
 
 def server_program() -> str:
